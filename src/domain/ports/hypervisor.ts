@@ -1,0 +1,163 @@
+import type { Logger } from './logger.ts';
+import type { PortSpec } from './network.ts';
+
+/** Everything a driver needs to make one guest. Plain data; what is wanted, never what is. */
+export interface GuestSpec {
+  /** Stable, unique in a mount, `[a-z0-9]{6,12}`; names of namespaces, interfaces and cgroups derive from it. */
+  readonly id: string;
+  /** Middlebox type and instance name, for labels and for people. */
+  readonly type: string;
+  readonly name: string;
+  /** The machine to run on: empty means this one. */
+  readonly host: string;
+  /** Image to run; empty where the driver needs none. */
+  readonly image: string;
+  readonly limits: GuestLimits;
+  readonly boot: BootOptions;
+  /** The guest's main process, from the middlebox or boot.conf; undefined: the guest only holds its namespaces. */
+  readonly command: readonly string[] | undefined;
+  readonly ports: readonly PortSpec[];
+  /** Absolute path of the instance's config directory on this machine; the guest sees it read-only at `/etc/nfio`. */
+  readonly configDir: string;
+  /** Absolute path of a directory of the driver's own that persists with the instance (root file system, log, records). */
+  readonly guestDir: string;
+  /** Lines of the guest's /etc/hosts besides localhost and its own name. */
+  readonly hosts: readonly string[];
+}
+
+/** Limits that hold at once, also on a running guest. undefined: no limit. */
+export interface GuestLimits {
+  /** Processors, may be a fraction. */
+  readonly vcpu: number | undefined;
+  readonly memoryBytes: number | undefined;
+}
+
+/** Parsed boot.conf (see domain/boot-conf.ts). */
+export interface BootOptions {
+  readonly command: readonly string[] | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  /** Without the CAP_ prefix, lower case, beyond the driver's default set. */
+  readonly capabilities: readonly string[];
+  readonly sysctl: Readonly<Record<string, string>>;
+  /** Absolute source on this machine, absolute target in the guest. */
+  readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
+  readonly privileged: boolean;
+  readonly dns: readonly string[];
+}
+
+/** Names a guest that a driver made. */
+export interface GuestRef {
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+  readonly guestDir: string;
+}
+
+/** The state of a guest. `state` is common to all drivers; `word` is the hypervisor's own, which users see. */
+export interface GuestStatus {
+  readonly state: 'absent' | 'created' | 'running' | 'paused' | 'exited' | 'unknown';
+  readonly word: string;
+  /** Exit status of the main process once exited (128 + n for signal n). */
+  readonly exitCode?: number;
+}
+
+/**
+ * Where a guest's counters are. `procfs` sources are read by the kernel thread itself at each read of a counter file;
+ * `remote` ones are asked of the driver.
+ */
+export type CounterSource =
+  | {
+      readonly kind: 'procfs';
+      /** A file in the format of /proc/PID/net/dev. */
+      readonly netDevPath: string;
+      /** Cumulative CPU time: cgroup v1 cpuacct.usage (ns), or cgroup v2 cpu.stat (usage_usec). */
+      readonly cpuPath: string | undefined;
+      /** Memory in use, bytes: memory.usage_in_bytes or memory.current. */
+      readonly memoryPath: string | undefined;
+    }
+  | { readonly kind: 'remote' };
+
+/** Counters of one guest as numbers, by the names of the files in stats/. */
+export type Counters = Readonly<Record<string, number>>;
+
+/** What to run in a guest. */
+export interface GuestCommand {
+  readonly argv: readonly string[];
+  readonly stdin?: string | Uint8Array;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How to run it, and where its output goes. */
+export interface ExecuteOptions {
+  readonly signal: AbortSignal;
+  /** Receives stdout and stderr in the order they arrive. */
+  readonly onOutput?: (chunk: Uint8Array, stream: 'stdout' | 'stderr') => void;
+}
+
+/** How a command ended. When onOutput is not given, what it printed (each at most 1 MiB). */
+export interface ExecuteResult {
+  /** Exit status, 128 + n when signal n ended it. */
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a live guest tells when it changes by itself or from outside. */
+export type GuestListener = (ref: GuestRef, status: GuestStatus) => void;
+
+/**
+ * A hypervisor driver. Every method that waits takes an AbortSignal and rejects with a NfioError; an operation that
+ * fails leaves what was there before. Methods on different guests run concurrently; the caller never runs two verbs on one guest at once.
+ */
+export interface HypervisorDriver extends AsyncDisposable {
+  readonly name: string;
+  /** Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it. */
+  recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void>;
+  /** The hypervisor's own identifier of the guest (netns: pid of its init; docker: container id). VNFNotFoundError when there is none. */
+  getId(ref: GuestRef, signal: AbortSignal): Promise<string>;
+  /** First IPv4 (else IPv6) address of the guest, without prefix length; empty when it has none. */
+  getIp(ref: GuestRef, signal: AbortSignal): Promise<string>;
+  /** Makes the guest without starting it. */
+  deploy(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  /** Starts a guest that is created or exited, with its ports attached; resolves when its main process runs. */
+  start(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  stop(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  restart(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  pause(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  unpause(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  /** Removes the guest and all the driver keeps of it. Idempotent. `force` also when it runs. */
+  destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void>;
+  /** Runs a program with the guest's own root file system, namespaces and limits. */
+  executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
+  /** Runs one of this machine's own (trusted) programs in the guest's network namespace; where there is none, as executeInGuest. */
+  executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
+  /** Synchronous knowledge, kept right by watching. */
+  guestStatus(ref: GuestRef): GuestStatus;
+  /** Undefined when the guest does not run. */
+  counterSource(ref: GuestRef): CounterSource | undefined;
+  /** For `remote` sources. */
+  counters(ref: GuestRef, signal: AbortSignal): Promise<Counters>;
+  /** Applies limits to a live guest. */
+  setLimits(ref: GuestRef, limits: GuestLimits, signal: AbortSignal): Promise<void>;
+  /** Adds, changes or removes one port of a live guest (undefined: removed). */
+  setPort(
+    ref: GuestRef,
+    change: { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** File on this machine that holds the guest's console output, for reading only. */
+  logPath(ref: GuestRef): string;
+  /** Directory on this machine that holds what the guest itself wrote (hostile content), or undefined. */
+  rootDir(ref: GuestRef): string | undefined;
+  /** Calls back within a second of a change that no verb of ours made. */
+  onChange(listener: GuestListener): void;
+}
+
+/** What every driver is built from. */
+export interface DriverContext {
+  /** Identifies the mount, `[a-z0-9]{8}`, stable over restarts: part of every label and derived name. */
+  readonly mountId: string;
+  /** Directory for what need not survive a reboot (under /run). */
+  readonly runDir: string;
+  readonly logger: Logger;
+}

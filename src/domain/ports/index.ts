@@ -1,0 +1,3 @@
+export type * from './hypervisor.ts';
+export type * from './logger.ts';
+export type * from './network.ts';

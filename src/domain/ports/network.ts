@@ -1,0 +1,45 @@
+/** A layer-2 segment as wanted. */
+export interface SegmentSpec {
+  /** Stable, unique in a mount, `[a-z0-9]{6,12}`; the bridge's name derives from it. */
+  readonly id: string;
+  /** The name users gave it. */
+  readonly name: string;
+  /** Interface of this machine that the segment is connected to; empty: none. */
+  readonly uplink: string;
+}
+
+/** A port (connection point) as wanted. */
+export interface PortSpec {
+  /** Stable, unique in a mount, `[a-z0-9]{6,12}`; the fabric side's interface name derives from it. */
+  readonly id: string;
+  /** Name users gave it; the interface's name in the guest when it has at most 15 bytes, else its alias. */
+  readonly name: string;
+  /** The segment it is on; undefined: none (a port without a network exists but carries nothing). */
+  readonly segment: SegmentSpec | undefined;
+  /** Addresses in CIDR form, `10.1.0.10/24` or `fd00::1/64`. */
+  readonly addresses: readonly string[];
+  /** Next hop for all that no other route covers; undefined: no default route by this port. */
+  readonly gateway: string | undefined;
+  /** Static, locally administered, derived from id when the user set none. */
+  readonly mac: string;
+  readonly mtu: number | undefined;
+  readonly up: boolean;
+  /** Bits per second out of the guest and into it; undefined: unlimited. */
+  readonly rateBps: number | undefined;
+  /** Added one-way delay, microseconds. */
+  readonly delayUsec: number | undefined;
+  /** Lost packets, per cent. */
+  readonly lossPercent: number | undefined;
+}
+
+/** Makes segments. Ports are made by the hypervisor drivers, on the same fabric. */
+export interface NetworkDriver extends AsyncDisposable {
+  /** Makes the segment if it is not there. Idempotent. */
+  ensureSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
+  /** Removes it. Idempotent. */
+  removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
+  /** Connects or (empty uplink in `after`) disconnects the machine's interface. Resolves to a sentence that says what was done. */
+  setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string>;
+  /** Removes what is left of this mount's network if nothing uses it any more: true when it did. */
+  removeIfUnused(signal: AbortSignal): Promise<boolean>;
+}

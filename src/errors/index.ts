@@ -1,0 +1,3 @@
+export { Errno, type ErrnoName, errnoName, errnoOf } from './errno.ts';
+export { NfioError, type NfioErrorOptions } from './nfio-error.ts';
+export { type ErrorCode, type ErrorEntry, errorTable } from './table.ts';
