@@ -1,3 +1,4 @@
 export type * from './hypervisor.ts';
 export type * from './logger.ts';
 export type * from './network.ts';
+export type * from './state.ts';

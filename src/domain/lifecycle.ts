@@ -1,0 +1,69 @@
+import { NfioError } from '../errors/index.ts';
+import type { GuestStatus } from './ports/hypervisor.ts';
+
+/** The verbs every VNF's `action` knows. */
+export const verbs = ['activate', 'deploy', 'start', 'stop', 'restart', 'pause', 'unpause', 'reload', 'destroy'] as const;
+
+/** One of them. */
+export type Verb = (typeof verbs)[number];
+
+/** What a VNF is in, as far as its verbs are concerned. `undeployed`: no guest is wanted and none is there. */
+export type VnfState = 'undeployed' | 'inconsistent' | Exclude<GuestStatus['state'], 'absent'>;
+
+/** One step towards what a verb wants; executors run them in order. */
+export type Step = 'check' | 'deploy' | 'start' | 'configure' | 'stop' | 'restart' | 'pause' | 'unpause' | 'destroy';
+
+const allowed: Readonly<Record<VnfState, readonly Verb[]>> = {
+  undeployed: ['activate', 'deploy'],
+  created: ['start', 'destroy'],
+  running: ['stop', 'restart', 'pause', 'reload', 'destroy'],
+  paused: ['unpause', 'stop', 'destroy'],
+  exited: ['start', 'restart', 'destroy'],
+  unknown: ['stop', 'destroy'],
+  inconsistent: ['destroy'],
+};
+
+const steps: Readonly<Record<Verb, readonly Step[]>> = {
+  activate: ['check', 'deploy', 'start', 'configure'],
+  deploy: ['deploy'],
+  start: ['check', 'start', 'configure'],
+  stop: ['stop'],
+  restart: ['check', 'restart', 'configure'],
+  pause: ['pause'],
+  unpause: ['unpause'],
+  reload: ['check', 'configure'],
+  destroy: ['destroy'],
+};
+
+/** The verbs that fit a state, in the order `cat action` shows them. */
+export function verbsFor(state: VnfState): readonly Verb[] {
+  return allowed[state];
+}
+
+/** True for the name of a verb. */
+export function isVerb(text: string): text is Verb {
+  return (verbs as readonly string[]).includes(text);
+}
+
+/**
+ * The steps that lead from a state to what a verb wants.
+ *
+ * @throws InvalidActionError (EINVAL) when the verb does not fit, naming the state and the verbs that do.
+ */
+export function planVerb(state: VnfState, verb: Verb): readonly Step[] {
+  if (!allowed[state].includes(verb)) {
+    throw new NfioError('InvalidActionError', {
+      message: `${verb}: the VNF is ${state}; possible now: ${allowed[state].join(', ')}`,
+    });
+  }
+  return steps[verb];
+}
+
+/**
+ * True for what reading an `action` file gives: a list of two verbs or more. `cp -r` of an instance writes it back,
+ * and means nothing by it.
+ */
+export function isVerbList(text: string): boolean {
+  const words = text.split(/\s+/).filter((word) => word !== '');
+  return words.length > 1 && words.every(isVerb);
+}

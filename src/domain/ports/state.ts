@@ -1,0 +1,28 @@
+import type { StoredRecord } from '../records.ts';
+
+/**
+ * Where truth is kept. Made so that a backend shared by several machines fits: nothing here assumes a local
+ * disk, and changes may come from elsewhere.
+ */
+export interface StateStore extends AsyncDisposable {
+  /** Stable over restarts, `[a-z0-9]{8}`. */
+  readonly mountId: string;
+  /** Every record there is. */
+  load(): Promise<readonly StoredRecord[]>;
+  /** A serial that no object of this root has or had. */
+  nextSerial(): number;
+  /** Makes a new object with its directory of user files, all or nothing. */
+  create(record: StoredRecord): Promise<void>;
+  /** Replaces a record. Durable when it resolves, unless `lazily`: then soon, and at the latest on close. */
+  update(record: StoredRecord, options?: { readonly lazily: boolean }): Promise<void>;
+  /** Gives an object another name, with all its user files, atomically. */
+  rename(from: StoredRecord, to: StoredRecord): Promise<void>;
+  /** Removes an object and all its user files, atomically as seen after a crash. */
+  remove(record: StoredRecord): Promise<void>;
+  /** Directory on this machine of an object's user files (config/ of a VNF). */
+  configDir(record: StoredRecord): string;
+  /** Directory on this machine that belongs to the hypervisor driver, for one guest; it survives a rename. */
+  guestDir(serial: number): string;
+  /** The file that holds the events. */
+  readonly eventsPath: string;
+}

@@ -1,0 +1,42 @@
+import type { ObjectRecord, Ownership, PortRecord, StoredRecord } from '../domain/records.ts';
+
+/** The text of a record on disk: JSON that a person can read and git can compare. */
+export function encodeRecord(record: StoredRecord): string {
+  return `${JSON.stringify(record, undefined, 2)}\n`;
+}
+
+/**
+ * A record from its text.
+ *
+ * @throws SyntaxError or TypeError when the text is not a whole record: damaged, or written by something else.
+ */
+export function decodeRecord(text: string): StoredRecord {
+  const value: unknown = JSON.parse(text);
+  const record = checkObject(value) as StoredRecord;
+  if (record.kind === 'vnf') {
+    if (typeof record.type !== 'string' || !Array.isArray(record.ports)) throw new TypeError('not a VNF record');
+    const ports = record.ports.map((port) => checkObject(port) as PortRecord);
+    return { ...record, ports, deployed: record.deployed === true, inconsistent: record.inconsistent === true };
+  }
+  if (record.kind === 'type' || record.kind === 'network') return record;
+  throw new TypeError('unknown kind of record');
+}
+
+function checkObject(value: unknown): ObjectRecord & { readonly name: string } {
+  const record = value as Partial<ObjectRecord & { name: string }> | null;
+  if (typeof record !== 'object' || record === null) throw new TypeError('not a record');
+  const whole = Number.isSafeInteger(record.serial) && typeof record.name === 'string' && isOwnership(record);
+  if (!whole || !isMap(record.settings, (item) => typeof item === 'string') || !isMap(record.ownership, isOwnership)) {
+    throw new TypeError('a field of the record is missing or has the wrong type');
+  }
+  return record as ObjectRecord & { name: string };
+}
+
+function isOwnership(value: unknown): boolean {
+  const { uid, gid, mode } = (value ?? {}) as Partial<Ownership>;
+  return [uid, gid, mode].every(Number.isSafeInteger);
+}
+
+function isMap(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return typeof value === 'object' && value !== null && Object.values(value).every(isItem);
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, test } from 'node:test';
+import type { VnfRecord } from '../../src/domain/records.ts';
+import { FileStore } from '../../src/state/file-store.ts';
+
+const logged: string[] = [];
+const log = (message: string): void => void logged.push(message);
+const logger = { debug: log, info: log, warn: log, error: log };
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'nfio-store-'));
+  logged.length = 0;
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const open = (): Promise<FileStore> => FileStore.open(root, { locked: false, logger });
+const owned = { uid: 1, gid: 2, mode: 0o755, createdMs: 5, ownership: {} };
+const type = (store: FileStore) => ({ ...owned, kind: 'type' as const, serial: store.nextSerial(), name: 'host', settings: {} });
+const vnf = (store: FileStore, settings: Record<string, string> = {}): VnfRecord => ({
+  ...owned,
+  kind: 'vnf',
+  serial: store.nextSerial(),
+  type: 'host',
+  name: 'a',
+  settings,
+  ports: [],
+  deployed: false,
+  inconsistent: false,
+});
+
+test('what was created and updated is there after reopening', async () => {
+  const store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  await store.update({ ...record, settings: { 'machine/ip': '10.0.0.1' } });
+  await store[Symbol.asyncDispose]();
+
+  const again = await open();
+  const records = await again.load();
+  assert.deepEqual(
+    records.map(({ kind, name, settings }) => ({ kind, name, settings })),
+    [
+      { kind: 'type', name: 'host', settings: {} },
+      { kind: 'vnf', name: 'a', settings: { 'machine/ip': '10.0.0.1' } },
+    ],
+  );
+  assert.equal(again.mountId, store.mountId);
+  await again[Symbol.asyncDispose]();
+});
+
+test('of many updates at once all resolve and the last one stays', async () => {
+  await using store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  await Promise.all(Array.from({ length: 50 }, (_, index) => store.update({ ...record, settings: { n: String(index) } })));
+  const [, loaded] = await store.load();
+  assert.equal(loaded?.settings.n, '49');
+});
+
+test('a lazy update is written on close', async () => {
+  const store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  await store.update({ ...record, uid: 1000 }, { lazily: true });
+  await store[Symbol.asyncDispose]();
+  await using again = await open();
+  assert.equal((await again.load())[1]?.uid, 1000);
+});
+
+test('serials are never given twice, not even after a crash', async () => {
+  const store = await open();
+  const first = store.nextSerial();
+  const { mountId } = store;
+  await store[Symbol.asyncDispose]();
+  // A crash: the header still says what it said when the store was opened.
+  const crashed = await open();
+  const second = crashed.nextSerial();
+  const header = readFileSync(join(root, 'nfio.json'), 'utf8');
+  await crashed[Symbol.asyncDispose]();
+  writeFileSync(join(root, 'nfio.json'), header);
+  await using third = await open();
+  assert.equal(third.mountId, mountId);
+  assert.equal(new Set([first, second, third.nextSerial()]).size, 3);
+});
+
+test('a second mount of one root is refused', async () => {
+  await using _ = await open();
+  await assert.rejects(open(), { code: 'StateInUseError', errnoName: 'EBUSY' });
+});
+
+test('a root of a newer version is refused and not changed', async () => {
+  const newer = JSON.stringify({ format: 99, mountId: 'abcdefgh', serialLimit: 1 });
+  writeFileSync(join(root, 'nfio.json'), newer);
+  await assert.rejects(open(), { code: 'StateVersionError', errnoName: 'EPROTO' });
+  assert.equal(readFileSync(join(root, 'nfio.json'), 'utf8'), newer);
+});
+
+test('a root of an older version is brought up to date', async () => {
+  writeFileSync(join(root, 'nfio.json'), JSON.stringify({ format: 1, mountId: 'abcdefgh', serialLimit: 7 }));
+  await using store = await open();
+  assert.equal(store.mountId, 'abcdefgh');
+  assert.ok(store.nextSerial() >= 7);
+  assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 2);
+});
+
+test('a damaged record is left out with a line in the log, the others are loaded', async () => {
+  await using store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  writeFileSync(join(root, 'nf-types/host/a/.record.json'), '{"kind":"vnf"');
+  assert.deepEqual(
+    (await store.load()).map((each) => each.name),
+    ['host'],
+  );
+  assert.match(logged.join('\n'), /nf-types\/host\/a.*restore it/);
+});
+
+test('rename moves the user files, and the directory names the object', async () => {
+  await using store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  writeFileSync(join(store.configDir(record), 'nf_conf'), 'mine');
+  await store.rename(record, { ...record, name: 'b' });
+  assert.equal(readFileSync(join(store.configDir({ ...record, name: 'b' }), 'nf_conf'), 'utf8'), 'mine');
+  assert.equal((await store.load())[1]?.name, 'b');
+});
+
+test('remove takes the user files with it', async () => {
+  await using store = await open();
+  await store.create(type(store));
+  const record = vnf(store);
+  await store.create(record);
+  await store.remove(record);
+  assert.deepEqual(
+    (await store.load()).map((each) => each.name),
+    ['host'],
+  );
+});
