@@ -1,0 +1,66 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { defineCommand, type Terminal } from '../command.ts';
+import { runSteps } from '../demo/run.ts';
+import { steps } from '../demo/steps.ts';
+import { leftBehind, lookAround } from '../demo/world.ts';
+import { findMount } from '../mounts.ts';
+import { checkPrivilege } from '../preflight.ts';
+import { runProgram } from '../run-program.ts';
+import { paint } from '../terminal.ts';
+
+/** `nfio demo`. */
+export const demoCommand = defineCommand({
+  name: 'demo',
+  summary: 'Watch a firewall drop and count real packets, in a few seconds',
+  operands: [],
+  options: { keep: { type: 'boolean', summary: 'Leave everything as it is when a step fails, to look at it' } },
+  description: `Mounts nf.io in a temporary directory and takes the tour of the README there: two networks, a client, a server and a
+firewall between them. Every command is shown before it runs, with its real output after it, and what it claims is
+checked. Everything is removed again. The exit status is 1 when a step does not do what it claims.`,
+  examples: [{ command: 'sudo nfio demo', does: 'Takes the tour' }],
+  async run({ values, terminal }) {
+    await checkPrivilege('demo');
+    const directory = await mkdtemp(join(tmpdir(), 'nfio-demo-'));
+    const before = await lookAround(directory);
+    const started = performance.now();
+    const good = await runSteps(steps, directory, terminal);
+    if (!good && values.keep) {
+      terminal.out(`Left in ${directory}. Remove it with: nfio umount --destroy ${join(directory, 'nfio')}; rm -r ${directory}\n`);
+      return 1;
+    }
+    await cleanUp(directory);
+    const left = leftBehind(before, await lookAround(directory));
+    report({ good, left, seconds: (performance.now() - started) / 1000 }, terminal);
+    return good && left.length === 0 ? 0 : 1;
+  },
+});
+
+/** After a step failed there may still be a mount, and guests. */
+async function cleanUp(directory: string): Promise<void> {
+  const mount = await findMount(join(directory, 'nfio'));
+  if (mount !== undefined) {
+    const umount = [process.execPath, process.argv[1] ?? '', 'umount', '--destroy', mount.mountpoint];
+    const result = await runProgram(umount, { timeoutMs: 20_000 });
+    if (result.exitCode !== 0) await runProgram(['umount', '--lazy', '--', mount.mountpoint], { timeoutMs: 5000 });
+  }
+  await rm(directory, { recursive: true, force: true });
+}
+
+interface Outcome {
+  readonly good: boolean;
+  readonly left: readonly string[];
+  readonly seconds: number;
+}
+
+function report({ good, left, seconds }: Outcome, { out, interactive }: Terminal): void {
+  if (!good) {
+    out('The demo failed. What this machine can do: nfio doctor\n');
+  }
+  if (left.length > 0) {
+    out(`${paint(interactive, 'red', '✖ left behind:')}\n${left.map((thing) => `  ${thing}\n`).join('')}`);
+  } else if (good) {
+    out(`${paint(interactive, 'green', '✔ all steps did what they claim, and nothing is left behind')} (${seconds.toFixed(1)} s)\n`);
+  }
+}

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { defineCommand, type Terminal } from '../command.ts';
+import { type Diagnosis, diagnose } from '../doctor/index.ts';
+import { paint } from '../terminal.ts';
+
+/** `nfio doctor`. */
+export const doctorCommand = defineCommand({
+  name: 'doctor',
+  summary: 'See what this machine can do, and how to mend what it cannot',
+  operands: [],
+  options: {
+    root: {
+      type: 'string',
+      value: 'DIR',
+      aliases: ['nfio_root'],
+      summary: 'Directory that state would be kept in (default /var/lib/nfio)',
+    },
+    json: { type: 'boolean', summary: 'Print JSON' },
+  },
+  description: `Tries what nf.io needs: it makes namespaces, mounts an overlay, connects a bridge, loads a rule set, and removes
+them again. The exit status is 1 when something that is needed fails; what is optional is only reported.`,
+  examples: [
+    { command: 'nfio doctor', does: 'Before the first mount' },
+    { command: 'nfio doctor --json', does: 'For programs' },
+  ],
+  async run({ values, terminal }) {
+    const all: Diagnosis[] = [];
+    for await (const diagnosis of diagnose({ root: resolve(values.root ?? '/var/lib/nfio') })) {
+      all.push(diagnosis);
+      if (!values.json) terminal.out(line(diagnosis, terminal));
+    }
+    const broken = all.filter((diagnosis) => diagnosis.needed && !diagnosis.ok);
+    terminal.out(values.json ? `${JSON.stringify(all, undefined, 2)}\n` : summary(broken));
+    return broken.length === 0 ? 0 : 1;
+  },
+});
+
+function line(diagnosis: Diagnosis, { interactive }: Terminal): string {
+  const [style, word] = diagnosis.ok
+    ? (['green', 'ok'] as const)
+    : diagnosis.needed
+      ? (['red', 'FAIL'] as const)
+      : (['yellow', 'no'] as const);
+  const text = `${paint(interactive, style, word.padEnd(5))} ${diagnosis.name.padEnd(23)} ${diagnosis.detail}\n`;
+  return diagnosis.remedy === undefined ? text : `${text}      ${paint(interactive, 'dim', `mend: ${diagnosis.remedy}`)}\n`;
+}
+
+function summary(broken: readonly Diagnosis[]): string {
+  if (broken.length === 0) return '\nThis machine can run nf.io.\n';
+  return `\nThis machine cannot run nf.io yet: ${broken.map((diagnosis) => diagnosis.name).join(', ')}.\n`;
+}

@@ -1,0 +1,86 @@
+import { constants } from 'node:fs';
+import { access, open } from 'node:fs/promises';
+import { release } from 'node:os';
+import { join } from 'node:path';
+import type { Finding, Probe } from './probe.ts';
+
+/** Programs nf.io runs, and the Debian packages they are in. */
+const programs = [
+  ['ip', 'iproute2'],
+  ['tc', 'iproute2'],
+  ['nft', 'nftables'],
+  ['unshare', 'util-linux'],
+  ['nsenter', 'util-linux'],
+  ['setpriv', 'util-linux'],
+  ['mount', 'mount'],
+  ['umount', 'mount'],
+] as const;
+
+/** Probes that only look. */
+export const basicProbes: readonly Probe[] = [
+  { name: 'root', needed: true, run: probeRoot },
+  { name: 'kernel', needed: true, run: probeKernel },
+  { name: 'node', needed: true, run: probeNode },
+  { name: '/dev/fuse', needed: true, run: () => probeDevice('/dev/fuse', 'modprobe fuse') },
+  { name: 'programs', needed: true, run: probePrograms },
+];
+
+/** Lets nf.io answer bursts of requests sooner on machines whose processors sleep deeply. */
+export const latencyProbe: Probe = {
+  name: '/dev/cpu_dma_latency',
+  needed: false,
+  run: () => probeDevice('/dev/cpu_dma_latency', 'a kernel with CONFIG_CPU_IDLE; without it nothing but speed is lost'),
+};
+
+async function probeRoot(): Promise<Finding> {
+  const uid = process.geteuid?.();
+  return uid === 0 ? { ok: true, detail: 'this is root' } : { ok: false, detail: `this is user ${uid}`, remedy: 'sudo nfio doctor' };
+}
+
+async function probeKernel(): Promise<Finding> {
+  const [major = 0, minor = 0] = release().split('.').map(Number);
+  const atLeast = (wantedMajor: number, wantedMinor: number): boolean =>
+    major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
+  if (!atLeast(5, 4)) return { ok: false, detail: `Linux ${release()}`, remedy: 'a kernel of 5.4 or newer (FUSE protocol 7.31)' };
+  const crash = atLeast(6, 9) ? 'a crash of the server is survived' : 'from 6.9 on, a crash of the server would be survived';
+  return { ok: true, detail: `Linux ${release()}, ${crash}` };
+}
+
+async function probeNode(): Promise<Finding> {
+  const major = Number(process.versions.node.split('.')[0]);
+  const detail = `Node.js ${process.versions.node}`;
+  return major >= 24 ? { ok: true, detail } : { ok: false, detail, remedy: 'npm install --global n && n 24' };
+}
+
+async function probeDevice(path: string, remedy: string): Promise<Finding> {
+  try {
+    const device = await open(path, 'r+');
+    await device.close();
+    return { ok: true, detail: 'can be opened' };
+  } catch (error) {
+    return { ok: false, detail: `cannot be opened: ${(error as NodeJS.ErrnoException).code}`, remedy };
+  }
+}
+
+async function probePrograms(): Promise<Finding> {
+  const missing: (readonly [string, string])[] = [];
+  for (const entry of programs) if (!(await isOnPath(entry[0]))) missing.push(entry);
+  if (missing.length === 0) return { ok: true, detail: programs.map(([program]) => program).join(', ') };
+  const packages = [...new Set(missing.map((entry) => entry[1]))];
+  return {
+    ok: false,
+    detail: `not found: ${missing.map((entry) => entry[0]).join(', ')}`,
+    remedy: `apt-get install ${packages.join(' ')}`,
+  };
+}
+
+async function isOnPath(program: string): Promise<boolean> {
+  for (const directory of (process.env['PATH'] ?? '').split(':')) {
+    const there = await access(join(directory, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (there) return true;
+  }
+  return false;
+}

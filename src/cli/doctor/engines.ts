@@ -1,0 +1,50 @@
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import type { Finding, Probe } from './probe.ts';
+
+const timeoutMs = 2000;
+const dockerSocket = '/var/run/docker.sock';
+const libvirtSocket = '/run/libvirt/libvirt-sock';
+
+/** Other hypervisors than the embedded one: good to have. */
+export const engineProbes: readonly Probe[] = [
+  { name: 'docker', needed: false, run: probeDocker },
+  { name: 'libvirt', needed: false, run: probeLibvirt },
+];
+
+async function probeDocker(): Promise<Finding> {
+  try {
+    const version = await new Promise<string>((resolve, reject) => {
+      const outgoing = request({ socketPath: dockerSocket, path: '/_ping', method: 'HEAD', timeout: timeoutMs }, (response) => {
+        response.resume();
+        resolve(String(response.headers['api-version'] ?? 'unknown'));
+      });
+      outgoing.on('timeout', () => outgoing.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
+      outgoing.on('error', reject);
+      outgoing.end();
+    });
+    return { ok: true, detail: `Docker Engine API ${version} on ${dockerSocket}` };
+  } catch (error) {
+    return absent('Docker Engine', error, 'apt-get install docker.io && systemctl start docker');
+  }
+}
+
+async function probeLibvirt(): Promise<Finding> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect(libvirtSocket, () => {
+        socket.destroy();
+        resolve();
+      });
+      socket.setTimeout(timeoutMs, () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
+      socket.on('error', reject);
+    });
+    return { ok: true, detail: `libvirtd listens on ${libvirtSocket}` };
+  } catch (error) {
+    return absent('libvirtd', error, 'apt-get install libvirt-daemon-system qemu-system-x86 && systemctl start libvirtd');
+  }
+}
+
+function absent(what: string, error: unknown, remedy: string): Finding {
+  return { ok: false, detail: `no ${what} answers (${(error as NodeJS.ErrnoException).code})`, remedy };
+}

@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { runProgram } from '../run-program.ts';
+import { type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
+
+const ruleset = `table inet nfio_doctor {
+  chain forward { type filter hook forward priority 0; tcp dport 23 counter drop; }
+}
+`;
+
+/** Probes that make the real thing, in namespaces that end with them. */
+export const kernelProbes: readonly Probe[] = [
+  { name: 'namespaces', needed: true, run: probeNamespaces },
+  { name: 'overlayfs', needed: true, run: probeOverlay },
+  { name: 'bridge and veth', needed: true, run: probeBridge },
+  { name: 'nftables', needed: true, run: probeNftables },
+  { name: 'rate (tbf, htb)', needed: false, run: probeShaping },
+  { name: 'delay and loss (netem)', needed: false, run: probeNetem },
+];
+
+async function probeNamespaces(): Promise<Finding> {
+  const result = await inNamespaces(['--net', '--mount', '--pid', '--uts', '--ipc', '--fork'], 'exit 0');
+  return found(result, {
+    ok: 'net, mount, pid, uts, ipc',
+    remedy: 'run as root with CAP_SYS_ADMIN (in a container: --privileged, or --cap-add SYS_ADMIN)',
+  });
+}
+
+async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
+  const parent = await existingAncestor(root);
+  let directory: string;
+  try {
+    directory = await mkdtemp(join(parent, '.nfio-doctor-'));
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    return { ok: false, detail: `${parent} cannot be written: ${code}`, remedy: 'choose a root that can be: nfio mount --root DIR' };
+  }
+  try {
+    for (const name of ['upper', 'work', 'merged']) await mkdir(join(directory, name));
+    const script = 'cd "$1"; mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work merged; : > merged/nfio-doctor';
+    const result = await inNamespaces(['--mount', '--propagation', 'private'], script, [directory]);
+    return found(result, {
+      ok: `mounted over / with its changes in ${parent}`,
+      remedy: `modprobe overlay; if ${parent} is itself an overlay or a network file system: nfio mount --root a directory on ext4, xfs or tmpfs`,
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function existingAncestor(path: string): Promise<string> {
+  const there = await stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+  return there || dirname(path) === path ? path : existingAncestor(dirname(path));
+}
+
+async function probeBridge(): Promise<Finding> {
+  const script = 'ip link add br0 type bridge; ip link add v0 type veth peer name v1; ip link set v0 master br0 up; ip link set br0 up';
+  return found(await inNamespaces(['--net'], script), { ok: 'made and connected', remedy: 'modprobe bridge && modprobe veth' });
+}
+
+async function probeNftables(): Promise<Finding> {
+  const result = await runProgram(['unshare', '--net', '--', 'nft', '-f', '-'], { timeoutMs: 10_000, input: ruleset });
+  return found(result, { ok: 'a rule set was loaded', remedy: 'apt-get install nftables && modprobe nf_tables' });
+}
+
+async function probeShaping(): Promise<Finding> {
+  const script = `ip link set lo up
+tc qdisc add dev lo root handle 1: htb default 1
+tc class add dev lo parent 1: classid 1:1 htb rate 10mbit
+tc qdisc add dev lo parent 1:1 tbf rate 10mbit burst 32kb latency 50ms`;
+  return found(await inNamespaces(['--net'], script), { ok: 'both take a rate', remedy: 'modprobe sch_htb && modprobe sch_tbf' });
+}
+
+async function probeNetem(): Promise<Finding> {
+  const result = await inNamespaces(['--net'], 'ip link set lo up; tc qdisc add dev lo root netem delay 1ms');
+  return found(result, { ok: 'delays', remedy: 'modprobe sch_netem (a package such as linux-modules-extra may hold it)' });
+}

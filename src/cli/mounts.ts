@@ -1,0 +1,67 @@
+import { readdir, readFile, realpath } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { readMountTable } from './mount-table.ts';
+
+/** Where each mount keeps what need not survive a reboot: a directory named by its mount id, with mount.json in it. */
+export const runtimeDirectory = '/run/nfio';
+
+/** A mount as its daemon recorded it, and whether it still is one. */
+export interface MountRecord {
+  readonly mountId: string;
+  readonly mountpoint: string;
+  readonly root: string;
+  readonly hypervisor: string;
+  readonly supervisorPid: number;
+  readonly serverPid: number;
+  readonly startedAt: string;
+  readonly version: string;
+}
+
+/** A recorded mount that the kernel knows too. */
+export interface LiveMount extends MountRecord {
+  /** The daemon's processes are there. Without them every access to the mount fails or waits. */
+  readonly served: boolean;
+}
+
+/** Every mount of nf.io on this machine, without touching any of them. */
+export async function listMounts(): Promise<readonly LiveMount[]> {
+  const mounted = new Set((await readMountTable()).map((entry) => entry.mountpoint));
+  return (await readRecords())
+    .filter((record) => mounted.has(record.mountpoint))
+    .map((record) => ({ ...record, served: isAlive(record.supervisorPid) || isAlive(record.serverPid) }))
+    .sort((a, b) => a.mountpoint.localeCompare(b.mountpoint));
+}
+
+/** The mount at a path as a user wrote it, or undefined. Symbolic links are followed only when the path is no mountpoint itself. */
+export async function findMount(path: string): Promise<LiveMount | undefined> {
+  const mounts = await listMounts();
+  const direct = mounts.find((mount) => mount.mountpoint === resolve(path));
+  if (direct !== undefined) return direct;
+  const real = await realpath(path).catch(() => undefined);
+  return mounts.find((mount) => mount.mountpoint === real);
+}
+
+/** Whether a process exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function readRecords(): Promise<readonly MountRecord[]> {
+  const names = await readdir(runtimeDirectory).catch(() => []);
+  const records = await Promise.all(names.map((name) => readRecord(join(runtimeDirectory, name, 'mount.json'))));
+  return records.filter((record) => record !== undefined);
+}
+
+/** A record that is gone or being replaced at this moment counts as none. */
+async function readRecord(path: string): Promise<MountRecord | undefined> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as MountRecord;
+  } catch {
+    return undefined;
+  }
+}
