@@ -12,7 +12,11 @@ const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin
 /** The entries of system-packages.json whose program is not on this machine. */
 export function missingPackages() {
   const list = JSON.parse(readFileSync(new URL('system-packages.json', import.meta.url), 'utf8'));
-  return list.filter(({ program }) => !directories.some((directory) => existsSync(`${directory}/${program}`)));
+  return list.filter(({ program }) => !isInstalled(program));
+}
+
+function isInstalled(program) {
+  return directories.some((directory) => existsSync(`${directory}/${program}`));
 }
 
 /** Installs them with apt-get, after asking. Throws an error with a remedy when it may not or cannot. */
@@ -22,7 +26,7 @@ export async function installSystemPackages(missing, { assumeYes }) {
   console.log('These Debian packages are needed and not installed:');
   for (const entry of missing) console.log(`  ${entry.package.padEnd(14)} ${entry.purpose}`);
   const command = `apt-get install ${names.join(' ')}`;
-  if (!directories.some((directory) => existsSync(`${directory}/apt-get`))) {
+  if (!isInstalled('apt-get')) {
     throw new Error(
       `This machine has no apt-get. Install ${missing.map((entry) => entry.program).join(', ')} by its own means and run this again.`,
     );
@@ -58,7 +62,7 @@ function install(names) {
     if (ownPolicy) rmSync(policyFile, { force: true });
   }
   const started = names.map((name) => services[name]).filter((service) => service !== undefined);
-  if (started.length > 0 && existsSync('/run/systemd/system')) {
+  if (started.length > 0 && isInstalled('systemctl')) {
     execFileSync('systemctl', ['disable', '--quiet', ...started], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
   for (const service of started) console.log(`The ${service} service was neither started nor enabled; nf.io runs it in guests only.`);
