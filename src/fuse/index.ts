@@ -1,0 +1,14 @@
+export { Errno, errnoOf } from '../errors/errno.ts';
+export { EntryType, InitFlag, InitFlag2, LockType, OpenReplyFlag, RenameFlag } from './abi/flags.ts';
+export { Opcode, opcodeName } from './abi/opcodes.ts';
+export type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+export type { AttrChange, CopyRange, FileSystem, LockRequest, PollRequest } from './file-system.ts';
+export type { ConnectionOptions, Negotiated } from './init.ts';
+export { FuseMountError, type MountOptions, openAndMount, unmount } from './mount.ts';
+export { isMounted, type MountInfo, mountAt } from './mount-info.ts';
+export { Notifier } from './notifier.ts';
+export { Replier } from './replier.ts';
+export type { Request } from './request.ts';
+export { FuseSession, type SessionOptions } from './session.ts';
+export type { Ticket } from './ticket.ts';
+export { DeviceTransport, type Transport } from './transport.ts';

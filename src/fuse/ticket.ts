@@ -1,0 +1,13 @@
+/**
+ * A request whose answer comes later, perhaps from another thread: plain data that can be posted. Each ticket is answered once, by one Replier.
+ * `uniqueHigh` may have its top bit set (a resent request); both halves are echoed as they are.
+ */
+export interface Ticket {
+  readonly uniqueLow: number;
+  readonly uniqueHigh: number;
+  readonly opcode: number;
+  readonly nodeid: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly pid: number;
+}
