@@ -1,0 +1,25 @@
+/** ` (did you mean "command"?)` when a known word is near to the one that was written, else nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const tolerance = Math.max(1, Math.floor(word.length / 3));
+  let nearest: string | undefined;
+  let least = tolerance + 1;
+  for (const candidate of known) {
+    const distance = editDistance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase());
+    if (distance < least) [nearest, least] = [candidate, distance];
+  }
+  return nearest === undefined ? '' : ` (did you mean "${nearest}"?)`;
+}
+
+/** Levenshtein's: insertions, deletions and substitutions that turn one word into the other. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= from.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column += 1) {
+      const substitution = (previous[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(substitution, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[to.length] ?? 0;
+}
