@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { readMountTable } from '../../src/cli/mount-table.ts';
+import { findMount } from '../../src/cli/mounts.ts';
+import { runProgram } from '../../src/cli/run-program.ts';
+import { nfio } from '../support/nfio-command.ts';
+
+let directory: string;
+let mountpoint: string;
+let root: string;
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'nfio-cli-'));
+});
+
+after(() => rm(directory, { recursive: true, force: true }));
+
+beforeEach(async () => {
+  mountpoint = join(directory, 'mnt');
+  root = join(directory, 'root');
+  await mkdir(mountpoint);
+});
+
+afterEach(async () => {
+  if ((await findMount(mountpoint)) !== undefined) {
+    const result = await nfio('umount', '--destroy', mountpoint);
+    if (result.status !== 0) await runProgram(['umount', '--lazy', mountpoint], { timeoutMs: 5000 });
+  }
+  await rm(root, { recursive: true, force: true });
+  await rm(mountpoint, { recursive: true, force: true });
+});
+
+async function mount(...options: readonly string[]): Promise<void> {
+  const result = await nfio('mount', '--root', root, ...options, mountpoint);
+  assert.deepEqual({ status: result.status, err: result.err }, { status: 0, err: '' });
+}
+
+async function isMounted(): Promise<boolean> {
+  return (await readMountTable()).some((entry) => entry.mountpoint === mountpoint);
+}
+
+function isRunning(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
+
+describe('nfio mount and umount', () => {
+  test('mount returns when the tree is there; umount when the processes are gone', async () => {
+    await mount();
+    assert.deepEqual((await readdir(mountpoint)).filter((name) => name === 'nf-types' || name === 'networks').sort(), [
+      'networks',
+      'nf-types',
+    ]);
+    const record = await findMount(mountpoint);
+    assert.ok(record !== undefined && isRunning(record.supervisorPid) && isRunning(record.serverPid));
+    assert.equal(record.root, root);
+
+    assert.deepEqual(await nfio('umount', mountpoint), { status: 0, out: '', err: '' });
+    assert.equal(await isMounted(), false);
+    assert.deepEqual([isRunning(record.supervisorPid), isRunning(record.serverPid)], [false, false]);
+    assert.deepEqual(await readdir(mountpoint), []);
+  });
+
+  test("the original prototype's flags mount as well", async () => {
+    const result = await nfio('--nfio_root', root, '--nfio_mount', mountpoint, '--log_level', 'WARNING');
+    assert.deepEqual({ status: result.status, err: result.err }, { status: 0, err: '' });
+    assert.equal(await isMounted(), true);
+  });
+
+  test('what cannot be a mountpoint is said in a sentence, and nothing is mounted', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    await writeFile(join(mountpoint, 'something'), '');
+    const refusals: readonly (readonly [string, RegExp])[] = [
+      [join(directory, 'nothing'), /nothing does not exist\. Make it: mkdir -p /],
+      [file, /file is not a directory\./],
+      [mountpoint, /mnt is not empty; a mount would hide its files\./],
+      ['/proc', /\/proc has something mounted on it already\./],
+    ];
+    for (const [path, sentence] of refusals) {
+      const result = await nfio('mount', '--root', root, path);
+      assert.equal(result.status, 1, path);
+      assert.match(result.err, sentence);
+    }
+    assert.equal(await isMounted(), false);
+    assert.equal(existsSync(root), false);
+  });
+
+  test('a second mount of the same root is refused', async () => {
+    await mount();
+    const second = join(directory, 'second');
+    await mkdir(second);
+    const result = await nfio('mount', '--root', root, second);
+    assert.equal(result.status, 1);
+    assert.match(result.err, /^nfio: .*(in use|another mount)/);
+    assert.deepEqual(await readdir(second), []);
+  });
+
+  test('a mount that is in use stays, with a sentence; --lazy detaches it', async () => {
+    await mount();
+    const user = spawn('sleep', ['60'], { cwd: mountpoint, stdio: 'ignore' });
+    try {
+      const busy = await nfio('umount', mountpoint);
+      assert.equal(busy.status, 1);
+      assert.match(busy.err, /^nfio: .*mnt is in use\. See by what: fuser -vm .*nfio umount --lazy /);
+      assert.equal(await isMounted(), true);
+    } finally {
+      user.kill();
+      await new Promise((resolve) => user.once('exit', resolve));
+    }
+  });
+
+  test('VNFs outlive umount, which names them, and are there at the next mount; --destroy ends them', async () => {
+    await mount();
+    const host = join(mountpoint, 'nf-types', 'host', 'h');
+    await mkdir(host, { recursive: true });
+    await writeFile(join(host, 'action'), 'activate\n');
+    const first = await nfio('umount', mountpoint);
+    assert.match(first.out, /^1 VNF keeps running: host\/h\.\n/);
+
+    await mount();
+    assert.equal(await readFile(join(host, 'status'), 'utf8'), 'running\n');
+    assert.deepEqual(await nfio('umount', '--destroy', mountpoint), { status: 0, out: '', err: '' });
+    await mount();
+    assert.equal(await readFile(join(host, 'status'), 'utf8'), 'undeployed\n');
+  });
+});
+
+describe('nfio status', () => {
+  test('lists mounts with their VNFs by state, for people and for programs', async () => {
+    await mount();
+    await mkdir(join(mountpoint, 'nf-types', 'host', 'h'), { recursive: true });
+    const text = await nfio('status');
+    assert.match(text.out, new RegExp(`^${mountpoint} +mounted +netns +${root} +\\d+ +1 undeployed$`, 'm'));
+    const json = JSON.parse((await nfio('status', '--json')).out) as { mountpoint: string; state: string; vnfs: unknown }[];
+    const ours = json.find((entry) => entry.mountpoint === mountpoint);
+    assert.deepEqual({ state: ours?.state, vnfs: ours?.vnfs }, { state: 'mounted', vnfs: [{ vnf: 'host/h', status: 'undeployed' }] });
+  });
+});
+
+describe('nfio doctor', () => {
+  test('finds what this machine has, and names a remedy for what it has not', async () => {
+    const { status, out } = await nfio('doctor', '--json');
+    const findings = JSON.parse(out) as { name: string; needed: boolean; ok: boolean; remedy?: string }[];
+    for (const finding of findings) assert.equal(finding.ok, finding.remedy === undefined, finding.name);
+    assert.equal(status, findings.every((finding) => finding.ok || !finding.needed) ? 0 : 1);
+    for (const name of ['/dev/fuse', 'namespaces', 'overlayfs', 'nftables', 'cgroups']) {
+      assert.equal(findings.find((finding) => finding.name === name)?.ok, true, name);
+    }
+  });
+
+  test('a root that cannot hold guests is found', async () => {
+    const { status, out } = await nfio('doctor', '--json', '--root', '/proc/nfio');
+    const overlay = (JSON.parse(out) as { name: string; ok: boolean; detail: string }[]).find((finding) => finding.name === 'overlayfs');
+    assert.equal(status, 1);
+    assert.equal(overlay?.ok, false);
+    assert.match(overlay?.detail ?? '', /^\/proc cannot be written: E/);
+  });
+});
+
+describe('nfio types', () => {
+  test('lists the built-in types', async () => {
+    const { status, out } = await nfio('types');
+    assert.equal(status, 0);
+    for (const type of ['host', 'firewall', 'nat', 'router', 'nginx', 'dns', 'shaper'])
+      assert.match(out, new RegExp(`^${type} +built-in +\\S`, 'm'));
+  });
+});
