@@ -34,8 +34,7 @@ cat nf-types/*/*/status`,
 echo lan > host/client/ports/eth0/network;   echo 10.1.0.10/24 > host/client/ports/eth0/address
 echo wan > host/server/ports/eth0/network;   echo 10.2.0.10/24 > host/server/ports/eth0/address
 echo lan > firewall/fw-a/ports/lan/network;  echo 10.1.0.1/24 > firewall/fw-a/ports/lan/address
-echo wan > firewall/fw-a/ports/wan/network;  echo 10.2.0.1/24 > firewall/fw-a/ports/wan/address
-echo 10.1.0.1 > ../networks/lan/gateway;     echo 10.2.0.1 > ../networks/wan/gateway`,
+echo wan > firewall/fw-a/ports/wan/network;  echo 10.2.0.1/24 > firewall/fw-a/ports/wan/address`,
     check: empty,
   },
   {
