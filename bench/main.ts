@@ -24,7 +24,9 @@ interface Options {
   readonly json: boolean;
 }
 
-class UsageError extends Error {}
+class UsageError extends Error {
+  readonly code = 'ERR_PARSE_ARGS_BENCH';
+}
 
 function parse(argv: readonly string[]): Options | undefined {
   const options = { runs: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
@@ -45,7 +47,8 @@ async function runOne(benchmark: Benchmark, runs: number, signal: AbortSignal): 
     await using workshop = new Workshop(signal);
     return await benchmark.run(workshop, runs);
   } catch (error) {
-    console.error(`${benchmark.name} failed: ${error instanceof Error ? error.message : String(error)}`);
+    const why = error instanceof Error ? error.message : String(error);
+    console.error(signal.aborted ? `${benchmark.name} interrupted` : `${benchmark.name} failed: ${why}`);
     return undefined;
   }
 }
@@ -75,6 +78,9 @@ async function main(argv: readonly string[]): Promise<number> {
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  // Ours and those of node:util.
+  if (!String(code).startsWith('ERR_PARSE_ARGS')) throw error;
+  console.error(`${message}\n\n${usage}`);
   process.exitCode = 2;
 }

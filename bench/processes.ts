@@ -7,6 +7,8 @@ import { promisify } from 'node:util';
 const execFileAsync = promisify(execFile);
 const serverStartMs = 15_000;
 const serverStopMs = 5000;
+/** Characters of a command line that an error message shows. */
+const longestName = 160;
 
 export interface RunOptions {
   readonly signal?: AbortSignal;
@@ -30,7 +32,7 @@ export async function run(argv: readonly string[], { signal, timeoutMs = 120_000
   } catch (cause) {
     const { stderr = '', killed } = cause as { stderr?: string; killed?: boolean };
     const why = killed === true ? `was stopped after ${timeoutMs / 1000} s. ${stderr}` : stderr || (cause as Error).message;
-    throw new Error(`${argv.slice(0, 3).join(' ')} …: ${why.trim()}`, { cause });
+    throw new Error(`${argv.join(' ').replace(/\s+/g, ' ').slice(0, longestName)}: ${why.trim()}`, { cause });
   }
 }
 
