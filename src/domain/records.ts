@@ -6,13 +6,13 @@ export interface Ownership {
   readonly mode: number;
 }
 
-/** What every persistent object has. */
+/** What every persistent object has. uid, gid and mode are those it was made with. */
 export interface ObjectRecord extends Ownership {
   /** Unique in a root, never used twice; nodeids and the names of namespaces and interfaces derive from it. */
   readonly serial: number;
   /** Milliseconds since 1970; tells two objects with one serial apart should a root be restored from a backup. */
   readonly createdMs: number;
-  /** Files of the object whose ownership someone changed, by path below the object (`machine/ip`). */
+  /** Files of the object whose ownership someone changed, by path below the object (`machine/ip`; empty: its directory). */
   readonly ownership: Readonly<Record<string, Ownership>>;
   /** Values users set, by path below the object; a value never set is absent. */
   readonly settings: Readonly<Record<string, string>>;

@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { DriverContext, HypervisorDriver } from '../domain/ports/hypervisor.ts';
+import type { Logger } from '../domain/ports/logger.ts';
+import type { ModelListener } from '../domain/observation.ts';
+import { NfioError } from '../errors/index.ts';
+import { NetnsDriver } from '../hypervisor/netns/index.ts';
+import { ModuleLoader } from '../middleboxes/loader.ts';
+import { Fabric, FabricNetwork } from '../network/index.ts';
+import { EventLog } from '../orchestrator/event-log.ts';
+import { Orchestrator } from '../orchestrator/orchestrator.ts';
+import { FileStore } from '../state/file-store.ts';
+import { type MountOptions, runtimeDirectory } from './options.ts';
+
+/** Builds a mount's parts. The root's lock is the supervisor's. */
+export async function compose(options: MountOptions, hooks: { readonly logger: Logger; readonly listener: ModelListener }): Promise<Orchestrator> {
+  const { logger, listener } = hooks;
+  const store = await FileStore.open(options.root, { locked: true, logger });
+  const fabric = new Fabric(store.mountId);
+  const context = { mountId: store.mountId, runDir: join(runtimeDirectory, store.mountId), logger };
+  return new Orchestrator({
+    store,
+    driver: createDriver(options.hypervisor, { ...context, fabric }),
+    network: new FabricNetwork(fabric),
+    middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
+    events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
+    logger,
+    listener,
+  });
+}
+
+function createDriver(name: MountOptions['hypervisor'], context: DriverContext & { readonly fabric: Fabric }): HypervisorDriver {
+  if (name === 'netns') return new NetnsDriver(context, context.fabric);
+  throw new NfioError('UnsupportedError', { message: `the ${name} hypervisor is not there yet: use --hypervisor netns` });
+}

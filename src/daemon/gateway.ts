@@ -1,0 +1,141 @@
+import { rename as renameFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from '../domain/ports/logger.ts';
+import { Errno, errnoOf, NfioError } from '../errors/index.ts';
+import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import type { Entry } from '../fuse/attributes.ts';
+import type { Replier } from '../fuse/replier.ts';
+import type { Ticket } from '../fuse/ticket.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
+import { attributesOf } from '../tree/attributes.ts';
+import type { FileSpec } from '../tree/file-spec.ts';
+import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
+import type { ObjectView } from '../tree/views.ts';
+import { specialNodeid } from '../vfs/nodeid.ts';
+import { AskedFiles } from './asked-files.ts';
+import type { TreePublisher } from './tree-publisher.ts';
+import { TreeChanges } from './tree-changes.ts';
+
+/** What the gateway works with. */
+export interface GatewayParts {
+  readonly orchestrator: Orchestrator;
+  readonly publisher: TreePublisher;
+  readonly replier: Replier;
+  readonly logger: Logger;
+  readonly timeoutMs: number;
+}
+
+type Ticketed = Exclude<Forwarded, { op: 'released' | 'interrupt' }>;
+
+/** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done, each interruptible. */
+export class Gateway {
+  readonly #parts: GatewayParts;
+  readonly #changes: TreeChanges;
+  readonly #asked: AskedFiles;
+  readonly #running = new Map<Ticket, AbortController>();
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree);
+    this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
+  }
+
+  /** Takes a message of the kernel thread. */
+  receive(message: Forwarded): void {
+    if (message.op === 'released') this.#asked.release(message.fh);
+    else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
+    else if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
+  }
+
+  #interrupt(uniqueLow: number, uniqueHigh: number): void {
+    const ticket = this.#parts.replier.find(uniqueLow, uniqueHigh);
+    if (ticket !== undefined) this.#running.get(ticket)?.abort();
+  }
+
+  async #answer(message: Ticketed): Promise<void> {
+    const { ticket } = message;
+    const { replier, logger } = this.#parts;
+    const controller = new AbortController();
+    this.#running.set(ticket, controller);
+    try {
+      await this.#carryOut(message, controller.signal);
+    } catch (error) {
+      if (!(error instanceof NfioError) && !controller.signal.aborted) {
+        logger.error(`${message.op} on node ${ticket.nodeid}: ${(error as Error).stack ?? String(error)}`);
+      }
+      replier.error(ticket, controller.signal.aborted ? Errno.EINTR : error instanceof NfioError ? error.errno : errnoOf(error));
+    } finally {
+      this.#running.delete(ticket);
+    }
+  }
+
+  async #carryOut(message: Ticketed, signal: AbortSignal): Promise<void> {
+    const { orchestrator, replier } = this.#parts;
+    const { ticket } = message;
+    switch (message.op) {
+      case 'mkdir':
+        return this.#replyEntry(ticket, await this.#changes.mkdir(ticket, message.name, message.mode));
+      case 'rmdir':
+        await this.#changes.rmdir(ticket, message.name);
+        break;
+      case 'unlink':
+        this.#changes.unlink(ticket, message.name);
+        break;
+      case 'rename':
+        await this.#changes.rename(ticket, message.name, { parent: message.parent, name: message.newName });
+        break;
+      case 'create':
+        return this.#replyCreate(ticket, this.#changes.recreate(ticket, message.name), message.fh);
+      case 'own':
+        return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
+      case 'write':
+        await this.#changes.write(ticket, { data: message.data, signal });
+        replier.write(ticket, message.data.length);
+        return;
+      case 'read':
+        replier.bytes(ticket, await this.#asked.read(ticket, message, signal));
+        return;
+      case 'save':
+        await orchestrator.configs.sync(message.fd, message.save.newIn);
+        if (message.save.configures !== undefined) await orchestrator.configs.apply(message.save.configures, 'nf_conf', signal);
+        break;
+      case 'replace':
+        await this.#replace(message, signal);
+        break;
+    }
+    replier.ok(ticket);
+  }
+
+  async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
+    let done = false;
+    try {
+      await this.#parts.orchestrator.configs.apply(message.serial, message.from, signal);
+      await renameFile(join(message.directory, message.from), join(message.directory, message.to));
+      done = true;
+    } finally {
+      this.#parts.publisher.post({ kind: 'renamed', rename: message.rename, done });
+    }
+  }
+
+  #replyEntry(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
+    this.#parts.replier.entry(ticket, this.#entryOf(found));
+  }
+
+  #replyCreate(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }, fh: number): void {
+    this.#parts.replier.create(ticket, this.#entryOf(found), { fh, openFlags: OpenReplyFlag.DIRECT_IO });
+  }
+
+  #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }): void {
+    this.#parts.replier.attr(ticket, attributesOf(view, spec), this.#parts.timeoutMs);
+  }
+
+  #entryOf({ view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }): Entry {
+    return {
+      nodeid: specialNodeid(view.serial, spec.index),
+      generation: Math.floor(view.createdMs),
+      entryTimeoutMs: this.#parts.timeoutMs,
+      attrTimeoutMs: this.#parts.timeoutMs,
+      attr: attributesOf(view, spec),
+    };
+  }
+}

@@ -1,0 +1,57 @@
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Negotiated } from '../fuse/init.ts';
+import { FuseSession } from '../fuse/session.ts';
+import { NfioFileSystem } from '../tree/file-system.ts';
+import type { KernelMessage } from '../tree/forwarded.ts';
+import { Tree } from '../tree/tree.ts';
+
+/** What the main thread gives the kernel thread. */
+export interface KernelThreadData {
+  /** The mounted /dev/fuse. */
+  readonly fd: number;
+  readonly generation: number;
+  readonly timeoutMs: number;
+  /** What the first server of the connection agreed with the kernel; undefined: this is the first. */
+  readonly negotiated: Negotiated | undefined;
+  /** Messages to this thread. */
+  readonly inbox: MessagePort;
+  /** Messages to the main thread. */
+  readonly outbox: MessagePort;
+  /** One number: how many messages were taken from the inbox. */
+  readonly taken: Int32Array;
+}
+
+/** What this thread sends besides forwarded requests. */
+export type KernelThreadNote =
+  | { readonly op: 'negotiated'; readonly negotiated: Negotiated }
+  | { readonly op: 'error'; readonly message: string };
+
+/** Reads requests and answers what it can; sleeps in read(2) otherwise. Ends when the file system is unmounted. */
+function main(data: KernelThreadData): void {
+  const { inbox, outbox, taken } = data;
+  const tree = new Tree();
+  const forward = outbox.postMessage.bind(outbox);
+  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation: data.generation });
+  const beforeRequest = (): void => {
+    for (let received = receiveMessageOnPort(inbox); received !== undefined; received = receiveMessageOnPort(inbox)) {
+      fileSystem.receive(received.message as KernelMessage);
+      Atomics.add(taken, 0, 1);
+    }
+  };
+  const onError = (error: unknown, opcode: number): void => {
+    const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
+    outbox.postMessage(note);
+  };
+  const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError });
+  if (data.negotiated === undefined) {
+    session.handleOne();
+    if (session.negotiated === undefined) return;
+    const note: KernelThreadNote = { op: 'negotiated', negotiated: session.negotiated };
+    outbox.postMessage(note);
+  } else {
+    session.adopt(data.negotiated);
+  }
+  session.run();
+}
+
+main(workerData as KernelThreadData);

@@ -1,0 +1,23 @@
+import type { Negotiated } from '../fuse/init.ts';
+import type { MountOptions } from './options.ts';
+
+/** What the supervisor gives a server process, on its command line as JSON. The descriptor of /dev/fuse is 3. */
+export interface ServerStart {
+  readonly options: MountOptions;
+  /** How many servers this connection had before. */
+  readonly generation: number;
+  /** What the first of them agreed with the kernel. */
+  readonly negotiated: Negotiated | undefined;
+}
+
+/** What a server tells its supervisor. */
+export type ServerMessage =
+  | { readonly kind: 'ready'; readonly mountId: string }
+  | { readonly kind: 'negotiated'; readonly negotiated: Negotiated }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
+
+/** What a supervisor tells the process that started it. */
+export type SupervisorMessage = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
+
+/** Descriptor of /dev/fuse in a server process. */
+export const fuseFd = 3;

@@ -1,0 +1,27 @@
+/** What a mount is started with. */
+export interface MountOptions {
+  /** Absolute path. */
+  readonly mountpoint: string;
+  /** Absolute path of the directory with all persistent state. */
+  readonly root: string;
+  readonly hypervisor: 'netns' | 'docker' | 'libvirt';
+  /** Directory of the user's own middlebox modules. */
+  readonly modules?: string;
+  readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
+  /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
+  readonly attrTimeoutMs?: number;
+  /** Log to standard error. */
+  readonly foreground: boolean;
+}
+
+/** Where mounts keep what need not survive a reboot, each in a directory named by its mount id. */
+export const runtimeDirectory = '/run/nfio';
+
+/** Default of MountOptions.attrTimeoutMs. */
+export const defaultTimeoutMs = 1000;
+
+/** URL of a module of this directory, as it is when run from source and when built. */
+export function daemonModule(name: string): URL {
+  const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`./${name}.${suffix}`, import.meta.url);
+}

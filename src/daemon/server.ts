@@ -1,0 +1,99 @@
+import { MessageChannel, Worker } from 'node:worker_threads';
+import type { ModelChange } from '../domain/observation.ts';
+import type { Logger } from '../domain/ports/logger.ts';
+import { NfioError } from '../errors/index.ts';
+import { Notifier } from '../fuse/notifier.ts';
+import { Replier } from '../fuse/replier.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
+import type { ViewSurroundings } from '../tree/build-views.ts';
+import { rootSerial } from '../tree/build-views.ts';
+import type { Forwarded } from '../tree/forwarded.ts';
+import { Tree } from '../tree/tree.ts';
+import { compose } from './compose.ts';
+import { fixedViews } from './fixed-views.ts';
+import { Gateway } from './gateway.ts';
+import type { KernelThreadData, KernelThreadNote } from './kernel-thread.ts';
+import { createLogger } from './logger.ts';
+import { fuseFd, type ServerMessage, type ServerStart } from './messages.ts';
+import { daemonModule, defaultTimeoutMs } from './options.ts';
+import { TreePublisher } from './tree-publisher.ts';
+
+/** The server process: this, the main thread, and the kernel thread. Ends when the file system is unmounted. */
+async function main(start: ServerStart): Promise<void> {
+  const { options } = start;
+  const logger = createLogger(options.logLevel);
+  const inbox = new MessageChannel();
+  const outbox = new MessageChannel();
+  const taken = new Int32Array(new SharedArrayBuffer(4));
+  const tree = new Tree();
+  const publisher = new TreePublisher(tree, { port: inbox.port1, taken, mountpoint: options.mountpoint });
+  let orchestrator: Orchestrator | undefined;
+  const listener = (change: ModelChange): void => {
+    if (orchestrator !== undefined) publisher.show(change, surroundingsOf(orchestrator, tree));
+  };
+  orchestrator = await compose(options, { logger, listener });
+  for (const view of fixedViews(options, orchestrator.model.parts.store)) publisher.post({ kind: 'put', view });
+  await orchestrator.start();
+
+  const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;
+  const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), logger, timeoutMs });
+  outbox.port1.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, start }));
+  const data: KernelThreadData = {
+    fd: fuseFd,
+    generation: start.generation,
+    timeoutMs,
+    negotiated: start.negotiated,
+    inbox: inbox.port2,
+    outbox: outbox.port2,
+    taken,
+  };
+  const kernelThread = new Worker(daemonModule('kernel-thread'), { workerData: data, transferList: [inbox.port2, outbox.port2] });
+  // Requests that the server before this one had read and not answered.
+  if (start.negotiated !== undefined) new Notifier(fuseFd).resend();
+  tell({ kind: 'ready', mountId: orchestrator.model.parts.store.mountId });
+  const code = await new Promise<number>((resolve) => {
+    kernelThread.once('error', (error) => logger.error(`kernel thread: ${error.stack ?? error.message}`));
+    kernelThread.once('exit', resolve);
+  });
+  await close(orchestrator, logger);
+  process.exit(code);
+}
+
+function receive(message: Forwarded | KernelThreadNote, parts: { gateway: Gateway; logger: Logger; start: ServerStart }): void {
+  if (message.op === 'negotiated') tell({ kind: 'negotiated', negotiated: message.negotiated });
+  else if (message.op === 'error') parts.logger.error(message.message);
+  else parts.gateway.receive(message);
+}
+
+/** After the unmount: guests go on; the fabric goes when none is left to use it. */
+async function close(orchestrator: Orchestrator, logger: Logger): Promise<void> {
+  const { inventory, parts } = orchestrator.model;
+  try {
+    const deployed = [...inventory.vnfs()].some((vnf) => vnf.deployed);
+    if (!deployed) await parts.network.removeIfUnused(AbortSignal.timeout(10_000));
+  } catch (error) {
+    logger.error(`the fabric could not be removed: ${(error as Error).message}`);
+  }
+  await orchestrator[Symbol.asyncDispose]();
+}
+
+function surroundingsOf(orchestrator: Orchestrator, tree: Tree): ViewSurroundings {
+  const { model } = orchestrator;
+  return {
+    mountId: model.parts.store.mountId,
+    typeSerial: (name) => tree.children(rootSerial, 'type').get(name)?.serial ?? -1,
+    networkSerial: (name) => model.inventory.network(name)?.serial,
+    moduleActions: (type) => model.moduleActions(type),
+  };
+}
+
+function tell(message: ServerMessage): void {
+  process.send?.(message);
+}
+
+process.on('disconnect', () => undefined);
+main(JSON.parse(process.argv[2] ?? '') as ServerStart).catch((error: Error) => {
+  tell({ kind: 'failed', message: error instanceof NfioError ? error.message : (error.stack ?? error.message), code: (error as { code?: string }).code });
+  process.exitCode = 1;
+  process.disconnect?.();
+});

@@ -1,0 +1,132 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from '../domain/ports/logger.ts';
+import type { Negotiated } from '../fuse/init.ts';
+import { openAndMount, unmount } from '../fuse/mount.ts';
+import { lockRoot } from '../state/root-directory.ts';
+import { readVersion } from '../version.ts';
+import { createLogger } from './logger.ts';
+import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
+import { daemonModule, type MountOptions, runtimeDirectory } from './options.ts';
+
+/** So many crashes in so long, and the supervisor gives up: a file system that answers nothing is worse than none. */
+const mostCrashes = 5;
+const crashWindowMs = 60_000;
+
+/**
+ * Mounts, keeps the descriptor, and keeps a server running on it. A server that crashes is replaced; the kernel sends the new one
+ * every request that was not answered, so that clients notice nothing but a pause.
+ */
+class Supervisor {
+  readonly #options: MountOptions;
+  readonly #logger: Logger;
+  readonly #fd: number;
+  readonly #version: string;
+  readonly #crashes: number[] = [];
+  #generation = 0;
+  #negotiated: Negotiated | undefined;
+  #runDirectory: string | undefined;
+  #stopping = false;
+
+  constructor(options: MountOptions, parts: { readonly fd: number; readonly logger: Logger; readonly version: string }) {
+    this.#options = options;
+    this.#fd = parts.fd;
+    this.#logger = parts.logger;
+    this.#version = parts.version;
+  }
+
+  /** Runs servers until one ends because the file system was unmounted. Resolves to the exit status. */
+  async run(): Promise<number> {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop());
+    for (;;) {
+      const server = this.#startServer();
+      const failure = await this.#served(server);
+      if (failure === undefined) return this.#finish(0);
+      this.#generation += 1;
+      if (this.#negotiated === undefined || this.#giveUp()) {
+        await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
+        report({ kind: 'failed', ...failure });
+        this.#logger.error(failure.message);
+        return this.#finish(1);
+      }
+      this.#logger.error(`${failure.message}: starting another`);
+    }
+  }
+
+  #startServer(): ChildProcess {
+    const start: ServerStart = { options: this.#options, generation: this.#generation, negotiated: this.#negotiated };
+    return spawn(process.execPath, [daemonModule('server').pathname, JSON.stringify(start)], {
+      stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc'],
+      // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
+      detached: true,
+    });
+  }
+
+  /** Waits for the end of a server; undefined when it ended because of an unmount. */
+  #served(server: ChildProcess): Promise<{ message: string; code: string | undefined } | undefined> {
+    let failure: { message: string; code: string | undefined } | undefined;
+    server.on('message', (message: ServerMessage) => {
+      if (message.kind === 'failed') failure = { message: message.message, code: message.code };
+      else if (message.kind === 'negotiated') this.#negotiated = message.negotiated;
+      else this.#ready(message.mountId, server.pid ?? 0);
+    });
+    return new Promise((resolve) => {
+      server.once('error', (error) => resolve({ message: error.message, code: undefined }));
+      server.once('exit', (status, signal) => {
+        if (status === 0 || this.#stopping) resolve(undefined);
+        else resolve(failure ?? { message: `the server ended with ${signal ?? `status ${status}`}`, code: undefined });
+      });
+    });
+  }
+
+  #ready(mountId: string, serverPid: number): void {
+    const { mountpoint, root, hypervisor } = this.#options;
+    const directory = join(runtimeDirectory, mountId);
+    const startedAt = new Date().toISOString();
+    const record = { mountId, mountpoint, root, hypervisor, supervisorPid: process.pid, serverPid, startedAt, version: this.#version };
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, 'mount.json.new'), `${JSON.stringify(record, undefined, 2)}\n`);
+    renameSync(join(directory, 'mount.json.new'), join(directory, 'mount.json'));
+    this.#runDirectory = directory;
+    report({ kind: 'ready' });
+  }
+
+  #giveUp(): boolean {
+    const now = Date.now();
+    this.#crashes.push(now);
+    return this.#crashes.filter((time) => now - time < crashWindowMs).length >= mostCrashes;
+  }
+
+  /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. */
+  async #stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    const { mountpoint } = this.#options;
+    await unmount(mountpoint).catch(() => unmount(mountpoint, { lazy: true }));
+  }
+
+  #finish(status: number): number {
+    if (this.#runDirectory !== undefined) rmSync(join(this.#runDirectory, 'mount.json'), { force: true });
+    return status;
+  }
+}
+
+function report(message: SupervisorMessage): void {
+  if (process.connected) process.send?.(message);
+}
+
+async function main(options: MountOptions): Promise<number> {
+  const logger = createLogger(options.logLevel);
+  lockRoot(options.root);
+  const { fd } = await openAndMount(options.mountpoint, { subtype: 'nfio', fsname: options.root });
+  return await new Supervisor(options, { fd, logger, version: await readVersion() }).run();
+}
+
+main(JSON.parse(process.argv[2] ?? '') as MountOptions).then(
+  (status) => process.exit(status),
+  (error: Error) => {
+    report({ kind: 'failed', message: error.message, code: (error as { code?: string }).code });
+    process.exit(1);
+  },
+);

@@ -1,0 +1,199 @@
+import { textOf } from '../domain/settings.ts';
+import { NfioError } from '../errors/index.ts';
+import type { Ticket } from '../fuse/ticket.ts';
+import type { Orchestrator } from '../orchestrator/orchestrator.ts';
+import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
+import { attributesOf } from '../tree/attributes.ts';
+import type { DirectorySpec, FileSpec, RegularSpec } from '../tree/file-spec.ts';
+import { fileAt, specOf } from '../tree/files.ts';
+import type { Tree } from '../tree/tree.ts';
+import type { ObjectView } from '../tree/views.ts';
+import { indexOf, serialOf } from '../vfs/nodeid.ts';
+import { moduleFile } from './asked-files.ts';
+
+/** A special file: its object, and which of the object's files. */
+export interface Located {
+  readonly view: ObjectView;
+  readonly spec: FileSpec;
+}
+
+/** What changing requests on special files mean: finds the object, calls the use case. */
+export class TreeChanges {
+  readonly #orchestrator: Orchestrator;
+  readonly #tree: Tree;
+
+  constructor(orchestrator: Orchestrator, tree: Tree) {
+    this.#orchestrator = orchestrator;
+    this.#tree = tree;
+  }
+
+  /** @throws NotPermittedError (EPERM) where a directory means nothing, and what the use case throws. */
+  async mkdir(ticket: Ticket, name: string, mode: number): Promise<Located> {
+    const { view, spec } = this.#directory(ticket.nodeid);
+    const owner = { uid: ticket.uid, gid: ticket.gid, mode: mode & 0o7777 };
+    const fixed = spec.children.get(name);
+    if (fixed !== undefined) return this.#show(view, fixed);
+    switch (spec.listing) {
+      case 'type':
+        await this.#orchestrator.types.create(name, owner);
+        break;
+      case 'network':
+        await this.#orchestrator.networks.create(name, owner);
+        break;
+      case 'vnf':
+        await this.#orchestrator.vnfs.create(view.name, name, { owner, caller: ticket });
+        break;
+      case 'port':
+        await this.#orchestrator.ports.create(view.serial, name, owner);
+        break;
+      default:
+        throw new NfioError('NotPermittedError', { message: `a directory ${name} means nothing here` });
+    }
+    const made = this.#child(view, spec, name);
+    return { view: made, spec: specOf(made).top };
+  }
+
+  async rmdir(ticket: Ticket, name: string): Promise<void> {
+    const { view, spec } = this.#directory(ticket.nodeid);
+    const fixed = spec.children.get(name);
+    if (fixed !== undefined) return this.#hide(view, fixed);
+    const child = this.#child(view, spec, name);
+    switch (child.kind) {
+      case 'type':
+        return await this.#orchestrator.types.remove(name);
+      case 'network':
+        return await this.#orchestrator.networks.remove(name);
+      case 'vnf':
+        return await this.#orchestrator.vnfs.remove(child.serial);
+      case 'port':
+        return await this.#orchestrator.ports.remove(view.serial, child.serial);
+      default:
+        throw notPermitted(name);
+    }
+  }
+
+  unlink(ticket: Ticket, name: string): void {
+    const { view, spec } = this.#directory(ticket.nodeid);
+    const fixed = spec.children.get(name);
+    if (fixed === undefined) throw notPermitted(name);
+    this.#hide(view, fixed);
+  }
+
+  /** Only VNFs are renamed, and within their type. */
+  async rename(ticket: Ticket, name: string, to: { readonly parent: number; readonly name: string }): Promise<void> {
+    const { view, spec } = this.#directory(ticket.nodeid);
+    const child = this.#child(view, spec, name);
+    if (child.kind !== 'vnf' || to.parent !== ticket.nodeid) throw notPermitted(name);
+    await this.#orchestrator.vnfs.rename(child.serial, to.name);
+  }
+
+  /** A file that was removed from an undeployed VNF is made again. */
+  recreate(ticket: Ticket, name: string): Located {
+    const { view, spec } = this.#directory(ticket.nodeid);
+    const fixed = spec.children.get(name);
+    if (fixed === undefined) throw notPermitted(name);
+    return this.#show(view, fixed);
+  }
+
+  async own(ticket: Ticket, change: OwnershipChange): Promise<Located> {
+    const { view, spec } = this.#file(ticket.nodeid);
+    if (view.kind === 'root' || view.kind === 'host') throw notPermitted(spec.name);
+    const { uid, gid, mode } = attributesOf(view, spec);
+    await this.#orchestrator.ownership.change(
+      { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
+      { uid: change.uid, gid: change.gid, mode: change.mode },
+    );
+    return this.#file(ticket.nodeid);
+  }
+
+  /** A write to a file that takes one. */
+  async write(ticket: Ticket, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
+    const { view, spec } = this.#file(ticket.nodeid);
+    const { data, signal } = options;
+    const { write } = spec as RegularSpec;
+    if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, signal);
+    if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
+    if (write === 'action') {
+      const text = await this.#text(view, spec, data);
+      return await this.#orchestrator.actions.act(view.serial, text, signal);
+    }
+    await this.#set(view, spec, { text: await this.#text(view, spec, data), signal });
+  }
+
+  /** What was written; bytes that are no text end up in `error` as any other bad value does. */
+  async #text(view: ObjectView, spec: FileSpec, data: Uint8Array): Promise<string> {
+    const { model } = this.#orchestrator;
+    const network = view.kind === 'network' ? model.inventory.network(view.name) : undefined;
+    const decode = async (): Promise<string> => textOf(data);
+    if (network !== undefined) return await model.recordNetwork(network, spec.path, decode);
+    const serial = view.kind === 'port' ? view.parent : view.serial;
+    return await model.recordVnf(serial, spec.path, decode);
+  }
+
+  async #set(view: ObjectView, spec: FileSpec, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+    switch (view.kind) {
+      case 'vnf':
+        return await this.#orchestrator.vnfs.set(view.serial, spec.path, options.text, options.signal);
+      case 'port':
+        return await this.#orchestrator.ports.set(view.serial, spec.path, options);
+      case 'network':
+        return await this.#orchestrator.networks.set(view.name, spec.path, options);
+      default:
+        throw new NfioError('NotPermittedError', { message: `${spec.path} cannot be written`, errno: 'EACCES' });
+    }
+  }
+
+  async #writeModule(serial: number, path: string, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
+    const { model, hooks } = this.#orchestrator;
+    const vnf = model.vnf(serial);
+    const middlebox = model.middlebox(vnf.type);
+    const instance = hooks.instance(vnf, options.signal);
+    await model.recordVnf(serial, path, async () => {
+      const file = moduleFile(middlebox, path);
+      if (file?.write !== undefined) await file.write(instance, textOf(options.data));
+      else await middlebox.hooks?.write?.(instance, path, options.data);
+    });
+  }
+
+  #hide(view: ObjectView, spec: FileSpec): void {
+    if (view.kind !== 'vnf' && view.kind !== 'port') throw notPermitted(spec.name);
+    const [serial, path] = hiddenPath(view, spec);
+    this.#orchestrator.hidden.hide(serial, path);
+  }
+
+  #show(view: ObjectView, spec: FileSpec): Located {
+    if (view.kind !== 'vnf' && view.kind !== 'port') throw notPermitted(spec.name);
+    const [serial, path] = hiddenPath(view, spec);
+    this.#orchestrator.hidden.show(serial, path);
+    return { view: this.#tree.get(view.serial) ?? view, spec };
+  }
+
+  #child(view: ObjectView, spec: DirectorySpec, name: string): ObjectView {
+    const listing = spec.listing === 'link' ? undefined : spec.listing;
+    const child = listing === undefined ? undefined : this.#tree.children(view.serial, listing).get(name);
+    if (child === undefined) throw new NfioError('NotFoundError', { message: `there is no ${name} here` });
+    return child;
+  }
+
+  #file(nodeid: number): Located {
+    const view = this.#tree.get(serialOf(nodeid));
+    const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
+    if (view === undefined || spec === undefined) throw new NfioError('NotFoundError', { message: 'the object has been removed' });
+    return { view, spec };
+  }
+
+  #directory(nodeid: number): { readonly view: ObjectView; readonly spec: DirectorySpec } {
+    const { view, spec } = this.#file(nodeid);
+    if (spec.type !== 'directory') throw new NfioError('NotPermittedError', { message: 'not a directory', errno: 'ENOTDIR' });
+    return { view, spec };
+  }
+}
+
+function notPermitted(name: string): NfioError {
+  return new NfioError('NotPermittedError', { message: `${name} belongs to the tree: it cannot be removed, renamed or given away` });
+}
+
+/** The VNF a file belongs to and its path below it: files of ports are kept with their VNF. */
+function hiddenPath(view: Extract<ObjectView, { kind: 'vnf' | 'port' }>, spec: FileSpec): [number, string] {
+  return view.kind === 'vnf' ? [view.serial, spec.path] : [view.parent, `ports/${view.name}/${spec.path}`];
+}

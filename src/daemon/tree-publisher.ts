@@ -1,0 +1,53 @@
+import { statfs } from 'node:fs';
+import type { MessagePort } from 'node:worker_threads';
+import type { ModelChange } from '../domain/observation.ts';
+import { viewsOf, type ViewSurroundings } from '../tree/build-views.ts';
+import type { KernelMessage } from '../tree/forwarded.ts';
+import type { Tree } from '../tree/tree.ts';
+
+/** So many messages may wait for the kernel thread before it is woken to take them in. */
+const mostWaiting = 512;
+
+/** Keeps the main thread's tree and the kernel thread's replica as the model says. */
+export class TreePublisher {
+  readonly tree: Tree;
+  readonly #port: MessagePort;
+  readonly #mountpoint: string;
+  /** How many messages the kernel thread has taken in; it counts there. */
+  readonly #taken: Int32Array;
+  #posted = 0;
+  #waking = false;
+
+  constructor(tree: Tree, options: { readonly port: MessagePort; readonly taken: Int32Array; readonly mountpoint: string }) {
+    this.tree = tree;
+    this.#port = options.port;
+    this.#taken = options.taken;
+    this.#mountpoint = options.mountpoint;
+  }
+
+  /** Shows a change of the model. The kernel thread has it before it sees any request that is sent after this returns. */
+  show(change: ModelChange, surroundings: ViewSurroundings): void {
+    if (change.kind === 'removed') {
+      for (const port of this.tree.children(change.serial, 'port').values()) this.post({ kind: 'remove', serial: port.serial });
+      this.post({ kind: 'remove', serial: change.serial });
+      return;
+    }
+    for (const view of viewsOf(change, surroundings)) this.post({ kind: 'put', view });
+  }
+
+  post(message: KernelMessage): void {
+    if (message.kind !== 'renamed') this.tree.apply(message);
+    this.#port.postMessage(message);
+    this.#posted += 1;
+    if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.#wake();
+  }
+
+  /** The kernel thread sleeps in read(2): a request of our own makes it look at its messages. statfs(2) is never answered from a cache. */
+  #wake(): void {
+    if (this.#waking) return;
+    this.#waking = true;
+    statfs(this.#mountpoint, () => {
+      this.#waking = false;
+    });
+  }
+}

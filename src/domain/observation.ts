@@ -1,0 +1,39 @@
+import type { VnfState } from './lifecycle.ts';
+import type { CounterSource } from './ports/hypervisor.ts';
+import type { NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
+
+/** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
+export interface VnfObservation {
+  readonly state: VnfState;
+  /** The hypervisor's own word for the state, with the exit status of a guest that ended. */
+  readonly word: string;
+  /** The last failed operation in one line; empty after a success. */
+  readonly error: string;
+  readonly ip: string;
+  readonly id: string;
+  readonly counters: CounterSource | undefined;
+  readonly countsDrops: boolean;
+  readonly paths: VnfPaths;
+  readonly moduleFiles: readonly { readonly path: string; readonly mode: number; readonly size: number | undefined }[];
+  /** Files their owner removed while it was not deployed. */
+  readonly hidden: readonly string[];
+}
+
+/** Where on this machine the files of a VNF are. */
+export interface VnfPaths {
+  readonly config: string;
+  readonly root: string;
+  readonly log: string;
+  /** Output of the last command. */
+  readonly output: string;
+}
+
+/** A change that the tree has to show. */
+export type ModelChange =
+  | { readonly kind: 'type'; readonly record: TypeRecord }
+  | { readonly kind: 'vnf'; readonly record: VnfRecord; readonly observation: VnfObservation }
+  | { readonly kind: 'network'; readonly record: NetworkRecord; readonly error: string }
+  | { readonly kind: 'removed'; readonly serial: number };
+
+/** Told of every change, in order. */
+export type ModelListener = (change: ModelChange) => void;

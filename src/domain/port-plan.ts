@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { addressesOf, type PlacedPort } from './addressing.ts';
+import { contains, formatAddress, parseAddress, parseCidr } from './ip.ts';
+import type { PortSpec, SegmentSpec } from './ports/network.ts';
+import { idOf, type NetworkRecord } from './records.ts';
+
+/** What the specification of a port depends on beyond its own record. */
+export interface PortSurroundings {
+  readonly mountId: string;
+  /** True for a type that forwards packets between its ports. */
+  forwards(type: string): boolean;
+  network(name: string): NetworkRecord | undefined;
+  /** All ports on a network, of all VNFs. */
+  portsOn(network: string): Iterable<PlacedPort>;
+}
+
+/** What a driver is asked to make of the ports of one VNF. Pure: the same records give the same specifications. */
+export function planPorts(ports: readonly PlacedPort[], surroundings: PortSurroundings): PortSpec[] {
+  const routed = new Set<4 | 6>();
+  return ports.map((placed) => {
+    const gateway = gatewayFor(placed, surroundings);
+    const family = gateway === undefined ? undefined : parseAddress(gateway).family;
+    // One default route a family: the first port that has a way out gives it.
+    const first = family !== undefined && !routed.has(family);
+    if (first) routed.add(family);
+    return planPort(placed, { surroundings, gateway: first ? gateway : undefined });
+  });
+}
+
+/** The ports in `wanted` that differ from `applied`, as what drivers are told, in an order in which each step can succeed: removals first. */
+export function portChanges(
+  applied: readonly PortSpec[],
+  wanted: readonly PortSpec[],
+): { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined }[] {
+  const old = new Map(applied.map((port) => [port.id, port]));
+  const kept = new Set(wanted.map((port) => port.id));
+  const removed = applied.filter((port) => !kept.has(port.id)).map((before) => ({ before, after: undefined }));
+  const changed = wanted
+    .filter((after) => JSON.stringify(old.get(after.id)) !== JSON.stringify(after))
+    .map((after) => ({ before: old.get(after.id), after }));
+  return [...removed, ...changed];
+}
+
+/** What a driver is asked to make of a network. */
+export function planSegment(network: NetworkRecord): SegmentSpec {
+  return { id: idOf(network.serial), name: network.name, uplink: network.settings['uplink'] ?? '' };
+}
+
+/** The MAC address of a port whose user set none: locally administered, the same at every start, different in every mount. */
+export function derivedMac(mountId: string, serial: number): string {
+  const digest = createHash('sha256').update(`${mountId}/${serial}`).digest('hex');
+  return `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
+}
+
+function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings; gateway: string | undefined }): PortSpec {
+  const { port } = placed;
+  const { settings } = port;
+  const network = options.surroundings.network(settings['network'] ?? '');
+  return {
+    id: idOf(port.serial),
+    name: port.name,
+    segment: network === undefined ? undefined : planSegment(network),
+    addresses: addressesOf(port),
+    gateway: options.gateway,
+    mac: settings['mac'] || derivedMac(options.surroundings.mountId, port.serial),
+    mtu: numberOf(settings['mtu']),
+    up: settings['state'] !== 'down',
+    rateBps: numberOf(settings['rate']),
+    delayUsec: numberOf(settings['delay']),
+    lossPercent: numberOf(settings['loss']),
+  };
+}
+
+/**
+ * The next hop of a port's default route: the gateway of its network if the user named one, else, for a VNF that does not
+ * forward itself, the only forwarding VNF on that network.
+ */
+function gatewayFor({ vnf, port }: PlacedPort, surroundings: PortSurroundings): string | undefined {
+  const network = surroundings.network(port.settings['network'] ?? '');
+  if (network === undefined) return undefined;
+  const addresses = addressesOf(port).map(parseCidr);
+  const named = network.settings['gateway'] ?? '';
+  const reachable = (address: string): boolean => {
+    const cidr = parseAddress(address);
+    return addresses.some((own) => own.address !== cidr.address && contains(own, cidr));
+  };
+  if (named !== '') return reachable(named) ? named : undefined;
+  if (surroundings.forwards(vnf.type)) return undefined;
+  const candidates = [...surroundings.portsOn(network.name)].filter((other) => surroundings.forwards(other.vnf.type));
+  const [only, ...more] = candidates.flatMap((other) => addressesOf(other.port).map((each) => formatAddress(parseCidr(each))));
+  return only !== undefined && more.length === 0 && reachable(only) ? only : undefined;
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text === undefined || text === '' ? undefined : Number(text);
+}

@@ -1,0 +1,49 @@
+import { fdatasync as fdatasyncCallback } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { guestAccess, readCandidate } from './guest-spec.ts';
+import type { Model } from './model.ts';
+
+const fdatasync = promisify(fdatasyncCallback);
+
+/** What happens when a user saves a file in config/. */
+export class ConfigSaver {
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** Makes the content of an open user file, and the names of those in its directory if it is new, durable. */
+  async sync(fd: number, newIn: string | undefined): Promise<void> {
+    await fdatasync(fd);
+    if (newIn === undefined) return;
+    const directory = await open(newIn, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  }
+
+  /**
+   * Checks a file of config/ that is to be the configuration of a VNF, and applies it if the VNF runs.
+   *
+   * @param name of the file in config/ that holds it now: `nf_conf`, or the one about to be renamed to that.
+   * @throws ConfigurationError (EINVAL) naming the line; the running configuration stays.
+   */
+  async apply(serial: number, name: string, signal: AbortSignal): Promise<void> {
+    await this.#model.recordVnf(serial, name, () =>
+      this.#model.runtime(serial).lane.run(async () => {
+        const vnf = this.#model.vnf(serial);
+        if (this.#model.state(vnf) !== 'running') return;
+        const language = this.#model.middlebox(vnf.type).configuration?.language;
+        const candidate = await readCandidate(this.#model, vnf, name);
+        if (language === undefined || candidate === undefined) return;
+        const guest = guestAccess(this.#model, vnf, signal);
+        await language.check(candidate, guest);
+        await language.apply(candidate, guest);
+      }),
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import type { PlacedPort } from '../domain/addressing.ts';
+import { idOf, type NetworkRecord, type PortRecord, type StoredRecord, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+
+/** Every record, by serial and by name. In memory; the state store has the durable ones. */
+export class Inventory {
+  readonly #types = new Map<string, TypeRecord>();
+  readonly #networks = new Map<string, NetworkRecord>();
+  readonly #vnfs = new Map<number, VnfRecord>();
+  readonly #vnfSerials = new Map<string, number>();
+  readonly #portOwners = new Map<number, number>();
+  readonly #networkPorts = new Map<string, Set<number>>();
+
+  /** Adds a record or replaces the one with its serial. */
+  put(record: StoredRecord): void {
+    this.remove(record);
+    if (record.kind === 'type') this.#types.set(record.name, record);
+    else if (record.kind === 'network') this.#networks.set(record.name, record);
+    else this.#putVnf(record);
+  }
+
+  remove({ kind, serial }: StoredRecord): void {
+    if (kind === 'type') removeSerial(this.#types, serial);
+    else if (kind === 'network') removeSerial(this.#networks, serial);
+    else this.#removeVnf(serial);
+  }
+
+  type(name: string): TypeRecord | undefined {
+    return this.#types.get(name);
+  }
+
+  types(): Iterable<TypeRecord> {
+    return this.#types.values();
+  }
+
+  network(name: string): NetworkRecord | undefined {
+    return this.#networks.get(name);
+  }
+
+  networks(): Iterable<NetworkRecord> {
+    return this.#networks.values();
+  }
+
+  networkBySerial(serial: number): NetworkRecord | undefined {
+    for (const network of this.#networks.values()) if (network.serial === serial) return network;
+    return undefined;
+  }
+
+  typeBySerial(serial: number): TypeRecord | undefined {
+    for (const type of this.#types.values()) if (type.serial === serial) return type;
+    return undefined;
+  }
+
+  vnf(serial: number): VnfRecord | undefined {
+    return this.#vnfs.get(serial);
+  }
+
+  vnfNamed(type: string, name: string): VnfRecord | undefined {
+    return this.#vnfs.get(this.#vnfSerials.get(`${type}/${name}`) ?? -1);
+  }
+
+  /** The VNF whose guest has an id. */
+  vnfOfGuest(id: string): VnfRecord | undefined {
+    const vnf = this.#vnfs.get(Number.parseInt(id, 36));
+    return vnf !== undefined && idOf(vnf.serial) === id ? vnf : undefined;
+  }
+
+  vnfs(): Iterable<VnfRecord> {
+    return this.#vnfs.values();
+  }
+
+  port(serial: number): PlacedPort | undefined {
+    const vnf = this.#vnfs.get(this.#portOwners.get(serial) ?? -1);
+    const port = vnf?.ports.find((each) => each.serial === serial);
+    return vnf === undefined || port === undefined ? undefined : { vnf, port };
+  }
+
+  /** All ports on a network, of all VNFs. */
+  portsOn(network: string): PlacedPort[] {
+    return [...(this.#networkPorts.get(network) ?? [])].flatMap((serial) => this.port(serial) ?? []);
+  }
+
+  #putVnf(vnf: VnfRecord): void {
+    this.#vnfs.set(vnf.serial, vnf);
+    this.#vnfSerials.set(`${vnf.type}/${vnf.name}`, vnf.serial);
+    for (const port of vnf.ports) {
+      this.#portOwners.set(port.serial, vnf.serial);
+      this.#networkOf(port)?.add(port.serial);
+    }
+  }
+
+  #removeVnf(serial: number): void {
+    const vnf = this.#vnfs.get(serial);
+    if (vnf === undefined) return;
+    this.#vnfs.delete(serial);
+    this.#vnfSerials.delete(`${vnf.type}/${vnf.name}`);
+    for (const port of vnf.ports) {
+      this.#portOwners.delete(port.serial);
+      this.#networkOf(port)?.delete(port.serial);
+    }
+  }
+
+  #networkOf(port: PortRecord): Set<number> | undefined {
+    const name = port.settings['network'] ?? '';
+    if (name === '') return undefined;
+    const known = this.#networkPorts.get(name);
+    if (known !== undefined) return known;
+    const made = new Set<number>();
+    this.#networkPorts.set(name, made);
+    return made;
+  }
+}
+
+function removeSerial(records: Map<string, StoredRecord>, serial: number): void {
+  for (const [name, record] of records) if (record.serial === serial) records.delete(name);
+}

@@ -1,0 +1,73 @@
+import { portChanges } from '../domain/port-plan.ts';
+import type { VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
+import { wantedPorts } from './guest-spec.ts';
+import type { Model } from './model.ts';
+
+/** Keeps the ports of running guests as the records want them. */
+export class LivePorts {
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /**
+   * Applies what changed to a running guest. Call it from the VNF's lane. When a step fails those before it are taken back.
+   */
+  async apply(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    const state = this.#model.state(vnf);
+    if (state !== 'running' && state !== 'paused') return;
+    const { driver, network } = this.#model.parts;
+    const ref = this.#model.ref(vnf);
+    const runtime = this.#model.runtime(vnf.serial);
+    const wanted = wantedPorts(this.#model, vnf);
+    const done: { before: (typeof wanted)[number] | undefined; after: (typeof wanted)[number] | undefined }[] = [];
+    try {
+      for (const change of portChanges(runtime.applied, wanted)) {
+        if (change.after?.segment !== undefined) await network.ensureSegment(change.after.segment, signal);
+        await driver.setPort(ref, change, signal);
+        done.push(change);
+      }
+    } catch (error) {
+      await this.#takeBack(vnf, done, error);
+      throw error;
+    }
+    runtime.applied = wanted;
+  }
+
+  async #takeBack(vnf: VnfRecord, done: readonly { before: unknown; after: unknown }[], reason: unknown): Promise<void> {
+    const { driver } = this.#model.parts;
+    const { signal } = new AbortController();
+    for (const { before, after } of (done as Parameters<typeof driver.setPort>[1][]).toReversed()) {
+      await driver.setPort(this.#model.ref(vnf), { before: after, after: before }, signal).catch((cause: unknown) => {
+        throw new NfioError('NetworkError', {
+          message: `${(reason as Error).message}; port ${(after ?? before)?.name} could not be set back: restart the VNF`,
+          cause,
+        });
+      });
+    }
+  }
+
+  /** Others on these networks may get another default route: applies that to those that run, each in its own lane. */
+  async applyToNetworks(
+    networks: Iterable<string>,
+    options: { readonly except: number | undefined; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const serials = new Set<number>();
+    for (const network of networks) for (const { vnf } of this.#model.inventory.portsOn(network)) serials.add(vnf.serial);
+    if (options.except !== undefined) serials.delete(options.except);
+    await Promise.all([...serials].map((serial) => this.#applyTo(serial, options.signal)));
+  }
+
+  async #applyTo(serial: number, signal: AbortSignal): Promise<void> {
+    await this.#model.runtime(serial).lane.run(async () => {
+      const vnf = this.#model.inventory.vnf(serial);
+      if (vnf === undefined) return;
+      await this.apply(vnf, signal).catch((error: Error) => {
+        this.#model.parts.events.add({ path: `nf-types/${vnf.type}/${vnf.name}`, what: 'ports failed', why: error.message });
+        this.#model.parts.logger.warn(`${vnf.type}/${vnf.name}: ports: ${error.message}`);
+      });
+    });
+  }
+}

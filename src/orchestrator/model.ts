@@ -1,0 +1,230 @@
+import { mkdir } from 'node:fs/promises';
+import type { PlacedPort } from '../domain/addressing.ts';
+import type { VnfState } from '../domain/lifecycle.ts';
+import type { Middlebox } from '../domain/middlebox.ts';
+import type { ModelListener, VnfObservation } from '../domain/observation.ts';
+import type { GuestRef, HypervisorDriver } from '../domain/ports/hypervisor.ts';
+import type { Logger } from '../domain/ports/logger.ts';
+import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
+import type { NetworkDriver, PortSpec } from '../domain/ports/network.ts';
+import type { StateStore } from '../domain/ports/state.ts';
+import { idOf, type NetworkRecord, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
+import type { EventLog } from './event-log.ts';
+import { Inventory } from './inventory.ts';
+import { Lane } from './lane.ts';
+
+/** What the use cases work with. */
+export interface ModelParts {
+  readonly store: StateStore;
+  readonly driver: HypervisorDriver;
+  readonly network: NetworkDriver;
+  readonly middleboxes: MiddleboxSource;
+  readonly events: EventLog;
+  readonly logger: Logger;
+  readonly listener: ModelListener;
+}
+
+/** What is known of a VNF besides its record; gone when the process ends. */
+export interface VnfRuntime {
+  /** Changes to the VNF run here one after another: settings, ports, verbs. */
+  readonly lane: Lane;
+  /** The verb that runs now. */
+  busy: string | undefined;
+  error: string;
+  ip: string;
+  id: string;
+  /** Ports as the driver was last told. */
+  applied: readonly PortSpec[];
+  readonly hidden: Set<string>;
+}
+
+/** The records, what is known of the world, and the one way to change either so that the tree shows it. */
+export class Model {
+  readonly inventory = new Inventory();
+  readonly parts: ModelParts;
+  readonly #runtimes = new Map<number, VnfRuntime>();
+  readonly #middleboxes = new Map<string, Middlebox>();
+  readonly #networkErrors = new Map<number, string>();
+
+  constructor(parts: ModelParts) {
+    this.parts = parts;
+  }
+
+  runtime(serial: number): VnfRuntime {
+    let runtime = this.#runtimes.get(serial);
+    if (runtime === undefined) {
+      runtime = { lane: new Lane(), busy: undefined, error: '', ip: '', id: '', applied: [], hidden: new Set() };
+      this.#runtimes.set(serial, runtime);
+    }
+    return runtime;
+  }
+
+  /** The VNF of a serial. @throws NotFoundError when it has been removed. */
+  vnf(serial: number): VnfRecord {
+    const vnf = this.inventory.vnf(serial);
+    if (vnf === undefined) throw new NfioError('NotFoundError', { message: 'the VNF has been removed' });
+    return vnf;
+  }
+
+  /** The loaded module of a type. @throws UnknownTypeError when it is not loaded. */
+  middlebox(type: string): Middlebox {
+    const middlebox = this.#middleboxes.get(type);
+    if (middlebox === undefined) {
+      throw new NfioError('UnknownTypeError', {
+        message: `the module of type ${type} is not loaded: see events for the reason`,
+        errno: 'EIO',
+      });
+    }
+    return middlebox;
+  }
+
+  /** Loads the module of a type. @throws what the module source throws. */
+  async loadMiddlebox(type: string): Promise<void> {
+    this.#middleboxes.set(type, await this.parts.middleboxes.load(type));
+  }
+
+  /** Names of the actions that a type adds to the verbs. */
+  moduleActions(type: string): readonly string[] {
+    return Object.keys(this.#middleboxes.get(type)?.actions ?? {});
+  }
+
+  /** True for a type whose guests forward packets between their ports. */
+  forwards(type: string): boolean {
+    return this.#middleboxes.get(type)?.sysctl?.['net.ipv4.ip_forward'] === '1';
+  }
+
+  /** Ports on a network whose VNFs are deployed: two that are not may have one address, as a VNF and its copy do. */
+  deployedPorts(network: string): PlacedPort[] {
+    return this.inventory.portsOn(network).filter(({ vnf }) => vnf.deployed);
+  }
+
+  ref(vnf: VnfRecord): GuestRef {
+    return { id: idOf(vnf.serial), type: vnf.type, name: vnf.name, guestDir: this.parts.store.guestDir(vnf.serial) };
+  }
+
+  state(vnf: VnfRecord): VnfState {
+    if (vnf.inconsistent) return 'inconsistent';
+    if (!vnf.deployed) return 'undeployed';
+    const { state } = this.parts.driver.guestStatus(this.ref(vnf));
+    // A guest on record that the hypervisor does not know: someone removed it behind our back, or the machine was restarted.
+    return state === 'absent' ? 'exited' : state;
+  }
+
+  /** Makes the directory behind rfs/: empty as long as no guest ran. */
+  async makeRoot(vnf: VnfRecord): Promise<void> {
+    await mkdir(this.#rootPath(this.ref(vnf)), { recursive: true, mode: 0o755 });
+  }
+
+  #rootPath(ref: GuestRef): string {
+    return this.parts.driver.rootDir(ref) ?? `${ref.guestDir}/root`;
+  }
+
+  /** Makes a record durable, then true here, then visible. */
+  async commitVnf(vnf: VnfRecord, options?: { readonly lazily: boolean }): Promise<void> {
+    await this.parts.store.update(vnf, options);
+    this.inventory.put(vnf);
+    this.publishVnf(vnf.serial);
+  }
+
+  publishVnf(serial: number): void {
+    const record = this.inventory.vnf(serial);
+    if (record !== undefined) this.parts.listener({ kind: 'vnf', record, observation: this.#observe(record) });
+  }
+
+  publishNetwork(record: NetworkRecord): void {
+    this.parts.listener({ kind: 'network', record, error: this.#networkErrors.get(record.serial) ?? '' });
+  }
+
+  publishType(record: TypeRecord): void {
+    this.parts.listener({ kind: 'type', record });
+  }
+
+  /** The object is gone. */
+  withdraw(serial: number): void {
+    this.#runtimes.delete(serial);
+    this.#networkErrors.delete(serial);
+    this.parts.listener({ kind: 'removed', serial });
+  }
+
+  /** Keeps the outcome of an operation on a VNF in its `error` file, and a failure in `events`. Rethrows. */
+  async recordVnf<T>(serial: number, what: string, operation: () => Promise<T>): Promise<T> {
+    const runtime = this.runtime(serial);
+    try {
+      const result = await operation();
+      if (runtime.error !== '') {
+        runtime.error = '';
+        this.publishVnf(serial);
+      }
+      return result;
+    } catch (error) {
+      const { message } = error as Error;
+      runtime.error = `${what}: ${oneLine(message)}`;
+      const vnf = this.inventory.vnf(serial);
+      if (vnf !== undefined) this.parts.events.add({ path: pathOf(vnf), what: `${what} failed`, why: oneLine(message) });
+      this.publishVnf(serial);
+      throw error;
+    }
+  }
+
+  /** The like for a network. */
+  async recordNetwork<T>(record: NetworkRecord, what: string, operation: () => Promise<T>): Promise<T> {
+    let sentence = '';
+    try {
+      return await operation();
+    } catch (error) {
+      sentence = `${what}: ${oneLine((error as Error).message)}`;
+      this.parts.events.add({ path: `networks/${record.name}`, what: `${what} failed`, why: oneLine((error as Error).message) });
+      throw error;
+    } finally {
+      this.#networkErrors.set(record.serial, sentence);
+      const current = this.inventory.network(record.name);
+      if (current !== undefined) this.publishNetwork(current);
+    }
+  }
+
+  #observe(vnf: VnfRecord): VnfObservation {
+    const runtime = this.runtime(vnf.serial);
+    const middlebox = this.#middleboxes.get(vnf.type);
+    const ref = this.ref(vnf);
+    const state = this.state(vnf);
+    return {
+      state,
+      word: this.#word(vnf, state),
+      error: runtime.error,
+      ip: runtime.ip,
+      id: runtime.id,
+      counters: state === 'running' || state === 'paused' ? this.parts.driver.counterSource(ref) : undefined,
+      countsDrops: middlebox?.configuration?.language.drops !== undefined,
+      paths: {
+        config: this.parts.store.configDir(vnf),
+        root: this.#rootPath(ref),
+        log: this.parts.driver.logPath(ref),
+        output: outputPath(ref),
+      },
+      moduleFiles: (middlebox?.files ?? []).map(({ path, mode }) => ({ path, mode, size: undefined })),
+      hidden: [...runtime.hidden],
+    };
+  }
+
+  #word(vnf: VnfRecord, state: VnfState): string {
+    if (state === 'undeployed' || state === 'inconsistent') return state;
+    const status = this.parts.driver.guestStatus(this.ref(vnf));
+    if (status.state === 'absent') return 'exited';
+    return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;
+  }
+}
+
+/** Path of a VNF below the mountpoint. */
+export function pathOf(vnf: VnfRecord): string {
+  return `nf-types/${vnf.type}/${vnf.name}`;
+}
+
+/** File on this machine with the output of a VNF's last command. */
+export function outputPath(ref: GuestRef): string {
+  return `${ref.guestDir}/command.out`;
+}
+
+function oneLine(message: string): string {
+  return message.replaceAll(/\s*\n\s*/g, '; ').trim();
+}

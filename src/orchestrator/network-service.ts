@@ -1,0 +1,98 @@
+import { checkNetwork, checkPort, portPath } from '../domain/addressing.ts';
+import { checkName } from '../domain/names.ts';
+import { planSegment } from '../domain/port-plan.ts';
+import type { NetworkRecord, Ownership } from '../domain/records.ts';
+import { networkSettings, parseSetting } from '../domain/settings.ts';
+import { NfioError } from '../errors/index.ts';
+import { Lane } from './lane.ts';
+import type { LivePorts } from './live-ports.ts';
+import type { Model } from './model.ts';
+
+/** Makes, changes and removes networks. */
+export class NetworkService {
+  readonly #model: Model;
+  readonly #ports: LivePorts;
+  /** Networks are checked against each other, so they change one at a time. */
+  readonly #lane = new Lane();
+
+  constructor(model: Model, ports: LivePorts) {
+    this.#model = model;
+    this.#ports = ports;
+  }
+
+  /** mkdir networks/NAME */
+  create(name: string, owner: Ownership): Promise<NetworkRecord> {
+    checkName('network', name);
+    return this.#lane.run(async () => {
+      if (this.#model.inventory.network(name) !== undefined) {
+        throw new NfioError('BusyError', { message: `network ${name} exists already`, errno: 'EEXIST' });
+      }
+      const serial = this.#model.parts.store.nextSerial();
+      const record: NetworkRecord = { kind: 'network', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
+      await this.#model.parts.store.create(record);
+      this.#model.inventory.put(record);
+      this.#model.publishNetwork(record);
+      return record;
+    });
+  }
+
+  /** rmdir networks/NAME. @throws BusyError while a port is on it. */
+  remove(name: string): Promise<void> {
+    return this.#lane.run(async () => {
+      const record = this.#named(name);
+      await this.#model.recordNetwork(record, 'rmdir', async () => {
+        const [user] = this.#model.inventory.portsOn(name);
+        if (user !== undefined) {
+          throw new NfioError('BusyError', {
+            message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}: empty that port's network file or remove the port first`,
+          });
+        }
+        await this.#model.parts.network.removeSegment(planSegment(record), new AbortController().signal);
+        await this.#model.parts.store.remove(record);
+        this.#model.inventory.remove(record);
+      });
+      this.#model.withdraw(record.serial);
+    });
+  }
+
+  /** Sets a value of a network; guests on it follow. */
+  set(name: string, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+    return this.#lane.run(async () => {
+      const before = this.#named(name);
+      await this.#model.recordNetwork(before, path, async () => {
+        const value = parseSetting(networkSettings, path, options.text);
+        const after = { ...before, settings: { ...before.settings, [path]: value } };
+        this.#check(after);
+        if (path === 'uplink') await this.#connect(after, options.signal);
+        await this.#model.parts.store.update(after);
+        this.#model.inventory.put(after);
+      });
+      this.#model.publishNetwork(this.#named(name));
+      await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
+    });
+  }
+
+  #check(after: NetworkRecord): void {
+    const others = [...this.#model.inventory.networks()].filter((each) => each.serial !== after.serial);
+    checkNetwork(after, others);
+    const ports = this.#model.inventory.portsOn(after.name);
+    for (const port of ports) checkPort(port, after, []);
+  }
+
+  async #connect(after: NetworkRecord, signal: AbortSignal): Promise<void> {
+    const segment = planSegment(after);
+    await this.#model.parts.network.ensureSegment(segment, signal);
+    const why = await this.#model.parts.network.setUplink(segment, signal);
+    this.#model.parts.events.add({
+      path: `networks/${after.name}/uplink`,
+      what: segment.uplink === '' ? 'disconnected' : 'connected',
+      why,
+    });
+  }
+
+  #named(name: string): NetworkRecord {
+    const record = this.#model.inventory.network(name);
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no network ${name}` });
+    return record;
+  }
+}

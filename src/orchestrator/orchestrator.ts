@@ -1,0 +1,98 @@
+import type { GuestRef, GuestStatus } from '../domain/ports/hypervisor.ts';
+import { CommandRunner } from './command-runner.ts';
+import { ConfigSaver } from './config-saver.ts';
+import { wantedPorts } from './guest-spec.ts';
+import { HiddenFiles } from './hidden-files.ts';
+import { HookInstances } from './hook-instances.ts';
+import { LivePorts } from './live-ports.ts';
+import { Model, type ModelParts, pathOf } from './model.ts';
+import { NetworkService } from './network-service.ts';
+import { OwnershipService } from './ownership-service.ts';
+import { PortService } from './port-service.ts';
+import { TypeService } from './type-service.ts';
+import { VnfActions } from './vnf-actions.ts';
+import { VnfService } from './vnf-service.ts';
+
+/** The use cases of a mount, each in a service of its own, and what keeps them in step with the world. */
+export class Orchestrator implements AsyncDisposable {
+  readonly model: Model;
+  readonly types: TypeService;
+  readonly vnfs: VnfService;
+  readonly actions: VnfActions;
+  readonly ports: PortService;
+  readonly networks: NetworkService;
+  readonly commands: CommandRunner;
+  readonly configs: ConfigSaver;
+  readonly ownership: OwnershipService;
+  readonly hidden: HiddenFiles;
+  readonly hooks: HookInstances;
+  readonly #closing = new AbortController();
+
+  constructor(parts: ModelParts) {
+    this.model = new Model(parts);
+    this.hooks = new HookInstances(this.model);
+    const live = new LivePorts(this.model);
+    this.types = new TypeService(this.model);
+    this.vnfs = new VnfService(this.model, this.hooks);
+    this.actions = new VnfActions(this.model, this.hooks);
+    this.ports = new PortService(this.model, live, this.actions);
+    this.networks = new NetworkService(this.model, live);
+    this.commands = new CommandRunner(this.model);
+    this.configs = new ConfigSaver(this.model);
+    this.ownership = new OwnershipService(this.model);
+    this.hidden = new HiddenFiles(this.model);
+  }
+
+  /** Loads the records, finds the guests that are there, and shows everything. */
+  async start(): Promise<void> {
+    const { store, driver } = this.model.parts;
+    const records = await store.load();
+    for (const record of records) this.model.inventory.put(record);
+    for (const type of this.model.inventory.types()) await this.#loadType(type.name);
+    const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);
+    driver.onChange((ref, status) => void this.#guestChanged(ref, status));
+    await driver.recover(
+      deployed.map((vnf) => this.model.ref(vnf)),
+      this.#closing.signal,
+    );
+    for (const type of this.model.inventory.types()) this.model.publishType(type);
+    for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
+    for (const vnf of this.model.inventory.vnfs()) {
+      await this.model.makeRoot(vnf);
+      this.model.publishVnf(vnf.serial);
+    }
+    for (const vnf of deployed) {
+      // Nothing changed while no nf.io ran: guests have the ports their records want.
+      this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
+      await this.actions.refresh(vnf.serial, this.#closing.signal);
+    }
+  }
+
+  async #loadType(name: string): Promise<void> {
+    try {
+      await this.model.loadMiddlebox(name);
+    } catch (error) {
+      this.model.parts.events.add({ path: `nf-types/${name}`, what: 'module failed', why: (error as Error).message });
+      this.model.parts.logger.error(`module ${name}: ${(error as Error).message}`);
+    }
+  }
+
+  /** A guest changed by itself, or someone changed it behind our back. */
+  async #guestChanged(ref: GuestRef, status: GuestStatus): Promise<void> {
+    const vnf = this.model.inventory.vnfOfGuest(ref.id);
+    if (vnf === undefined || !vnf.deployed) return;
+    const code = status.exitCode === undefined ? {} : { why: `exit status ${status.exitCode}` };
+    this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...code });
+    this.model.publishVnf(vnf.serial);
+    await this.actions.refresh(vnf.serial, this.#closing.signal);
+  }
+
+  /** Stops following the world. Guests go on. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.model.parts.events.flush();
+    await this.model.parts.driver[Symbol.asyncDispose]();
+    await this.model.parts.network[Symbol.asyncDispose]();
+    await this.model.parts.store[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,76 @@
+import type { NetworkRecord, ObjectRecord, Ownership, PortRecord, TypeRecord, VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
+import type { Model } from './model.ts';
+
+/** chown and chmod of special files; undefined: left as it is. */
+export interface OwnershipChange {
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly mode?: number | undefined;
+}
+
+/** Names a special file: an object and a path below it (empty: its directory), and what it has while nobody changed it. */
+export interface OwnedFile {
+  readonly kind: 'type' | 'vnf' | 'port' | 'network';
+  readonly serial: number;
+  readonly path: string;
+  readonly current: Ownership;
+}
+
+/** Keeps who owns what. Changes are written lazily, as a file system does without fsync. */
+export class OwnershipService {
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  async change(file: OwnedFile, change: OwnershipChange): Promise<void> {
+    const { uid = file.current.uid, gid = file.current.gid, mode = file.current.mode } = change;
+    const next = { uid, gid, mode: mode & 0o7777 };
+    switch (file.kind) {
+      case 'type':
+        return await this.#changeType(file, next);
+      case 'network':
+        return await this.#changeNetwork(file, next);
+      case 'vnf':
+        return await this.#changeVnf(file.serial, (vnf) => withOwnership(vnf, file.path, next));
+      case 'port':
+        return await this.#changePort(file, next);
+    }
+  }
+
+  async #changeType(file: OwnedFile, next: Ownership): Promise<void> {
+    const record: TypeRecord = withOwnership(found(this.#model.inventory.typeBySerial(file.serial)), file.path, next);
+    await this.#model.parts.store.update(record, { lazily: true });
+    this.#model.inventory.put(record);
+    this.#model.publishType(record);
+  }
+
+  async #changeNetwork(file: OwnedFile, next: Ownership): Promise<void> {
+    const record: NetworkRecord = withOwnership(found(this.#model.inventory.networkBySerial(file.serial)), file.path, next);
+    await this.#model.parts.store.update(record, { lazily: true });
+    this.#model.inventory.put(record);
+    this.#model.publishNetwork(record);
+  }
+
+  async #changePort(file: OwnedFile, next: Ownership): Promise<void> {
+    const { vnf } = found(this.#model.inventory.port(file.serial));
+    const change = (port: PortRecord): PortRecord => (port.serial === file.serial ? withOwnership(port, file.path, next) : port);
+    await this.#changeVnf(vnf.serial, (current) => ({ ...current, ports: current.ports.map(change) }));
+  }
+
+  async #changeVnf(serial: number, change: (vnf: VnfRecord) => VnfRecord): Promise<void> {
+    await this.#model.runtime(serial).lane.run(() => this.#model.commitVnf(change(this.#model.vnf(serial)), { lazily: true }));
+  }
+}
+
+/** Also the object's own directory (path '') changes alone: its files keep the owner they were made with until they are named, as in chown -R. */
+function withOwnership<T extends ObjectRecord>(record: T, path: string, next: Ownership): T {
+  return { ...record, ownership: { ...record.ownership, [path]: next } };
+}
+
+function found<T>(record: T | undefined): T {
+  if (record === undefined) throw new NfioError('NotFoundError', { message: 'the object has been removed' });
+  return record;
+}

@@ -1,0 +1,132 @@
+import { checkPort } from '../domain/addressing.ts';
+import { checkName } from '../domain/names.ts';
+import { derivedMac } from '../domain/port-plan.ts';
+import type { NetworkRecord, Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
+import { parseSetting, portSettings } from '../domain/settings.ts';
+import { NfioError } from '../errors/index.ts';
+import type { LivePorts } from './live-ports.ts';
+import type { Model } from './model.ts';
+import type { VnfActions } from './vnf-actions.ts';
+
+/** Makes, changes and removes ports of VNFs, on running guests at once. */
+export class PortService {
+  readonly #model: Model;
+  readonly #live: LivePorts;
+  readonly #actions: VnfActions;
+
+  constructor(model: Model, live: LivePorts, actions: VnfActions) {
+    this.#model = model;
+    this.#live = live;
+    this.#actions = actions;
+  }
+
+  /** mkdir ports/NAME */
+  async create(vnfSerial: number, name: string, owner: Ownership): Promise<PortRecord> {
+    checkName('port', name);
+    const port: PortRecord = {
+      ...owner,
+      serial: this.#model.parts.store.nextSerial(),
+      createdMs: Date.now(),
+      name,
+      ownership: {},
+      settings: {},
+    };
+    await this.#change(vnfSerial, `ports/${name}`, {
+      signal: new AbortController().signal,
+      next: (vnf) => {
+        if (vnf.ports.some((each) => each.name === name)) {
+          throw new NfioError('BusyError', { message: `port ${name} exists already`, errno: 'EEXIST' });
+        }
+        return { ...vnf, ports: [...vnf.ports, port].sort((a, b) => (a.name < b.name ? -1 : 1)) };
+      },
+    });
+    return port;
+  }
+
+  /** rmdir ports/NAME; the guest loses the interface. */
+  async remove(vnfSerial: number, portSerial: number): Promise<void> {
+    await this.#change(vnfSerial, 'ports', {
+      signal: new AbortController().signal,
+      next: (vnf) => ({ ...vnf, ports: vnf.ports.filter((each) => each.serial !== portSerial) }),
+    });
+  }
+
+  /** Sets a value of a port. */
+  async set(portSerial: number, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+    const placed = this.#model.inventory.port(portSerial);
+    if (placed === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
+    await this.#change(placed.vnf.serial, `ports/${placed.port.name}/${path}`, {
+      signal: options.signal,
+      next: (vnf) => this.#withSetting(vnf, portSerial, { path, value: parseSetting(portSettings, path, options.text) }),
+    });
+  }
+
+  #withSetting(vnf: VnfRecord, portSerial: number, change: { readonly path: string; readonly value: string }): VnfRecord {
+    const value = change.path === 'mac' && this.#isDerived(change.value) ? '' : change.value;
+    const ports = vnf.ports.map((port) =>
+      port.serial === portSerial ? { ...port, settings: { ...port.settings, [change.path]: value } } : port,
+    );
+    const after = { ...vnf, ports };
+    const port = ports.find((each) => each.serial === portSerial);
+    if (port === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
+    const network = this.#networkOf(port);
+    if (network !== undefined && (change.path === 'network' || change.path === 'address')) {
+      checkPort({ vnf: after, port }, network, vnf.deployed ? this.#model.deployedPorts(network.name) : []);
+    }
+    return after;
+  }
+
+  /** A copy of a VNF writes the MAC address it read: one that another port has by default is no wish for this one. */
+  #isDerived(mac: string): boolean {
+    const { mountId } = this.#model.parts.store;
+    for (const vnf of this.#model.inventory.vnfs()) {
+      if (vnf.ports.some((port) => derivedMac(mountId, port.serial) === mac)) return true;
+    }
+    return false;
+  }
+
+  #networkOf(port: PortRecord): NetworkRecord | undefined {
+    const name = port.settings['network'] ?? '';
+    if (name === '') return undefined;
+    const network = this.#model.inventory.network(name);
+    if (network === undefined) {
+      throw new NfioError('NotFoundError', { message: `there is no network ${name}: mkdir networks/${name} first` });
+    }
+    return network;
+  }
+
+  /** Changes a VNF's record and its guest, or neither. */
+  async #change(
+    serial: number,
+    what: string,
+    options: { readonly next: (vnf: VnfRecord) => VnfRecord; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const networks = new Set<string>();
+    await this.#model.recordVnf(serial, what, () =>
+      this.#model.runtime(serial).lane.run(async () => {
+        const before = this.#model.vnf(serial);
+        const after = options.next(before);
+        this.#model.inventory.put(after);
+        try {
+          await this.#live.apply(after, options.signal);
+          await this.#model.commitVnf(after);
+        } catch (error) {
+          this.#model.inventory.put(before);
+          await this.#live.apply(before, new AbortController().signal).catch(() => undefined);
+          throw error;
+        }
+        withdrawRemovedPorts(this.#model, before, after);
+        for (const vnf of [before, after]) for (const port of vnf.ports) networks.add(port.settings['network'] ?? '');
+        if (this.#model.state(after) === 'running') await this.#actions.refresh(serial, options.signal);
+      }),
+    );
+    if (this.#model.forwards(this.#model.vnf(serial).type)) {
+      await this.#live.applyToNetworks(networks, { except: serial, signal: options.signal });
+    }
+  }
+}
+
+function withdrawRemovedPorts(model: Model, before: VnfRecord, after: VnfRecord): void {
+  const kept = new Set(after.ports.map((port) => port.serial));
+  for (const port of before.ports) if (!kept.has(port.serial)) model.withdraw(port.serial);
+}

@@ -1,0 +1,55 @@
+import { checkName } from '../domain/names.ts';
+import type { Ownership, TypeRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
+import type { Model } from './model.ts';
+
+/** Loads middlebox modules and makes their directories. */
+export class TypeService {
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** mkdir nf-types/NAME. @throws InvalidNameError, UnknownTypeError (ENOSYS), MalformedModuleError, BrokenModuleError. */
+  async create(name: string, owner: Ownership): Promise<TypeRecord> {
+    checkName('type', name);
+    try {
+      await this.#model.loadMiddlebox(name);
+    } catch (error) {
+      this.#model.parts.events.add({ path: `nf-types/${name}`, what: 'mkdir failed', why: (error as Error).message });
+      this.#model.parts.logger.error(`module ${name}: ${(error as Error).message}`);
+      throw error;
+    }
+    const existing = this.#model.inventory.type(name);
+    if (existing !== undefined) throw new NfioError('BusyError', { message: `type ${name} is loaded already`, errno: 'EEXIST' });
+    const serial = this.#model.parts.store.nextSerial();
+    const record: TypeRecord = { kind: 'type', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
+    this.#model.inventory.put(record);
+    try {
+      await this.#model.parts.store.create(record);
+    } catch (error) {
+      this.#model.inventory.remove(record);
+      throw error;
+    }
+    this.#model.publishType(record);
+    return record;
+  }
+
+  /** rmdir nf-types/NAME. @throws BusyError (ENOTEMPTY) while it has instances. */
+  async remove(name: string): Promise<void> {
+    const record = this.#model.inventory.type(name);
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `type ${name} is not loaded` });
+    for (const vnf of this.#model.inventory.vnfs()) {
+      if (vnf.type === name) {
+        throw new NfioError('BusyError', {
+          message: `nf-types/${name} has instances, ${vnf.name} for one: remove them first`,
+          errno: 'ENOTEMPTY',
+        });
+      }
+    }
+    await this.#model.parts.store.remove(record);
+    this.#model.inventory.remove(record);
+    this.#model.withdraw(record.serial);
+  }
+}

@@ -1,0 +1,182 @@
+import { checkPort } from '../domain/addressing.ts';
+import { isVerb, isVerbList, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
+import type { PortSpec } from '../domain/ports/network.ts';
+import type { VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
+import { guestAccess, guestSpec, readCandidate } from './guest-spec.ts';
+import type { HookInstances } from './hook-instances.ts';
+import { type Model, pathOf } from './model.ts';
+
+/** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
+export class VnfActions {
+  readonly #model: Model;
+  readonly #hooks: HookInstances;
+
+  constructor(model: Model, hooks: HookInstances) {
+    this.#model = model;
+    this.#hooks = hooks;
+  }
+
+  /**
+   * Does what was written to `action`; resolves when it is done.
+   *
+   * @throws InvalidActionError for an unknown verb or one that does not fit the state, BusyError while another runs,
+   *   and what the driver throws.
+   */
+  async act(serial: number, text: string, signal: AbortSignal): Promise<void> {
+    const vnf = this.#model.vnf(serial);
+    const word = text.trim();
+    // A copy of an instance writes back what it read from `action`, and means nothing by it.
+    if (isVerbList(word) && this.#model.state(vnf) === 'undeployed') return;
+    const runtime = this.#model.runtime(serial);
+    if (runtime.busy !== undefined) {
+      throw new NfioError('BusyError', { message: `${runtime.busy} is still under way; wait for it or interrupt it`, retryable: true });
+    }
+    runtime.busy = word;
+    try {
+      await this.#model.recordVnf(serial, word.slice(0, 80), () => runtime.lane.run(() => this.#perform(serial, word, signal)));
+    } finally {
+      runtime.busy = undefined;
+    }
+  }
+
+  async #perform(serial: number, word: string, signal: AbortSignal): Promise<void> {
+    const vnf = this.#model.vnf(serial);
+    if (isVerb(word)) {
+      const steps = planVerb(this.#model.state(vnf), word);
+      await (word === 'activate' ? this.#activate(vnf, steps, signal) : this.#run(vnf, steps, signal));
+    } else {
+      await this.#runModuleAction(vnf, word, signal);
+    }
+    await this.refresh(serial, signal);
+    this.#model.parts.events.add({ path: pathOf(vnf), what: word });
+  }
+
+  async #runModuleAction(vnf: VnfRecord, word: string, signal: AbortSignal): Promise<void> {
+    const actions = this.#model.middlebox(vnf.type).actions ?? {};
+    const action = Object.hasOwn(actions, word) ? actions[word] : undefined;
+    const state = this.#model.state(vnf);
+    if (action === undefined || state !== 'running') {
+      const known = [...(action === undefined ? verbs : verbsFor(state)), ...Object.keys(actions)].join(', ');
+      const problem = action === undefined ? 'is not an action' : `needs a running VNF, this one is ${state}`;
+      throw new NfioError('InvalidActionError', { message: `"${word.slice(0, 80)}" ${problem}; there are: ${known}` });
+    }
+    await action.run(this.#hooks.instance(vnf, signal));
+  }
+
+  /** deploy, start, configure; what fails is taken back. */
+  async #activate(vnf: VnfRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#run(vnf, steps, signal);
+    } catch (error) {
+      if (this.#model.vnf(vnf.serial).deployed) await this.#undoDeploy(vnf, error);
+      throw error;
+    }
+  }
+
+  async #undoDeploy(vnf: VnfRecord, reason: unknown): Promise<void> {
+    try {
+      await this.#destroy(this.#model.vnf(vnf.serial));
+    } catch (cause) {
+      await this.#model.commitVnf({ ...this.#model.vnf(vnf.serial), inconsistent: true });
+      throw new NfioError('VNFDeployErrorWithInconsistentState', {
+        message: `${(reason as Error).message}; cleaning up failed too: ${(cause as Error).message}; mend that, then echo destroy > action`,
+        cause,
+      });
+    }
+  }
+
+  async #run(vnf: VnfRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    for (const step of steps) {
+      signal.throwIfAborted();
+      await this.#take(step, this.#model.vnf(vnf.serial), signal);
+    }
+  }
+
+  async #take(step: Step, vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    const { driver } = this.#model.parts;
+    const ref = this.#model.ref(vnf);
+    switch (step) {
+      case 'check':
+        return await this.#check(vnf, signal);
+      case 'deploy':
+        return await this.#deploy(vnf, signal);
+      case 'start':
+        return await this.#start(vnf, (spec) => driver.start(spec, signal), signal);
+      case 'restart':
+        return await this.#start(vnf, (spec) => driver.restart(spec, signal), signal);
+      case 'configure':
+        return await this.#configure(vnf, signal);
+      case 'stop':
+        return await driver.stop(ref, signal);
+      case 'pause':
+        return await driver.pause(ref, signal);
+      case 'unpause':
+        return await driver.unpause(ref, signal);
+      case 'destroy':
+        return await this.#destroy(vnf);
+    }
+  }
+
+  async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    for (const port of vnf.ports) {
+      const network = this.#model.inventory.network(port.settings['network'] ?? '');
+      if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));
+    }
+    const candidate = await readCandidate(this.#model, vnf);
+    const language = this.#model.middlebox(vnf.type).configuration?.language;
+    const running = this.#model.state(vnf) === 'running';
+    if (candidate !== undefined) await language?.check(candidate, running ? guestAccess(this.#model, vnf, signal) : undefined);
+  }
+
+  async #configure(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    const candidate = await readCandidate(this.#model, vnf);
+    const language = this.#model.middlebox(vnf.type).configuration?.language;
+    if (candidate !== undefined) await language?.apply(candidate, guestAccess(this.#model, vnf, signal));
+  }
+
+  async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    const spec = await guestSpec(this.#model, vnf);
+    // On record before it is there, so that a crash in between leaves something that is found again.
+    await this.#model.commitVnf({ ...vnf, deployed: true });
+    try {
+      await this.#model.parts.driver.deploy(spec, signal);
+    } catch (error) {
+      await this.#undoDeploy(vnf, error);
+      throw error;
+    }
+  }
+
+  async #start(vnf: VnfRecord, start: (spec: Awaited<ReturnType<typeof guestSpec>>) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const spec = await guestSpec(this.#model, vnf);
+    await this.#ensureSegments(spec.ports, signal);
+    await start(spec);
+    this.#model.runtime(vnf.serial).applied = spec.ports;
+  }
+
+  async #ensureSegments(ports: readonly PortSpec[], signal: AbortSignal): Promise<void> {
+    for (const { segment } of ports) {
+      if (segment !== undefined) await this.#model.parts.network.ensureSegment(segment, signal);
+    }
+  }
+
+  async #destroy(vnf: VnfRecord): Promise<void> {
+    // Not interruptible: half a removal helps nobody.
+    await this.#model.parts.driver.destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
+    this.#model.runtime(vnf.serial).applied = [];
+    await this.#model.makeRoot(vnf);
+    await this.#model.commitVnf({ ...vnf, deployed: false, inconsistent: false });
+  }
+
+  /** Brings the addresses and identifiers that the tree shows up to date. */
+  async refresh(serial: number, signal: AbortSignal): Promise<void> {
+    const vnf = this.#model.inventory.vnf(serial);
+    if (vnf === undefined) return;
+    const runtime = this.#model.runtime(serial);
+    const ref = this.#model.ref(vnf);
+    const running = ['running', 'paused'].includes(this.#model.state(vnf));
+    runtime.ip = running ? await this.#model.parts.driver.getIp(ref, signal).catch(() => '') : '';
+    runtime.id = vnf.deployed ? await this.#model.parts.driver.getId(ref, signal).catch(() => '') : '';
+    this.#model.publishVnf(serial);
+  }
+}

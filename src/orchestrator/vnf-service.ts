@@ -1,0 +1,139 @@
+import { chown, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { HookCaller } from '../domain/middlebox.ts';
+import { checkName } from '../domain/names.ts';
+import type { Ownership, VnfRecord } from '../domain/records.ts';
+import { parseSetting, vnfSettings } from '../domain/settings.ts';
+import { NfioError } from '../errors/index.ts';
+import { wantedLimits } from './guest-spec.ts';
+import type { HookInstances } from './hook-instances.ts';
+import { type Model, pathOf } from './model.ts';
+
+/** Makes, changes, renames and removes VNFs. */
+export class VnfService {
+  readonly #model: Model;
+  readonly #hooks: HookInstances;
+  readonly #making = new Set<string>();
+
+  constructor(model: Model, hooks: HookInstances) {
+    this.#model = model;
+    this.#hooks = hooks;
+  }
+
+  /** mkdir nf-types/TYPE/NAME. @throws InvalidNameError, BusyError (EEXIST), and what the module's hook throws. */
+  async create(type: string, name: string, options: { readonly owner: Ownership; readonly caller: HookCaller }): Promise<VnfRecord> {
+    checkName('VNF', name);
+    const middlebox = this.#model.middlebox(type);
+    this.#reserve(type, name);
+    try {
+      const serial = this.#model.parts.store.nextSerial();
+      const record: VnfRecord = {
+        kind: 'vnf',
+        ...options.owner,
+        serial,
+        createdMs: Date.now(),
+        type,
+        name,
+        ownership: {},
+        settings: {},
+        ports: [],
+        deployed: false,
+        inconsistent: false,
+      };
+      await this.#model.parts.store.create(record);
+      await this.#fill(record);
+      this.#model.inventory.put(record);
+      try {
+        await middlebox.hooks?.mkdir?.(this.#hooks.instance(record, new AbortController().signal), options.caller);
+      } catch (error) {
+        await this.#discard(record);
+        this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });
+        throw error;
+      }
+      this.#model.publishVnf(serial);
+      return record;
+    } finally {
+      this.#making.delete(`${type}/${name}`);
+    }
+  }
+
+  #reserve(type: string, name: string): void {
+    const key = `${type}/${name}`;
+    if (this.#making.has(key) || this.#model.inventory.vnfNamed(type, name) !== undefined) {
+      throw new NfioError('BusyError', { message: `${key} exists already`, errno: 'EEXIST' });
+    }
+    this.#making.add(key);
+  }
+
+  /** The files a new VNF has: its configuration, as its owner's, and the directory of its root file system. */
+  async #fill(record: VnfRecord): Promise<void> {
+    const configuration = this.#model.middlebox(record.type).configuration;
+    if (configuration !== undefined) {
+      const path = join(this.#model.parts.store.configDir(record), 'nf_conf');
+      await writeFile(path, configuration.default, { mode: 0o644 });
+      await chown(path, record.uid, record.gid);
+    }
+    await this.#model.makeRoot(record);
+  }
+
+  async #discard(record: VnfRecord): Promise<void> {
+    await this.#model.parts.store.remove(record);
+    this.#model.inventory.remove(record);
+    this.#model.withdraw(record.serial);
+  }
+
+  /** rmdir of an instance. @throws BusyError while it is deployed, or a verb is under way. */
+  async remove(serial: number): Promise<void> {
+    const removed = await this.#model.runtime(serial).lane.run(async () => {
+      const vnf = this.#idle(serial, 'removed');
+      await this.#discard(vnf);
+      return vnf;
+    });
+    this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
+  }
+
+  /** mv of an instance within its type. */
+  async rename(serial: number, name: string): Promise<void> {
+    checkName('VNF', name);
+    await this.#model.runtime(serial).lane.run(async () => {
+      const vnf = this.#idle(serial, 'renamed');
+      this.#reserve(vnf.type, name);
+      try {
+        const renamed = { ...vnf, name };
+        await this.#model.parts.store.rename(vnf, renamed);
+        this.#model.inventory.put(renamed);
+        this.#model.publishVnf(serial);
+      } finally {
+        this.#making.delete(`${vnf.type}/${name}`);
+      }
+    });
+  }
+
+  #idle(serial: number, change: string): VnfRecord {
+    const vnf = this.#model.vnf(serial);
+    const runtime = this.#model.runtime(serial);
+    if (vnf.deployed || runtime.busy !== undefined) {
+      const state = runtime.busy === undefined ? this.#model.state(vnf) : `busy (${runtime.busy})`;
+      throw new NfioError('BusyError', { message: `${pathOf(vnf)} is ${state} and cannot be ${change}: echo destroy > action first` });
+    }
+    return vnf;
+  }
+
+  /** Sets a value in machine/; limits of a running guest change at once. */
+  async set(serial: number, path: string, text: string, signal: AbortSignal): Promise<void> {
+    await this.#model.recordVnf(serial, path, () => {
+      const value = parseSetting(vnfSettings, path, text);
+      return this.#model.runtime(serial).lane.run(() => this.#set(serial, path, value, signal));
+    });
+  }
+
+  async #set(serial: number, path: string, value: string, signal: AbortSignal): Promise<void> {
+    const before = this.#model.vnf(serial);
+    const after = { ...before, settings: { ...before.settings, [path]: value } };
+    const live = path === 'machine/vm.vcpu' || path === 'machine/vm.memory';
+    const state = this.#model.state(before);
+    const { driver } = this.#model.parts;
+    if (live && (state === 'running' || state === 'paused')) await driver.setLimits(this.#model.ref(before), wantedLimits(after), signal);
+    await this.#model.commitVnf(after);
+  }
+}

@@ -1,0 +1,64 @@
+import { specialNodeid } from '../vfs/nodeid.ts';
+import type { FileSpec } from './file-spec.ts';
+import type { ObjectView } from './views.ts';
+
+/** The size every special file reports: the original's constant, so that tools which trust st_size still read it. */
+export const specialSize = 1000;
+
+/** Attributes in the shape of fuse_attr (fuse.h), times in milliseconds since 1970. */
+export interface SpecialAttributes {
+  ino: number;
+  size: number;
+  blocks: number;
+  mode: number;
+  nlink: number;
+  uid: number;
+  gid: number;
+  rdev: number;
+  blksize: number;
+  atimeMs: number;
+  mtimeMs: number;
+  ctimeMs: number;
+}
+
+const typeBits = { directory: 0o040000, backed: 0o040000, file: 0o100000, link: 0o120000 } as const;
+
+/** Reused for every answer: the hot path allocates nothing. Copy what is to be kept. */
+const answer: SpecialAttributes = {
+  ino: 0,
+  size: 0,
+  blocks: 0,
+  mode: 0,
+  nlink: 1,
+  uid: 0,
+  gid: 0,
+  rdev: 0,
+  blksize: 4096,
+  atimeMs: 0,
+  mtimeMs: 0,
+  ctimeMs: 0,
+};
+
+/**
+ * Attributes of a special file.
+ *
+ * @param size for streams: their true length. Default: the constant for files, 0 for directories.
+ */
+export function attributesOf(view: ObjectView, spec: FileSpec, size?: number): SpecialAttributes {
+  const own = view.ownership[spec.path];
+  const directory = spec.type === 'directory' || spec.type === 'backed';
+  answer.ino = specialNodeid(view.serial, spec.index);
+  answer.size = size ?? (directory ? 0 : specialSize);
+  answer.mode = typeBits[spec.type] | ((own === undefined ? defaultMode(view, spec) : own.mode) & 0o7777);
+  answer.nlink = directory ? 2 : 1;
+  answer.uid = own === undefined ? view.uid : own.uid;
+  answer.gid = own === undefined ? view.gid : own.gid;
+  answer.atimeMs = view.changedMs;
+  answer.mtimeMs = view.changedMs;
+  answer.ctimeMs = view.changedMs;
+  return answer;
+}
+
+function defaultMode(view: ObjectView, spec: FileSpec): number {
+  return spec.path === '' ? view.mode : spec.mode;
+}

@@ -1,0 +1,108 @@
+import { guestInterfaceName } from '../domain/interface-name.ts';
+import { verbsFor } from '../domain/lifecycle.ts';
+import type { ModelChange, VnfObservation } from '../domain/observation.ts';
+import { derivedMac } from '../domain/port-plan.ts';
+import { idOf, type NetworkRecord, type ObjectRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
+import type { NetworkView, ObjectView, PortView, VnfView } from './views.ts';
+
+/** What building views needs to know of other objects. */
+export interface ViewSurroundings {
+  readonly mountId: string;
+  typeSerial(name: string): number;
+  networkSerial(name: string): number | undefined;
+  /** Names of the actions a type adds. */
+  moduleActions(type: string): readonly string[];
+}
+
+/** Serial of the root object. */
+export const rootSerial = 0;
+
+/** The views that a change of the model changes. */
+export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surroundings: ViewSurroundings): ObjectView[] {
+  const changedMs = Date.now();
+  switch (change.kind) {
+    case 'type':
+      return [{ ...base(change.record, changedMs), kind: 'type', parent: rootSerial, name: change.record.name, texts: {} }];
+    case 'network':
+      return [networkView(change.record, { error: change.error, changedMs })];
+    case 'vnf': {
+      const vnf = vnfView(change.record, change.observation, { surroundings, changedMs });
+      const ports = change.record.ports.map((port) => portView(port, change.record, { observation: change.observation, surroundings, changedMs }));
+      return [vnf, ...ports];
+    }
+  }
+}
+
+function base(record: ObjectRecord, changedMs: number) {
+  const { serial, uid, gid, mode, createdMs, ownership } = record;
+  return { serial, uid, gid, mode, createdMs, changedMs, ownership };
+}
+
+function networkView(record: NetworkRecord, options: { readonly error: string; readonly changedMs: number }): NetworkView {
+  return {
+    ...base(record, options.changedMs),
+    kind: 'network',
+    parent: rootSerial,
+    name: record.name,
+    texts: { ...record.settings, error: options.error },
+  };
+}
+
+function vnfView(
+  record: VnfRecord,
+  observation: VnfObservation,
+  options: { readonly surroundings: ViewSurroundings; readonly changedMs: number },
+): VnfView {
+  const ownActions = observation.state === 'running' ? options.surroundings.moduleActions(record.type) : [];
+  return {
+    ...base(record, options.changedMs),
+    kind: 'vnf',
+    parent: options.surroundings.typeSerial(record.type),
+    name: record.name,
+    deployed: record.deployed,
+    counters: observation.counters,
+    countsDrops: observation.countsDrops,
+    configPath: observation.paths.config,
+    rootPath: observation.paths.root,
+    logPath: observation.paths.log,
+    outputPath: observation.paths.output,
+    moduleFiles: observation.moduleFiles,
+    hidden: observation.hidden,
+    texts: {
+      ...record.settings,
+      action: [...verbsFor(observation.state), ...ownActions].join(' '),
+      status: observation.word,
+      error: observation.error,
+      'machine/vm.ip': observation.ip,
+      'machine/vm.id': observation.id,
+    },
+  };
+}
+
+function portView(
+  port: PortRecord,
+  vnf: VnfRecord,
+  options: { readonly observation: VnfObservation; readonly surroundings: ViewSurroundings; readonly changedMs: number },
+): PortView {
+  const { observation, surroundings } = options;
+  const prefix = `ports/${port.name}/`;
+  return {
+    ...base(port, options.changedMs),
+    kind: 'port',
+    parent: vnf.serial,
+    name: port.name,
+    deployed: vnf.deployed,
+    counters: observation.counters,
+    interfaceName: guestInterfaceName({ id: idOf(port.serial), name: port.name }),
+    network: surroundings.networkSerial(port.settings['network'] ?? ''),
+    linkName: `${vnf.type}.${vnf.name}.${port.name}`,
+    hidden: observation.hidden.filter((path) => path.startsWith(prefix)).map((path) => path.slice(prefix.length)),
+    linkTarget: `../../../nf-types/${vnf.type}/${vnf.name}/ports/${port.name}`,
+    texts: {
+      ...port.settings,
+      mac: port.settings['mac'] || derivedMac(surroundings.mountId, port.serial),
+      state: port.settings['state'] || 'up',
+      mtu: port.settings['mtu'] || '1500',
+    },
+  };
+}

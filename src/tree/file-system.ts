@@ -1,0 +1,207 @@
+import { Errno, errnoOf } from '../errors/errno.ts';
+import type { Entry } from '../fuse/attributes.ts';
+import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import type { Request } from '../fuse/request.ts';
+import { isUserFile } from '../vfs/nodeid.ts';
+import { UserFiles } from '../vfs/user-files.ts';
+import { BackedDirectories } from './backed-directories.ts';
+import type { FileSpec } from './file-spec.ts';
+import type { Forward, KernelMessage } from './forwarded.ts';
+import { HandleNumbers } from './handles.ts';
+import { SpecialFiles } from './special-files.ts';
+import type { Tree } from './tree.ts';
+import { UserRequests } from './user-requests.ts';
+import type { ObjectView } from './views.ts';
+
+/** What the file system of a mount is made from. */
+export interface FileSystemOptions {
+  readonly tree: Tree;
+  readonly forward: Forward;
+  /** How long the kernel may keep names and attributes, milliseconds. */
+  readonly timeoutMs: number;
+  /** How many servers this connection had before. */
+  readonly generation: number;
+}
+
+/**
+ * The mount, as the kernel thread answers it. Every request is on a special file or on a user file, which the nodeid tells; a failure that is
+ * thrown is answered with its errno.
+ */
+export class NfioFileSystem implements FileSystem {
+  readonly #special: SpecialFiles;
+  readonly #user: UserRequests;
+  readonly #tree: Tree;
+  readonly #forward: Forward;
+
+  constructor(options: FileSystemOptions) {
+    const { tree, forward, timeoutMs } = options;
+    const backed = new BackedDirectories(tree);
+    const users = new UserFiles(() => backed.all());
+    const handles = new HandleNumbers(options.generation);
+    const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
+      try {
+        return this.#user.entryOf(users.enter(backed.of(view, spec)));
+      } catch {
+        return undefined;
+      }
+    };
+    this.#tree = tree;
+    this.#forward = forward;
+    this.#user = new UserRequests({ users, forward, handles, timeoutMs });
+    this.#special = new SpecialFiles({ tree, forward, handles, timeoutMs, backedEntry });
+  }
+
+  /** Takes in what the main thread tells. */
+  receive(message: KernelMessage): void {
+    if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
+    else this.#tree.apply(message);
+  }
+
+  #side(request: Request): SpecialFiles | UserRequests {
+    return isUserFile(request.nodeid) ? this.#user : this.#special;
+  }
+
+  lookup(request: Request, name: string): void {
+    try {
+      this.#side(request).lookup(request, name);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  forget(nodeid: number, nlookup: number): void {
+    if (isUserFile(nodeid)) this.#user.forget(nodeid, nlookup);
+  }
+
+  getattr(request: Request): void {
+    try {
+      this.#side(request).getattr(request);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  setattr(request: Request, change: AttrChange): void {
+    try {
+      this.#side(request).setattr(request, change);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  readlink(request: Request): void {
+    try {
+      this.#side(request).readlink(request);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  symlink(request: Request, name: string, target: string): void {
+    this.#userOnly(request, () => this.#user.symlink(request, name, target));
+  }
+
+  mknod(request: Request, name: string, node: { readonly mode: number }): void {
+    this.#userOnly(request, () => this.#user.mknod(request, name, node));
+  }
+
+  link(request: Request, nodeid: number, name: string): void {
+    if (!isUserFile(nodeid)) request.replyError(Errno.EPERM);
+    else this.#userOnly(request, () => this.#user.link(request, nodeid, name));
+  }
+
+  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
+    this.#guard(request, () => this.#side(request).mkdir(request, name, directory));
+  }
+
+  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
+    this.#guard(request, () => this.#side(request).create(request, name, file));
+  }
+
+  unlink(request: Request, name: string): void {
+    this.#guard(request, () => this.#side(request).unlink(request, name));
+  }
+
+  rmdir(request: Request, name: string): void {
+    this.#guard(request, () => this.#side(request).rmdir(request, name));
+  }
+
+  rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    if (isUserFile(request.nodeid) !== isUserFile(to.parent)) request.replyError(Errno.EXDEV);
+    else this.#guard(request, () => this.#side(request).rename(request, name, to));
+  }
+
+  open(request: Request, flags: number): void {
+    try {
+      this.#side(request).open(request, flags);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  read(request: Request, fh: number, offset: number, size: number): void {
+    try {
+      this.#side(request).read(request, fh, offset, size);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  write(request: Request, fh: number, offset: number, size: number): void {
+    try {
+      this.#side(request).write(request, fh, offset, size);
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+
+  statfs(request: Request): void {
+    this.#guard(request, () => this.#side(request).statfs(request));
+  }
+
+  release(request: Request, fh: number): void {
+    this.#guard(request, () => this.#side(request).release(request, fh));
+  }
+
+  flush(request: Request, fh: number): void {
+    this.#guard(request, () => this.#side(request).flush(request, fh));
+  }
+
+  fsync(request: Request, fh: number): void {
+    this.#guard(request, () => this.#side(request).fsync(request, fh));
+  }
+
+  opendir(request: Request): void {
+    this.#guard(request, () => this.#side(request).opendir(request));
+  }
+
+  readdir(request: Request, fh: number, offset: number, plus: boolean): void {
+    this.#guard(request, () => this.#side(request).readdir(request, fh, offset, plus));
+  }
+
+  releasedir(request: Request, fh: number): void {
+    this.#guard(request, () => this.#side(request).releasedir(request, fh));
+  }
+
+  fsyncdir(request: Request): void {
+    this.#guard(request, () => this.#side(request).fsyncdir(request));
+  }
+
+  interrupt(uniqueLow: number, uniqueHigh: number): void {
+    this.#forward({ op: 'interrupt', uniqueLow, uniqueHigh });
+  }
+
+  /** Links and nodes are made among user files only; elsewhere they mean nothing. */
+  #userOnly(request: Request, answer: () => void): void {
+    if (isUserFile(request.nodeid)) this.#guard(request, answer);
+    else request.replyError(Errno.EPERM);
+  }
+
+  #guard(request: Request, answer: () => void): void {
+    try {
+      answer();
+    } catch (error) {
+      request.replyError(errnoOf(error));
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import { type FileSpec, firstModuleIndex, type ObjectKind, type ObjectSpec, portLinkIndex } from './file-spec.ts';
+import { SpecBuilder } from './spec-builder.ts';
+import type { ModuleFileView, ObjectView } from './views.ts';
+
+/** Every file of the mount. The numbers are part of nodeids: give new files new numbers, and never reuse one. */
+const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
+  root: new SpecBuilder()
+    .directory(2, 'nf-types', 'type')
+    .directory(3, 'networks', 'network')
+    .directory(4, 'hosts', 'host')
+    .file(5, 'events', { mode: 0o444, content: 'stream' })
+    .build(),
+  type: new SpecBuilder('vnf').build(),
+  vnf: vnfSpec().build(),
+  port: new SpecBuilder()
+    .setting(2, 'network')
+    .setting(3, 'address')
+    .setting(4, 'mac')
+    .setting(5, 'state')
+    .setting(6, 'mtu')
+    .setting(7, 'rate')
+    .setting(8, 'delay')
+    .setting(9, 'loss')
+    .counters(16, ['rx_bytes', 'tx_bytes', 'rx_packets', 'tx_packets', 'pkt_drops'])
+    .link(portLinkIndex, 'link')
+    .build(),
+  network: new SpecBuilder()
+    .setting(2, 'subnet')
+    .setting(3, 'gateway')
+    .setting(4, 'uplink')
+    .value(5, 'error')
+    .directory(6, 'ports', 'link')
+    .build(),
+  host: new SpecBuilder().value(2, 'address').value(3, 'hypervisor').value(4, 'status').value(5, 'capacity').value(6, 'load').build(),
+};
+
+function vnfSpec(): SpecBuilder {
+  return new SpecBuilder()
+    .file(2, 'action', { mode: 0o644, content: 'text', write: 'action' })
+    .value(3, 'status')
+    .value(4, 'error')
+    .file(5, 'command', { mode: 0o600, content: 'stream', write: 'command' })
+    .file(6, 'log', { mode: 0o444, content: 'stream' })
+    .backed(7, 'config')
+    .directory(8, 'machine')
+    .setting(9, 'machine/ip')
+    .setting(10, 'machine/vm.image')
+    .setting(11, 'machine/vm.vcpu')
+    .setting(12, 'machine/vm.memory')
+    .value(13, 'machine/vm.ip')
+    .value(14, 'machine/vm.id')
+    .directory(15, 'ports', 'port')
+    .backed(16, 'rfs')
+    .directory(17, 'stats')
+    .counters(
+      18,
+      ['rx_bytes', 'tx_bytes', 'pkt_drops', 'rx_packets', 'tx_packets', 'cpu_usec', 'memory_bytes'].map((name) => `stats/${name}`),
+    );
+}
+
+/** Specs of VNFs whose module adds files, by the list in their view. */
+const extended = new WeakMap<readonly ModuleFileView[], ObjectSpec>();
+
+/** The files of an object. */
+export function specOf(view: ObjectView): ObjectSpec {
+  return view.kind === 'vnf' && view.moduleFiles.length > 0 ? extendedSpec(view.moduleFiles) : specs[view.kind];
+}
+
+/** One file of an object, undefined when it has none of that index. */
+export function fileAt(view: ObjectView, index: number): FileSpec | undefined {
+  return specOf(view).byIndex[index];
+}
+
+/** The file of an object at a path below it, undefined when it has none there. */
+export function fileAtPath(view: ObjectView, path: string): FileSpec | undefined {
+  return specOf(view).byIndex.find((spec) => spec?.path === path);
+}
+
+function extendedSpec(files: readonly ModuleFileView[]): ObjectSpec {
+  const known = extended.get(files);
+  if (known !== undefined) return known;
+  const builder = vnfSpec();
+  for (const [offset, file] of files.entries()) {
+    const write = (file.mode & 0o200) === 0 ? {} : { write: 'module' as const };
+    builder.file(firstModuleIndex + offset, file.path, { mode: file.mode, content: 'module', ...write });
+  }
+  const spec = builder.build();
+  extended.set(files, spec);
+  return spec;
+}

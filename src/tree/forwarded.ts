@@ -1,0 +1,42 @@
+import type { Ticket } from '../fuse/ticket.ts';
+import type { TreeChange } from './views.ts';
+
+/** A request that the kernel thread hands to the main thread, which answers it by its ticket. */
+export type Forwarded =
+  | { readonly op: 'mkdir'; readonly ticket: Ticket; readonly name: string; readonly mode: number }
+  | { readonly op: 'rmdir' | 'unlink'; readonly ticket: Ticket; readonly name: string }
+  | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
+  | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }
+  | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
+  | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean }
+  | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
+  | { readonly op: 'save'; readonly ticket: Ticket; readonly fd: number; readonly save: Save }
+  | ReplaceConfiguration
+  | { readonly op: 'released'; readonly fh: number }
+  | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
+
+/** What to make durable when a user file is closed or synced, and what to do then. */
+export interface Save {
+  /** Directory on this machine that got the file's name since it was last synced. */
+  readonly newIn: string | undefined;
+  /** The VNF whose configuration the file is. */
+  readonly configures: number | undefined;
+}
+
+/** A user file is to be renamed onto a configuration, both in one directory of this machine. The answer is also told as a `renamed` message. */
+export interface ReplaceConfiguration {
+  readonly op: 'replace';
+  readonly ticket: Ticket;
+  readonly serial: number;
+  /** Names the rename in the `renamed` message. */
+  readonly rename: number;
+  readonly directory: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What the main thread tells the kernel thread; it takes them in before each request. */
+export type KernelMessage = TreeChange | { readonly kind: 'renamed'; readonly rename: number; readonly done: boolean };
+
+/** Sends one to the main thread. */
+export type Forward = (message: Forwarded) => void;

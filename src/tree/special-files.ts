@@ -1,0 +1,417 @@
+import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { Errno } from '../errors/errno.ts';
+import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import type { Entry } from '../fuse/attributes.ts';
+import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import type { Request } from '../fuse/request.ts';
+import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
+import { attributesOf } from './attributes.ts';
+import { CopyingProcesses } from './copying.ts';
+import { readCounter } from './counters.ts';
+import { type DirectorySpec, type FileSpec, portLinkIndex, type RegularSpec, topIndex } from './file-spec.ts';
+import { fileAt, specOf } from './files.ts';
+import type { Forward } from './forwarded.ts';
+import type { HandleNumbers } from './handles.ts';
+import { liveText } from './live-text.ts';
+import type { Tree } from './tree.ts';
+import type { ObjectView } from './views.ts';
+
+/** What special files need of their surroundings. */
+export interface SpecialContext {
+  readonly tree: Tree;
+  readonly forward: Forward;
+  readonly handles: HandleNumbers;
+  /** How long the kernel may keep names and attributes. */
+  readonly timeoutMs: number;
+  /** The entry of a directory of user files (config/, rfs/), undefined when it is not there. */
+  backedEntry(view: ObjectView, spec: FileSpec): Entry | undefined;
+}
+
+/** An open special file. */
+interface OpenFile {
+  readonly view: ObjectView;
+  readonly spec: RegularSpec;
+  /** What was read at offset 0, kept so that the reads after it see the same; undefined before that. */
+  text: string | undefined;
+  /** Of a stream. */
+  fd: number | undefined;
+  /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
+  readonly restoring: boolean;
+}
+
+/** One line of a listing. */
+interface Listed {
+  readonly name: string;
+  readonly view: ObjectView;
+  readonly spec: FileSpec;
+}
+
+const ownerOnly = constants.O_WRONLY | constants.O_RDWR;
+const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
+
+/**
+ * Requests on special files. What memory, /proc or a file on this machine can answer is answered here and now; what changes something, or
+ * asks a guest, is forwarded to the main thread.
+ */
+export class SpecialFiles implements FileSystem {
+  readonly #context: SpecialContext;
+  readonly #open = new Map<number, OpenFile>();
+  readonly #listings = new Map<number, readonly Listed[]>();
+  readonly #copying = new CopyingProcesses();
+  /** Reused for every answer; the reply is encoded before it changes again. */
+  readonly #entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as unknown as Entry['attr'] };
+
+  constructor(context: SpecialContext) {
+    this.#context = context;
+  }
+
+  lookup(request: Request, name: string): void {
+    const { view, spec } = this.#directory(request);
+    const found = this.#find(view, spec, name);
+    if (found === undefined || this.#isHiddenFrom(request.pid, found)) {
+      request.replyError(Errno.ENOENT);
+      return;
+    }
+    const entry = this.#entryOf(found.view, found.spec);
+    if (entry === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(entry);
+  }
+
+  getattr(request: Request): void {
+    const { view, spec } = this.#file(request);
+    request.replyAttr(attributesOf(view, spec, streamSize(view, spec)), isStream(spec) ? 0 : this.#context.timeoutMs);
+  }
+
+  setattr(request: Request, change: AttrChange): void {
+    const { uid, gid, mode } = change;
+    // Sizes and times are ours: truncation comes with every shell redirection, and says nothing.
+    if (uid === undefined && gid === undefined && mode === undefined) return this.getattr(request);
+    const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }), ...(mode === undefined ? {} : { mode }) };
+    this.#context.forward({ op: 'own', ticket: request.defer(), ...owner });
+  }
+
+  readlink(request: Request): void {
+    const { view } = this.#file(request);
+    if (view.kind === 'port') request.replyText(view.linkTarget);
+    else request.replyError(Errno.EINVAL);
+  }
+
+  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
+    const { view, spec } = this.#directory(request);
+    const existing = spec.children.get(name);
+    if (existing !== undefined && this.#copyMakes(request, view, existing)) return;
+    if (existing === undefined && spec.listing !== undefined && spec.listing !== 'link') {
+      this.#copying.began(request.pid, request.nodeid, name);
+    }
+    this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode });
+  }
+
+  create(request: Request, name: string, file: { readonly flags: number }): void {
+    const { view, spec } = this.#directory(request);
+    const existing = spec.children.get(name);
+    if (existing?.type !== 'file') {
+      request.replyError(Errno.EPERM);
+      return;
+    }
+    const fh = this.#context.handles.make(file.flags);
+    this.#open.set(fh, { view, spec: existing, text: undefined, fd: undefined, restoring: true });
+    if (isRemoved(view, existing)) {
+      this.#context.forward({ op: 'create', ticket: request.defer(), name, fh });
+      return;
+    }
+    this.#markMade(request.pid, view, existing);
+    request.replyCreate(this.#entryOf(view, existing) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
+  }
+
+  unlink(request: Request, name: string): void {
+    this.#context.forward({ op: 'unlink', ticket: request.defer(), name });
+  }
+
+  rmdir(request: Request, name: string): void {
+    this.#context.forward({ op: 'rmdir', ticket: request.defer(), name });
+  }
+
+  rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    this.#context.forward({ op: 'rename', ticket: request.defer(), name, parent: to.parent, newName: to.name });
+  }
+
+  open(request: Request, flags: number): void {
+    const { view, spec } = this.#file(request);
+    if (spec.type !== 'file') {
+      request.replyError(Errno.EINVAL);
+      return;
+    }
+    const writes = (flags & ownerOnly) !== 0;
+    if (writes && spec.write === undefined && isDeployed(view)) {
+      request.replyError(Errno.EACCES);
+      return;
+    }
+    const fh = this.#context.handles.make(flags);
+    this.#open.set(fh, { view, spec, text: undefined, fd: undefined, restoring: false });
+    request.replyOpen(fh, writes ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH);
+  }
+
+  read(request: Request, fh: number, offset: number, size: number): void {
+    const file = this.#opened(request, fh);
+    // A file the owner holds open while the VNF changes shows the VNF as it is now.
+    const view = this.#context.tree.get(file.view.serial) ?? file.view;
+    if (file.spec.content === 'stream') {
+      request.replyData(this.#readStream(file, view, { request, offset, size }));
+      return;
+    }
+    if (isAsked(view, file.spec)) {
+      this.#context.forward({ op: 'read', ticket: request.defer(), fh, offset, size });
+      return;
+    }
+    if (offset === 0 || file.text === undefined) file.text = textOf(view, file.spec);
+    replyPart(request, file.text, offset, size);
+  }
+
+  write(request: Request, fh: number, offset: number, size: number): void {
+    const file = this.#opened(request, fh);
+    const view = this.#context.tree.get(file.view.serial) ?? file.view;
+    if (file.spec.write === undefined || (file.restoring && isIgnoredRestore(file.spec, view))) {
+      if (isDeployed(view)) request.replyError(Errno.EACCES);
+      else request.replyWrite(size);
+      return;
+    }
+    // A value is one write. What continues one is refused, unless it was opened to append, where the kernel adds st_size.
+    if (offset !== 0 && (request.flags & constants.O_APPEND) === 0) {
+      request.replyError(Errno.EFBIG);
+      return;
+    }
+    file.text = undefined;
+    const data = Uint8Array.from(request.written(size));
+    this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring });
+  }
+
+  flush(request: Request): void {
+    request.replyOk();
+  }
+
+  fsync(request: Request): void {
+    request.replyOk();
+  }
+
+  release(request: Request, fh: number): void {
+    const file = this.#open.get(fh);
+    this.#open.delete(fh);
+    if (file?.fd !== undefined) closeSync(file.fd);
+    if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
+    request.replyOk();
+  }
+
+  opendir(request: Request): void {
+    this.#directory(request);
+    request.replyOpen(this.#context.handles.make(0), 0);
+  }
+
+  readdir(request: Request, fh: number, offset: number, plus: boolean): void {
+    const { view, spec } = this.#directory(request);
+    let listing = offset === 0 ? undefined : this.#listings.get(fh);
+    if (listing === undefined) {
+      listing = this.#list(view, spec);
+      this.#listings.set(fh, listing);
+    }
+    for (let position = offset; position < listing.length + 2; position += 1) {
+      if (!this.#addLine(request, { listing, position, plus })) break;
+    }
+    request.replyDirectory();
+  }
+
+  releasedir(request: Request, fh: number): void {
+    this.#listings.delete(fh);
+    request.replyOk();
+  }
+
+  fsyncdir(request: Request): void {
+    request.replyOk();
+  }
+
+  statfs(request: Request): void {
+    request.replyStatfs({ blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, bsize: 4096, namelen: 63, frsize: 4096 });
+  }
+
+  #addLine(request: Request, line: { readonly listing: readonly Listed[]; readonly position: number; readonly plus: boolean }): boolean {
+    const next = line.position + 1;
+    if (line.position < 2) return request.addEntry(line.position === 0 ? '.' : '..', request.nodeid, 4, next);
+    const { name, view, spec } = line.listing[line.position - 2] as Listed;
+    const entry = this.#entryOf(view, spec);
+    // Its backing directory is gone: not there any more.
+    if (entry === undefined) return true;
+    return request.addEntryPlus(name, entry, next);
+  }
+
+  #list(view: ObjectView, spec: DirectorySpec): Listed[] {
+    const fixed = [...spec.children.values()].filter((child) => !isRemoved(view, child)).map((child) => ({ name: child.name, view, spec: child }));
+    return [...fixed, ...this.#listed(view, spec)];
+  }
+
+  *#listed(view: ObjectView, spec: DirectorySpec): Iterable<Listed> {
+    if (spec.listing === undefined) return;
+    if (spec.listing === 'link') {
+      for (const [name, port] of this.#context.tree.networkPorts(view.serial)) yield { name, view: port, spec: linkSpec(port) };
+      return;
+    }
+    for (const [name, child] of this.#context.tree.children(view.serial, spec.listing)) yield { name, view: child, spec: specOf(child).top };
+  }
+
+  #find(view: ObjectView, spec: DirectorySpec, name: string): Omit<Listed, 'name'> | undefined {
+    const fixed = spec.children.get(name);
+    if (fixed !== undefined) return isRemoved(view, fixed) ? undefined : { view, spec: fixed };
+    if (spec.listing === undefined) return undefined;
+    if (spec.listing === 'link') {
+      const port = this.#context.tree.networkPorts(view.serial).get(name);
+      return port === undefined ? undefined : { view: port, spec: linkSpec(port) };
+    }
+    const child = this.#context.tree.children(view.serial, spec.listing).get(name);
+    return child === undefined ? undefined : { view: child, spec: specOf(child).top };
+  }
+
+  #entryOf(view: ObjectView, spec: FileSpec): Entry | undefined {
+    if (spec.type === 'backed') return this.#context.backedEntry(view, spec);
+    const entry = this.#entry;
+    entry.nodeid = specialNodeid(view.serial, spec.index);
+    entry.generation = Math.floor(view.createdMs);
+    entry.entryTimeoutMs = this.#context.timeoutMs;
+    entry.attrTimeoutMs = isStream(spec) ? 0 : this.#context.timeoutMs;
+    entry.attr = attributesOf(view, spec, streamSize(view, spec));
+    return entry;
+  }
+
+  #file(request: Request): { view: ObjectView; spec: FileSpec } {
+    const { nodeid } = request;
+    const view = this.#context.tree.get(serialOf(nodeid));
+    const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
+    if (view === undefined || spec === undefined) throw Object.assign(new Error('removed'), { code: 'ENOENT' });
+    return { view, spec };
+  }
+
+  #directory(request: Request): { view: ObjectView; spec: DirectorySpec } {
+    const { view, spec } = this.#file(request);
+    if (spec.type !== 'directory') throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    return { view, spec };
+  }
+
+  /** The open file of a handle; one of a server before this one is opened again. */
+  #opened(request: Request, fh: number): OpenFile {
+    const known = this.#open.get(fh);
+    if (known !== undefined) return known;
+    const { view, spec } = this.#file(request);
+    if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
+    const file: OpenFile = { view, spec, text: undefined, fd: undefined, restoring: false };
+    this.#open.set(fh, file);
+    return file;
+  }
+
+  #readStream(file: OpenFile, view: ObjectView, part: { readonly request: Request; readonly offset: number; readonly size: number }): number {
+    file.fd ??= openStream(streamPath(view, file.spec));
+    return file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
+  }
+
+  #isHiddenFrom(pid: number, found: Omit<Listed, 'name'>): boolean {
+    const directory = placeOf(found.view);
+    return directory !== undefined && found.spec.path !== '' && this.#copying.hides(pid, directory, found.spec.path);
+  }
+
+  /** A copying process makes a directory that was there from the start: answered here when it is so. */
+  #copyMakes(request: Request, view: ObjectView, spec: FileSpec): boolean {
+    const directory = placeOf(view);
+    if (directory === undefined || !this.#copying.hides(request.pid, directory, spec.path)) return false;
+    this.#markMade(request.pid, view, spec);
+    const entry = this.#entryOf(view, spec);
+    if (entry === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(entry);
+    return true;
+  }
+
+  #markMade(pid: number, view: ObjectView, spec: FileSpec): void {
+    const directory = placeOf(view);
+    if (directory !== undefined) this.#copying.made(pid, directory, spec.path);
+  }
+}
+
+/** The directory an object is in, as nodeid and name; undefined for objects that nobody makes by copying. */
+function placeOf(view: ObjectView): { readonly parent: number; readonly name: string } | undefined {
+  if (view.kind === 'vnf') return { parent: specialNodeid(view.parent, topIndex), name: view.name };
+  if (view.kind === 'port') return { parent: specialNodeid(view.parent, portsIndex), name: view.name };
+  return undefined;
+}
+
+/** Index of a VNF's ports directory. */
+const portsIndex = 15;
+
+function linkSpec(port: ObjectView): FileSpec {
+  return fileAt(port, portLinkIndex) as FileSpec;
+}
+
+function isRemoved(view: ObjectView, spec: FileSpec): boolean {
+  return (view.kind === 'vnf' || view.kind === 'port') && view.hidden.length > 0 && view.hidden.includes(spec.path);
+}
+
+function isDeployed(view: ObjectView): boolean {
+  return (view.kind !== 'vnf' && view.kind !== 'port') || view.deployed;
+}
+
+/** What a restored copy of an instance writes to files that act, and means nothing by. */
+function isIgnoredRestore(spec: RegularSpec, view: ObjectView): boolean {
+  return spec.write === 'command' && !isDeployed(view);
+}
+
+/** True for what only the main thread can tell. */
+function isAsked(view: ObjectView, spec: RegularSpec): boolean {
+  if (spec.content === 'module') return true;
+  if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
+  if (view.counters.kind === 'remote') return true;
+  return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
+}
+
+function isStream(spec: FileSpec): boolean {
+  return spec.type === 'file' && spec.content === 'stream';
+}
+
+/** The text of a file whose text the view, or the kernel, has. An empty value has no bytes at all. */
+function textOf(view: ObjectView, spec: RegularSpec): string {
+  const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? liveText(view, spec));
+  return text === '' ? '' : `${text}\n`;
+}
+
+function counterText(view: ObjectView, spec: RegularSpec): string {
+  if ((view.kind !== 'vnf' && view.kind !== 'port') || view.counters?.kind !== 'procfs') return '';
+  const value = readCounter(view.counters, spec.name, view.kind === 'port' ? view.interfaceName : undefined);
+  return value === undefined ? '' : String(value);
+}
+
+function streamPath(view: ObjectView, spec: RegularSpec): string {
+  if (view.kind === 'root') return view.eventsPath;
+  if (view.kind !== 'vnf') return '';
+  return spec.name === 'log' ? view.logPath : view.outputPath;
+}
+
+function streamSize(view: ObjectView, spec: FileSpec): number | undefined {
+  if (spec.type !== 'file' || spec.content !== 'stream') return undefined;
+  const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : 0;
+}
+
+function openStream(path: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+  const stats: Stats = fstatSync(fd);
+  if (stats.isFile()) return fd;
+  closeSync(fd);
+  return undefined;
+}
+
+function replyPart(request: Request, text: string, offset: number, size: number): void {
+  if (offset === 0 && text.length * 3 <= size) {
+    request.replyText(text);
+    return;
+  }
+  const bytes = Buffer.from(text);
+  request.replyBytes(bytes.subarray(Math.min(offset, bytes.length), Math.min(offset + size, bytes.length)));
+}

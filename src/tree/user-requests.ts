@@ -1,0 +1,309 @@
+import { readSync, statfsSync, writeSync } from 'node:fs';
+import { Errno } from '../errors/errno.ts';
+import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
+import type { Entry } from '../fuse/attributes.ts';
+import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import type { Request } from '../fuse/request.ts';
+import type { Found, PreparedRename, UserFiles } from '../vfs/user-files.ts';
+import type { UserNode } from '../vfs/user-node.ts';
+import { type BackedDirectory, isConfiguration } from './backed-directories.ts';
+import type { Forward } from './forwarded.ts';
+import { flagsOfHandle, type HandleNumbers } from './handles.ts';
+
+/** What requests on user files need of their surroundings. */
+export interface UserContext {
+  readonly users: UserFiles;
+  readonly forward: Forward;
+  readonly handles: HandleNumbers;
+  readonly timeoutMs: number;
+}
+
+/** An open user file. */
+interface OpenFile {
+  readonly node: UserNode;
+  readonly fd: number;
+  /** Something was written that is not durable yet. */
+  dirty: boolean;
+  /** Directory on this machine that got its name and is not durable yet. */
+  newIn: string | undefined;
+}
+
+const accessMode = 3;
+
+/** Requests on user files: carried out here and now, except that making them durable is the main thread's. */
+export class UserRequests implements FileSystem {
+  readonly #context: UserContext;
+  readonly #open = new Map<number, OpenFile>();
+  readonly #prepared = new Map<number, PreparedRename>();
+  #renames = 0;
+  readonly #listings = new Map<number, ReturnType<UserFiles['list']>>();
+
+  constructor(context: UserContext) {
+    this.#context = context;
+  }
+
+  /** The entry of a file, which the kernel knows from then on. */
+  entryOf({ node, stats }: Found): Entry {
+    const timeoutMs = this.#timeout(node);
+    this.#context.users.remember(node);
+    // Inode numbers of the backing file system could be those of special files; nodeids are unique.
+    stats.ino = node.nodeid;
+    const generation = Math.floor(stats.birthtimeMs * 1000);
+    return { nodeid: node.nodeid, generation, entryTimeoutMs: timeoutMs, attrTimeoutMs: timeoutMs, attr: stats };
+  }
+
+  lookup(request: Request, name: string): void {
+    const found = this.#context.users.lookup(this.#node(request), name);
+    if (found === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(this.entryOf(found));
+  }
+
+  forget(nodeid: number, nlookup: number): void {
+    this.#context.users.forget(nodeid, nlookup);
+  }
+
+  getattr(request: Request): void {
+    const node = this.#node(request);
+    const stats = this.#context.users.stat(node);
+    stats.ino = node.nodeid;
+    request.replyAttr(stats, this.#timeout(node));
+  }
+
+  setattr(request: Request, change: AttrChange): void {
+    const node = this.#node(request);
+    const stats = this.#context.users.change(node, change);
+    if (change.size !== undefined) this.#markDirty(node);
+    stats.ino = node.nodeid;
+    request.replyAttr(stats, this.#timeout(node));
+  }
+
+  readlink(request: Request): void {
+    request.replyText(this.#context.users.readlink(this.#node(request)));
+  }
+
+  symlink(request: Request, name: string, target: string): void {
+    request.replyEntry(this.entryOf(this.#context.users.symlink(this.#node(request), name, { target, creator: creatorOf(request) })));
+  }
+
+  mknod(request: Request, name: string, node: { readonly mode: number }): void {
+    if (node.mode >>> 12 !== EntryType.REG) {
+      // Devices, FIFOs and sockets configure nothing.
+      request.replyError(Errno.EPERM);
+      return;
+    }
+    const options = { flags: 1, mode: node.mode, creator: creatorOf(request) };
+    const { fd, ...found } = this.#context.users.create(this.#node(request), name, options);
+    this.#context.users.close(found.node, fd);
+    request.replyEntry(this.entryOf(found));
+  }
+
+  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
+    const options = { mode: directory.mode, creator: creatorOf(request) };
+    request.replyEntry(this.entryOf(this.#context.users.mkdir(this.#node(request), name, options)));
+  }
+
+  unlink(request: Request, name: string): void {
+    this.#context.users.unlink(this.#node(request), name);
+    request.replyOk();
+  }
+
+  rmdir(request: Request, name: string): void {
+    this.#context.users.rmdir(this.#node(request), name);
+    request.replyOk();
+  }
+
+  link(request: Request, nodeid: number, name: string): void {
+    request.replyEntry(this.entryOf(this.#context.users.link(this.#context.users.get(nodeid), this.#node(request), name)));
+  }
+
+  rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    const from = this.#node(request);
+    const target = this.#context.users.get(to.parent);
+    if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) {
+      request.replyError(Errno.EINVAL);
+      return;
+    }
+    const backing = target.backing as BackedDirectory;
+    if (target.top && from === target && isConfiguration(backing, to.name)) {
+      this.#forwardReplace(request, { prepared: this.#context.users.prepareRename({ parent: from, name }, { parent: target, name: to.name }), backing });
+      return;
+    }
+    const replace = (to.flags & RenameFlag.NOREPLACE) === 0;
+    this.#context.users.rename({ parent: from, name }, { parent: target, name: to.name }, { replace });
+    request.replyOk();
+  }
+
+  /** A file is renamed onto a configuration, as editors save: the main thread checks it, and renames it. The kernel keeps both names locked meanwhile. */
+  #forwardReplace(request: Request, options: { readonly prepared: PreparedRename; readonly backing: BackedDirectory }): void {
+    const { prepared, backing } = options;
+    this.#renames += 1;
+    this.#prepared.set(this.#renames, prepared);
+    const { from, to } = prepared;
+    this.#context.forward({
+      op: 'replace',
+      ticket: request.defer(),
+      serial: backing.serial,
+      rename: this.#renames,
+      directory: backing.path(),
+      from: from.name,
+      to: to.name,
+    });
+  }
+
+  /** The main thread has renamed (or not). */
+  renamed(rename: number, done: boolean): void {
+    const prepared = this.#prepared.get(rename);
+    this.#prepared.delete(rename);
+    if (done && prepared !== undefined) this.#context.users.commitRename(prepared);
+  }
+
+  open(request: Request, flags: number): void {
+    const node = this.#node(request);
+    const fd = this.#context.users.open(node, flags);
+    const fh = this.#context.handles.make(flags);
+    // O_TRUNC changes the file although nothing is written.
+    const dirty = (flags & truncates) !== 0;
+    this.#open.set(fh, { node, fd, dirty, newIn: undefined });
+    request.replyOpen(fh, this.#openFlags(node, flags));
+  }
+
+  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
+    const parent = this.#node(request);
+    const { fd, ...found } = this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) });
+    const fh = this.#context.handles.make(file.flags);
+    this.#open.set(fh, { node: found.node, fd, dirty: true, newIn: this.#context.users.pathForSync(parent) });
+    request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
+  }
+
+  read(request: Request, fh: number, offset: number, size: number): void {
+    request.replyData(readSync(this.#opened(request, fh).fd, request.data, 0, size, offset));
+  }
+
+  write(request: Request, fh: number, offset: number, size: number): void {
+    const file = this.#opened(request, fh);
+    const written = writeSync(file.fd, request.input, request.inputOffset, size, offset);
+    file.dirty = true;
+    request.replyWrite(written);
+  }
+
+  statfs(request: Request): void {
+    const path = this.#context.users.pathForSync(this.#node(request));
+    if (path === undefined) {
+      request.replyError(Errno.ENOENT);
+      return;
+    }
+    const { blocks, bfree, bavail, files, ffree, bsize } = statfsSync(path);
+    request.replyStatfs({ blocks, bfree, bavail, files, ffree, bsize, namelen: 255, frsize: bsize });
+  }
+
+  release(request: Request, fh: number): void {
+    const file = this.#open.get(fh);
+    this.#open.delete(fh);
+    if (file !== undefined) this.#context.users.close(file.node, file.fd);
+    request.replyOk();
+  }
+
+  flush(request: Request, fh: number): void {
+    this.#save(request, fh);
+  }
+
+  fsync(request: Request, fh: number): void {
+    this.#save(request, fh);
+  }
+
+  opendir(request: Request): void {
+    request.replyOpen(this.#context.handles.make(0), 0);
+  }
+
+  readdir(request: Request, fh: number, offset: number, plus: boolean): void {
+    const node = this.#node(request);
+    let listing = offset === 0 ? undefined : this.#listings.get(fh);
+    if (listing === undefined) {
+      listing = this.#context.users.list(node);
+      this.#listings.set(fh, listing);
+    }
+    for (let position = offset; position < listing.length + 2; position += 1) {
+      if (!this.#addLine(request, { listing, position, plus })) break;
+    }
+    request.replyDirectory();
+  }
+
+  releasedir(request: Request, fh: number): void {
+    this.#listings.delete(fh);
+    request.replyOk();
+  }
+
+  fsyncdir(request: Request): void {
+    const newIn = this.#context.users.pathForSync(this.#node(request));
+    this.#context.forward({ op: 'save', ticket: request.defer(), fd: -1, save: { newIn, configures: undefined } });
+  }
+
+  #addLine(
+    request: Request,
+    line: { readonly listing: ReturnType<UserFiles['list']>; readonly position: number; readonly plus: boolean },
+  ): boolean {
+    const next = line.position + 1;
+    if (line.position < 2) return request.addEntry(line.position === 0 ? '.' : '..', request.nodeid, EntryType.DIR, next);
+    const child = line.listing[line.position - 2];
+    if (child === undefined) return true;
+    const type = (child.stats.mode >>> 12) & 15;
+    if (!line.plus) return request.addEntry(child.name, child.node.nodeid, type, next);
+    const added = request.addEntryPlus(child.name, this.entryOf(child), next);
+    if (!added) this.#context.users.forget(child.node.nodeid, 1);
+    return added;
+  }
+
+  #save(request: Request, fh: number): void {
+    const file = this.#open.get(fh);
+    if (file === undefined || !(file.dirty || file.newIn !== undefined)) {
+      request.replyOk();
+      return;
+    }
+    const { newIn } = file;
+    file.dirty = false;
+    file.newIn = undefined;
+    const backing = file.node.backing as BackedDirectory;
+    const components = file.node.components();
+    const configures = components?.length === 1 && isConfiguration(backing, components[0] ?? '') ? backing.serial : undefined;
+    this.#context.forward({ op: 'save', ticket: request.defer(), fd: file.fd, save: { newIn, configures } });
+  }
+
+  #markDirty(node: UserNode): void {
+    for (const file of this.#open.values()) if (file.node === node) file.dirty = true;
+  }
+
+  #opened(request: Request, fh: number): OpenFile {
+    const known = this.#open.get(fh);
+    if (known !== undefined) {
+      return known;
+    }
+    // The handle is one of a server before this one.
+    const node = this.#node(request);
+    const flags = flagsOfHandle(fh);
+    const file: OpenFile = { node, fd: this.#context.users.open(node, flags), dirty: (flags & accessMode) !== 0, newIn: undefined };
+    this.#open.set(fh, file);
+    return file;
+  }
+
+  #node(request: Request): UserNode {
+    return this.#context.users.get(request.nodeid);
+  }
+
+  /** Files that a guest changes too are never cached. */
+  #timeout(node: UserNode): number {
+    return node.backing.hostile ? 0 : this.#context.timeoutMs;
+  }
+
+  #openFlags(node: UserNode, flags: number): number {
+    const caching = node.backing.hostile ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.KEEP_CACHE;
+    return (flags & accessMode) === 0 ? caching | OpenReplyFlag.NOFLUSH : caching;
+  }
+}
+
+/** O_TRUNC */
+const truncates = 0o1000;
+
+function creatorOf(request: Request): { readonly uid: number; readonly gid: number } {
+  return { uid: request.uid, gid: request.gid };
+}
+

@@ -1,0 +1,81 @@
+import type { CounterSource } from '../domain/ports/hypervisor.ts';
+import type { Ownership } from '../domain/records.ts';
+
+/** What every object shows of itself. Views are plain data: they are posted between threads as they are. */
+interface BaseView extends Ownership {
+  readonly serial: number;
+  /** Serial of the object whose directory it is in. */
+  readonly parent: number;
+  readonly name: string;
+  readonly createdMs: number;
+  readonly changedMs: number;
+  readonly ownership: Readonly<Record<string, Ownership>>;
+  /** Text of its value files, by path below the object; absent: empty. */
+  readonly texts: Readonly<Record<string, string>>;
+}
+
+/** The top of the tree, serial 0. */
+export interface RootView extends BaseView {
+  readonly kind: 'root';
+  readonly eventsPath: string;
+}
+
+/** nf-types/TYPE */
+export interface TypeView extends BaseView {
+  readonly kind: 'type';
+}
+
+/** A file that a middlebox module adds to its instances. */
+export interface ModuleFileView {
+  readonly path: string;
+  readonly mode: number;
+  readonly size: number | undefined;
+}
+
+/** nf-types/TYPE/VNF */
+export interface VnfView extends BaseView {
+  readonly kind: 'vnf';
+  readonly deployed: boolean;
+  readonly counters: CounterSource | undefined;
+  /** True when the middlebox itself knows how many packets it dropped; asking takes a while. */
+  readonly countsDrops: boolean;
+  readonly configPath: string;
+  readonly rootPath: string;
+  readonly logPath: string;
+  /** File that holds the output of the last command. */
+  readonly outputPath: string;
+  readonly moduleFiles: readonly ModuleFileView[];
+  /** Files their owner removed from the undeployed instance, by path; making them again brings them back. */
+  readonly hidden: readonly string[];
+}
+
+/** nf-types/TYPE/VNF/ports/PORT */
+export interface PortView extends BaseView {
+  readonly kind: 'port';
+  readonly deployed: boolean;
+  readonly counters: CounterSource | undefined;
+  /** Its interface's name in the guest. */
+  readonly interfaceName: string;
+  /** Serial of the network it is on, if any, and its name and target in that network's ports directory. */
+  readonly network: number | undefined;
+  readonly linkName: string;
+  readonly linkTarget: string;
+  /** As for a VNF. */
+  readonly hidden: readonly string[];
+}
+
+/** networks/NET */
+export interface NetworkView extends BaseView {
+  readonly kind: 'network';
+}
+
+/** hosts/HOST */
+export interface HostView extends BaseView {
+  readonly kind: 'host';
+}
+
+/** An object as the tree shows it. */
+export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView;
+
+/** One change to the tree. */
+export type TreeChange = { readonly kind: 'put'; readonly view: ObjectView } | { readonly kind: 'remove'; readonly serial: number };

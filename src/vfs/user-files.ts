@@ -1,0 +1,302 @@
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  ftruncateSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import { userNodeid } from './nodeid.ts';
+import { type Backing, UserNode, withPath } from './user-node.ts';
+
+/** Owner of a new file: who called, as the kernel says. */
+export interface Creator {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What SETATTR changes; undefined: left as it is. Times in milliseconds since 1970. */
+export interface AttributeChange {
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly size?: number | undefined;
+  readonly atimeMs?: number | undefined;
+  readonly mtimeMs?: number | undefined;
+}
+
+/** A user file just found, with its attributes. */
+export interface Found {
+  readonly node: UserNode;
+  readonly stats: Stats;
+}
+
+/** A name in a directory. */
+export interface Place {
+  readonly parent: UserNode;
+  readonly name: string;
+}
+
+/** A rename and the files it concerns. */
+export interface PreparedRename {
+  readonly from: Place;
+  readonly to: Place;
+  readonly moved: UserNode | undefined;
+  readonly replaced: UserNode | undefined;
+}
+
+/** open(2) flags that are the kernel's business, done before the request reaches us. */
+const notOurs = constants.O_CREAT | constants.O_EXCL | constants.O_NOCTTY | constants.O_DIRECT;
+const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * User files (config/ and rfs/), passed through to directories of this machine. Every operation is synchronous and by one thread, so that
+ * a check and the change that follows it are one step as far as other clients of the mount are concerned. Failures are those of node:fs, with
+ * their errno. Symbolic links are never followed here: the kernel does that, in the client's own view of the world.
+ */
+export class UserFiles {
+  readonly #nodes = new Map<number, UserNode>();
+  readonly #rebuild: () => Iterable<{ readonly backing: Backing }>;
+
+  /** @param backings every place where user files are, to find one again that an earlier server process named. */
+  constructor(backings: () => Iterable<{ readonly backing: Backing }>) {
+    this.#rebuild = backings;
+  }
+
+  /** The directory where a backing begins. */
+  enter(backing: Backing): Found {
+    const stats = lstatSync(backing.path());
+    const nodeid = userNodeid(stats.ino);
+    let node = this.#nodes.get(nodeid);
+    if (node === undefined) {
+      node = new UserNode(nodeid, backing, { top: true });
+      this.#nodes.set(nodeid, node);
+    }
+    return { node, stats };
+  }
+
+  /**
+   * The file a nodeid names. One this process never saw was named by the server before it: then it is searched.
+   *
+   * @throws ESTALE when there is none.
+   */
+  get(nodeid: number): UserNode {
+    const node = this.#nodes.get(nodeid) ?? this.#search(nodeid);
+    if (node === undefined) throw Object.assign(new Error('no such user file'), { code: 'ESTALE' });
+    return node;
+  }
+
+  /** The entry of a directory, undefined when there is none. */
+  lookup(parent: UserNode, name: string): Found | undefined {
+    const stats = withPath(parent, name, (path) => lstatSync(path, { throwIfNoEntry: false }));
+    return stats === undefined || isWhiteout(parent, stats) ? undefined : this.#found(parent, name, stats);
+  }
+
+  /** The kernel is told of a file: it may name it by its nodeid from now on, until it forgets it. */
+  remember(node: UserNode): void {
+    node.lookups += 1;
+    this.#nodes.set(node.nodeid, node);
+  }
+
+  /** The kernel forgot `count` lookups of a file. */
+  forget(nodeid: number, count: number): void {
+    const node = this.#nodes.get(nodeid);
+    if (node === undefined) return;
+    node.lookups = Math.max(0, node.lookups - count);
+    if (node.lookups === 0 && node.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
+  }
+
+  /** Path of a directory on this machine, for making its names durable; undefined when it has been removed. */
+  pathForSync(node: UserNode): string | undefined {
+    const components = node.components();
+    return components === undefined ? undefined : [node.backing.path(), ...components].join('/');
+  }
+
+  stat(node: UserNode): Stats {
+    for (const fd of node.fds) return fstatSync(fd);
+    return withPath(node, undefined, (path) => lstatSync(path));
+  }
+
+  change(node: UserNode, change: AttributeChange): Stats {
+    const { size } = change;
+    if (size !== undefined) this.#truncate(node, size);
+    withPath(node, undefined, (path) => {
+      const { uid, gid, mode, atimeMs, mtimeMs } = change;
+      const before = lstatSync(path);
+      if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? before.uid, gid ?? before.gid);
+      // The kernel never changes the mode of a symbolic link, and chmod(2) would follow one.
+      if (mode !== undefined && !before.isSymbolicLink()) chmodSync(path, mode & 0o7777);
+      if (atimeMs !== undefined || mtimeMs !== undefined) {
+        lutimesSync(path, (atimeMs ?? before.atimeMs) / 1000, (mtimeMs ?? before.mtimeMs) / 1000);
+      }
+    });
+    return this.stat(node);
+  }
+
+  #truncate(node: UserNode, size: number): void {
+    const fd = this.open(node, constants.O_WRONLY);
+    try {
+      ftruncateSync(fd, size);
+    } finally {
+      this.close(node, fd);
+    }
+  }
+
+  readlink(node: UserNode): string {
+    return withPath(node, undefined, (path) => readlinkSync(path));
+  }
+
+  symlink(parent: UserNode, name: string, options: { readonly target: string; readonly creator: Creator }): Found {
+    withPath(parent, name, (path) => {
+      symlinkSync(options.target, path);
+      lchownSync(path, options.creator.uid, this.#groupFor(parent, options.creator));
+    });
+    return this.#made(parent, name);
+  }
+
+  mkdir(parent: UserNode, name: string, options: { readonly mode: number; readonly creator: Creator }): Found {
+    withPath(parent, name, (path) => {
+      mkdirSync(path, 0o700);
+      chownSync(path, options.creator.uid, this.#groupFor(parent, options.creator));
+      chmodSync(path, (options.mode & 0o7777) | (this.stat(parent).mode & setGid));
+    });
+    return this.#made(parent, name);
+  }
+
+  /** Makes and opens a regular file; `flags` as open(2). */
+  create(
+    parent: UserNode,
+    name: string,
+    options: { readonly flags: number; readonly mode: number; readonly creator: Creator },
+  ): Found & { fd: number } {
+    const fd = withPath(parent, name, (path) => {
+      const made = openSync(path, (options.flags & ~notOurs) | constants.O_CREAT | constants.O_EXCL | safely, 0o600);
+      fchownSync(made, options.creator.uid, this.#groupFor(parent, options.creator));
+      fchmodSync(made, options.mode & 0o7777);
+      return made;
+    });
+    const found = this.#made(parent, name);
+    found.node.fds.add(fd);
+    return { ...found, fd };
+  }
+
+  /** Opens a regular file; others (a device, a FIFO of a guest) are refused with EACCES. */
+  open(node: UserNode, flags: number): number {
+    const fd = withPath(node, undefined, (path) => {
+      if (!lstatSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+      return openSync(path, (flags & ~notOurs) | safely);
+    });
+    node.fds.add(fd);
+    return fd;
+  }
+
+  close(node: UserNode, fd: number): void {
+    node.fds.delete(fd);
+    closeSync(fd);
+    this.forget(node.nodeid, 0);
+  }
+
+  unlink(parent: UserNode, name: string): void {
+    const victim = this.lookup(parent, name);
+    withPath(parent, name, (path) => unlinkSync(path));
+    victim?.node.removeLink(parent, name);
+  }
+
+  rmdir(parent: UserNode, name: string): void {
+    const victim = this.lookup(parent, name);
+    withPath(parent, name, (path) => rmdirSync(path));
+    victim?.node.removeLink(parent, name);
+  }
+
+  link(node: UserNode, parent: UserNode, name: string): Found {
+    withPath(node, undefined, (from) => withPath(parent, name, (to) => linkSync(from, to)));
+    return this.#made(parent, name);
+  }
+
+  /** Finds what a rename concerns, before it is done. */
+  prepareRename(from: Place, to: Place): PreparedRename {
+    return { from, to, moved: this.lookup(from.parent, from.name)?.node, replaced: this.lookup(to.parent, to.name)?.node };
+  }
+
+  /** Takes note of a rename that has been done. */
+  commitRename({ from, to, moved, replaced }: PreparedRename): void {
+    // Two names of one file: rename(2) leaves both.
+    if (replaced !== undefined && replaced.nodeid === moved?.nodeid) return;
+    replaced?.removeLink(to.parent, to.name);
+    moved?.removeLink(from.parent, from.name);
+    moved?.addLink(to.parent, to.name);
+  }
+
+  /** @param options.replace false: fail with EEXIST when the new name is taken (RENAME_NOREPLACE, renameat2(2)). */
+  rename(from: Place, to: Place, options: { readonly replace: boolean }): void {
+    const prepared = this.prepareRename(from, to);
+    if (!options.replace && prepared.replaced !== undefined) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
+    withPath(from.parent, from.name, (oldPath) => withPath(to.parent, to.name, (newPath) => renameSync(oldPath, newPath)));
+    this.commitRename(prepared);
+  }
+
+  /** Names in a directory, with their kind; what overlayfs keeps for itself in a guest's root is left out. */
+  list(node: UserNode): { readonly name: string; readonly stats: Stats; readonly node: UserNode }[] {
+    const names = withPath(node, undefined, (path) => readdirSync(path));
+    return names.flatMap((name) => {
+      const found = this.lookup(node, name);
+      return found === undefined ? [] : [{ name, ...found }];
+    });
+  }
+
+  #made(parent: UserNode, name: string): Found {
+    const found = this.lookup(parent, name);
+    if (found === undefined) throw Object.assign(new Error('it vanished while it was made'), { code: 'ESTALE' });
+    return found;
+  }
+
+  #found(parent: UserNode, name: string, stats: Stats): Found {
+    const nodeid = userNodeid(stats.ino);
+    const node = this.#nodes.get(nodeid) ?? new UserNode(nodeid, parent.backing, { top: false });
+    if (!node.top) node.addLink(parent, name);
+    return { node, stats };
+  }
+
+  #groupFor(parent: UserNode, creator: Creator): number {
+    const { mode, gid } = this.stat(parent);
+    return (mode & setGid) === 0 ? creator.gid : gid;
+  }
+
+  #search(nodeid: number): UserNode | undefined {
+    for (const { backing } of this.#rebuild()) {
+      if (statSync(backing.path(), { throwIfNoEntry: false }) === undefined) continue;
+      const pending = [this.enter(backing).node];
+      for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+        this.#nodes.set(node.nodeid, node);
+        if (node.nodeid === nodeid) return node;
+        for (const child of this.list(node)) {
+          if (child.node.nodeid === nodeid || child.stats.isDirectory()) pending.push(child.node);
+        }
+      }
+    }
+    return undefined;
+  }
+}
+
+const setGid = 0o2000;
+
+/** overlayfs marks a removed file of the lower layer with a character device 0/0. */
+function isWhiteout(parent: UserNode, stats: Stats): boolean {
+  return parent.backing.hostile && stats.isCharacterDevice() && stats.rdev === 0;
+}
