@@ -1,0 +1,48 @@
+import { NfioError } from '../../errors/index.ts';
+
+/** Names in the order of their numbers (linux/capability.h). */
+const names = (
+  'chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast ' +
+  'net_admin net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice ' +
+  'sys_resource sys_time sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog ' +
+  'wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore'
+).split(' ');
+
+/**
+ * What a guest may do unless boot.conf says more: what Docker gives a container, and NET_ADMIN, but not MKNOD, for there is no
+ * device filter here that would keep a made node from reaching a disk.
+ */
+const defaultSet =
+  'chown dac_override fowner fsetid kill setgid setuid setpcap net_bind_service net_admin net_raw sys_chroot audit_write setfcap'.split(
+    ' ',
+  );
+
+/**
+ * The capabilities of a guest.
+ *
+ * @param extra Beyond the default set, lower case, without CAP_.
+ * @throws InvalidValueError (EINVAL) for a name that Linux does not know.
+ */
+export function guestCapabilities(extra: readonly string[]): ReadonlySet<string> {
+  const unknown = extra.find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw new NfioError('InvalidValueError', {
+      message: `"${unknown.slice(0, 40)}" is not a capability; see capabilities(7) for their names`,
+    });
+  }
+  return new Set([...defaultSet, ...extra]);
+}
+
+/** As setpriv --bounding-set takes it. */
+export function boundingSet(kept: ReadonlySet<string>): string {
+  return ['-all', ...[...kept].map((name) => `+${name}`)].join(',');
+}
+
+/** As capsh --drop takes it: all but `kept`, as far as this kernel knows them. */
+export function droppedSet(kept: ReadonlySet<string>, lastCapability: number): string {
+  const numbers = Array.from({ length: lastCapability + 1 }, (_, number) => number);
+  return numbers
+    .filter((number) => !kept.has(names[number] ?? ''))
+    .map((number) => (names[number] === undefined ? String(number) : `cap_${names[number]}`))
+    .join(',');
+}

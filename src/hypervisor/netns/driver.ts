@@ -1,0 +1,262 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type {
+  CounterSource,
+  Counters,
+  DriverContext,
+  ExecuteOptions,
+  ExecuteResult,
+  GuestCommand,
+  GuestLimits,
+  GuestListener,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  HypervisorDriver,
+} from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { Fabric } from '../../network/index.ts';
+import { Cgroups } from './cgroups.ts';
+import { makeDeviceDirectory } from './device-directory.ts';
+import { executeInGuest, executeInNetwork } from './execute.ts';
+import { Guest } from './guest.ts';
+import { logFile, makeGuestDirectory, readExitCode, writeRecord, writeStartFiles } from './guest-files.ts';
+import { writeGuestScripts } from './guest-scripts.ts';
+import { launch } from './launch.ts';
+import { changePort, type PortChange } from './live-port.ts';
+import { findAddress } from './port-address.ts';
+import { signalProcess, waitUntilGone } from './process-table.ts';
+import { recoverGuests } from './recover.ts';
+import { isShaped, shapePort } from './shape-port.ts';
+import { Watcher } from './watcher.ts';
+
+const stopTimeoutMs = 2000;
+const killTimeoutMs = 10_000;
+
+/**
+ * The embedded hypervisor: guests are namespaces and cgroups of this machine. They outlive this object and this process; a later
+ * one finds them again with `recover`.
+ */
+export class NetnsDriver implements HypervisorDriver {
+  readonly name = 'netns';
+  readonly #context: DriverContext;
+  readonly #fabric: Fabric;
+  readonly #cgroups: Cgroups;
+  readonly #watcher: Watcher;
+  readonly #guests = new Map<string, Guest>();
+  #prepared: Promise<void> | undefined;
+
+  constructor(context: DriverContext, fabric: Fabric) {
+    this.#context = context;
+    this.#fabric = fabric;
+    this.#cgroups = new Cgroups(context.mountId);
+    this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
+  }
+
+  async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
+    const world = { mountId: this.#context.mountId, cgroups: this.#cgroups, fabric: this.#fabric, logger: this.#context.logger };
+    for (const guest of await recoverGuests(refs, world, signal)) this.#guests.set(guest.ref.id, guest);
+    this.#watcher.start();
+  }
+
+  async getId(ref: GuestRef, _signal: AbortSignal): Promise<string> {
+    return String(this.#live(ref).process.pid);
+  }
+
+  async getIp(ref: GuestRef, signal: AbortSignal): Promise<string> {
+    const guest = this.#guests.get(ref.id);
+    return guest?.process === undefined ? '' : findAddress(guest.process, guest.record.ports, signal);
+  }
+
+  async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {
+    await this.#prepare();
+    await makeGuestDirectory(spec.guestDir);
+    const guest = new Guest(spec);
+    await writeRecord(spec.guestDir, guest.record);
+    this.#guests.set(spec.id, guest);
+  }
+
+  async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const guest = this.#known(spec);
+    if (guest.process !== undefined) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
+    await this.#prepare();
+    await makeGuestDirectory(spec.guestDir);
+    const ports = spec.ports;
+    try {
+      if (ports.length > 0) await this.#fabric.ensure();
+      this.#cgroups.create(spec.id, spec.limits);
+      await writeStartFiles(spec, { devDirectory: this.#devDirectory, fabric: this.#fabric.name });
+      await this.#launch(guest, spec, signal);
+    } catch (error) {
+      await this.#undoStart(guest, spec);
+      throw error;
+    }
+  }
+
+  async stop(ref: GuestRef, _signal: AbortSignal): Promise<void> {
+    const guest = this.#live(ref);
+    guest.verb = 'stop';
+    try {
+      if (guest.paused) await this.#cgroups.freeze(ref.id, false);
+      signalProcess(guest.process, 'SIGTERM');
+      if (!(await waitUntilGone(guest.process, stopTimeoutMs))) await this.#kill(guest);
+      guest.ended(await readExitCode(ref.guestDir));
+      await this.#clearAfterEnd(guest);
+    } finally {
+      guest.verb = undefined;
+    }
+  }
+
+  async restart(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    if (this.#known(spec).process !== undefined) await this.stop(spec, signal);
+    await this.start(spec, signal);
+  }
+
+  async pause(ref: GuestRef, _signal: AbortSignal): Promise<void> {
+    const guest = this.#live(ref);
+    await this.#cgroups.freeze(ref.id, true);
+    guest.paused = true;
+  }
+
+  async unpause(ref: GuestRef, _signal: AbortSignal): Promise<void> {
+    const guest = this.#live(ref);
+    await this.#cgroups.freeze(ref.id, false);
+    guest.paused = false;
+  }
+
+  async destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const guest = this.#guests.get(ref.id);
+    if (guest?.process !== undefined) {
+      if (!options.force) throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
+      guest.verb = 'destroy';
+      if (guest.paused) await this.#cgroups.freeze(ref.id, false);
+      await this.#kill(guest);
+    }
+    if (guest !== undefined) await this.#clearAfterEnd(guest);
+    await rm(ref.guestDir, { recursive: true, force: true });
+    this.#guests.delete(ref.id);
+  }
+
+  async executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+    const guest = this.#awake(ref);
+    const target = { process: guest.process, name: ref.name, record: guest.record, cgroupFiles: this.#cgroups.joinFiles(ref.id) };
+    return executeInGuest(target, command, options);
+  }
+
+  async executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+    return executeInNetwork(this.#live(ref).process, command, options);
+  }
+
+  guestStatus(ref: GuestRef): GuestStatus {
+    return this.#guests.get(ref.id)?.status ?? { state: 'absent', word: 'undeployed' };
+  }
+
+  counterSource(ref: GuestRef): CounterSource | undefined {
+    const process = this.#guests.get(ref.id)?.process;
+    if (process === undefined) return undefined;
+    return { kind: 'procfs', netDevPath: `/proc/${process.pid}/net/dev`, ...this.#cgroups.counterPaths(ref.id) };
+  }
+
+  async counters(_ref: GuestRef, _signal: AbortSignal): Promise<Counters> {
+    throw new NfioError('UnsupportedError', { message: 'counters of this hypervisor are files: see counterSource' });
+  }
+
+  async setLimits(ref: GuestRef, limits: GuestLimits, _signal: AbortSignal): Promise<void> {
+    if (this.#guests.get(ref.id)?.process !== undefined) this.#cgroups.setLimits(ref.id, limits);
+  }
+
+  async setPort(ref: GuestRef, change: PortChange, signal: AbortSignal): Promise<void> {
+    const guest = this.#guests.get(ref.id);
+    if (guest?.process === undefined) return;
+    await changePort(guest.process, this.#fabric, change, signal);
+    const others = guest.record.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
+    await guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+  }
+
+  logPath(ref: GuestRef): string {
+    return logFile(ref.guestDir);
+  }
+
+  rootDir(ref: GuestRef): string | undefined {
+    return this.#guests.has(ref.id) ? join(ref.guestDir, 'upper') : undefined;
+  }
+
+  onChange(listener: GuestListener): void {
+    this.#watcher.onChange(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watcher[Symbol.dispose]();
+    await this.#fabric[Symbol.asyncDispose]();
+  }
+
+  get #devDirectory(): string {
+    return join(this.#context.runDir, 'dev');
+  }
+
+  /** Makes, once, what all guests share. */
+  #prepare(): Promise<void> {
+    this.#prepared ??= (async () => {
+      await writeGuestScripts(this.#context.runDir);
+      await makeDeviceDirectory(this.#devDirectory);
+      this.#watcher.start();
+    })().catch((error: unknown) => {
+      this.#prepared = undefined;
+      throw error;
+    });
+    return this.#prepared;
+  }
+
+  async #launch(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const cgroupFiles = this.#cgroups.joinFiles(spec.id);
+    const launched = await launch(spec, { mountId: this.#context.mountId, runDir: this.#context.runDir, cgroupFiles, signal });
+    guest.process = launched.process;
+    if (spec.ports.length > 0) await this.#fabric.attach(spec.ports);
+    for (const port of spec.ports.filter(isShaped)) await shapePort(launched.process, this.#fabric, port, signal);
+    await guest.started(spec);
+    launched.go();
+    launched.onEnd(() => this.#watcher.look(guest));
+  }
+
+  async #undoStart(guest: Guest, spec: GuestSpec): Promise<void> {
+    if (guest.process !== undefined) await this.#kill(guest);
+    guest.process = undefined;
+    await this.#fabric.removePorts(spec.ports.map(({ id }) => id)).catch(() => undefined);
+    await this.#cgroups.remove(spec.id).catch(() => undefined);
+  }
+
+  async #kill(guest: Guest): Promise<void> {
+    if (guest.process === undefined) return;
+    signalProcess(guest.process, 'SIGKILL');
+    if (await waitUntilGone(guest.process, killTimeoutMs)) return;
+    throw new NfioError('VNFStopError', {
+      errno: 'ETIMEDOUT',
+      message: `processes of ${guest.ref.name} do not end; see ps -o pid,stat,wchan`,
+    });
+  }
+
+  /** What the kernel does not clear by itself when a guest ends. */
+  async #clearAfterEnd(guest: Guest): Promise<void> {
+    await this.#fabric.removePorts(guest.record.ports.map(({ id }) => id));
+    await this.#cgroups.remove(guest.ref.id);
+  }
+
+  #known(ref: GuestRef): Guest {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined) throw new NfioError('VNFNotFoundError', { message: `${ref.name} is not deployed` });
+    return guest;
+  }
+
+  #live(ref: GuestRef): Guest & { readonly process: NonNullable<Guest['process']> } {
+    const guest = this.#known(ref);
+    if (guest.process === undefined)
+      throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
+    return guest as Guest & { readonly process: NonNullable<Guest['process']> };
+  }
+
+  #awake(ref: GuestRef): Guest & { readonly process: NonNullable<Guest['process']> } {
+    const guest = this.#live(ref);
+    if (guest.paused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    return guest;
+  }
+}

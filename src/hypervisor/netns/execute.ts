@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+import { runProgram } from '../../network/index.ts';
+import { droppedSet, guestCapabilities } from './capabilities.ts';
+import type { GuestRecord } from './guest-files.ts';
+import { joinScript } from './guest-scripts.ts';
+import { searchPath } from './launch.ts';
+import type { ProcessId } from './process-table.ts';
+
+/** The guest to run in. */
+export interface ExecuteTarget {
+  readonly process: ProcessId;
+  readonly name: string;
+  readonly record: GuestRecord;
+  readonly cgroupFiles: readonly string[];
+}
+
+/**
+ * Runs a program in a guest: its namespaces, root, limits and capabilities. nsenter and capsh are loaded from the machine's own
+ * root, and capsh, still more capable than the guest and so out of its reach, gives up capabilities and enters the guest's
+ * root in one life: no program of the guest's is loaded before.
+ */
+export function executeInGuest(target: ExecuteTarget, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+  const { pid } = target.process;
+  const environment = Object.entries({ PATH: searchPath, HOME: '/root', HOSTNAME: target.name, TERM: 'dumb', ...command.env });
+  const argv = [
+    ...['sh', '-c', joinScript, 'sh', target.cgroupFiles.join(' ')],
+    ...['nsenter', '--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--root=/', `--wd=/proc/${pid}/root`, '--'],
+    ...['capsh', ...restriction(target.record), '--chroot=.', '--shell=/usr/bin/env', '--', '--ignore-environment'],
+    ...environment.map(([name, value]) => `${name}=${value}`),
+    ...command.argv,
+  ];
+  return run(argv, command, options, {});
+}
+
+/** Runs one of the machine's own programs in a guest's network namespace. */
+export function executeInNetwork(target: ProcessId, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+  return run(['nsenter', '--target', String(target.pid), '--net', '--', ...command.argv], command, options, command.env ?? {});
+}
+
+function run(
+  argv: readonly string[],
+  command: GuestCommand,
+  options: ExecuteOptions,
+  env: Readonly<Record<string, string>>,
+): Promise<ExecuteResult> {
+  if (command.argv.length === 0)
+    throw new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  return runProgram(argv as [string, ...string[]], {
+    signal: options.signal,
+    env: { PATH: searchPath, ...env },
+    ...(command.stdin === undefined ? {} : { input: command.stdin }),
+    ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
+  });
+}
+
+function restriction({ privileged, capabilities }: GuestRecord): string[] {
+  if (privileged) return [];
+  const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1'));
+  return ['--no-new-privs', `--drop=${droppedSet(guestCapabilities(capabilities), last)}`];
+}

@@ -1,0 +1,53 @@
+import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import { type GuestRecord, writeRecord } from './guest-files.ts';
+import type { ProcessId } from './process-table.ts';
+
+/** One guest as the driver knows it. */
+export class Guest {
+  readonly ref: GuestRef;
+  /** Its init; undefined when it does not run. */
+  process: ProcessId | undefined;
+  paused = false;
+  /** The verb that is changing it now: what happens meanwhile is not news. */
+  verb: 'stop' | 'destroy' | undefined;
+  #record: GuestRecord;
+  #exitCode: number | undefined;
+
+  constructor(ref: GuestRef, record: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] }) {
+    this.ref = { id: ref.id, type: ref.type, name: ref.name, guestDir: ref.guestDir };
+    this.#record = record;
+  }
+
+  /** What is kept of it in its directory. */
+  get record(): GuestRecord {
+    return this.#record;
+  }
+
+  /** Its state, in the words users see. */
+  get status(): GuestStatus {
+    if (this.process !== undefined) return this.paused ? { state: 'paused', word: 'paused' } : { state: 'running', word: 'running' };
+    if (this.#exitCode === undefined) return { state: 'created', word: 'created' };
+    return { state: 'exited', word: 'exited', exitCode: this.#exitCode };
+  }
+
+  /** Notes that it runs as specified. */
+  async started(spec: GuestSpec): Promise<void> {
+    const { ports, boot } = spec;
+    this.#exitCode = undefined;
+    this.paused = false;
+    await this.remember({ process: this.process, ports, privileged: boot.privileged, capabilities: boot.capabilities });
+  }
+
+  /** Notes that its main process ended. */
+  ended(exitCode: number): void {
+    this.process = undefined;
+    this.paused = false;
+    this.#exitCode = exitCode;
+  }
+
+  /** Changes part of what is kept of it. */
+  async remember(part: Partial<GuestRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...part };
+    await writeRecord(this.ref.guestDir, this.#record);
+  }
+}

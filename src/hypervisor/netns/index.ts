@@ -1,0 +1,1 @@
+export { NetnsDriver } from './driver.ts';

@@ -1,0 +1,103 @@
+import type { PortSpec } from '../../domain/ports/network.ts';
+import { NfioError } from '../../errors/index.ts';
+import {
+  addressLine,
+  type Fabric,
+  fabricPortName,
+  gatewayLines,
+  guestPortName,
+  ipLine,
+  newPortLines,
+  runProgram,
+} from '../../network/index.ts';
+import type { ProcessId } from './process-table.ts';
+import { shapePort } from './shape-port.ts';
+
+/** A port of a running guest as it is, and as it shall be. */
+export interface PortChange {
+  readonly before: PortSpec | undefined;
+  readonly after: PortSpec | undefined;
+}
+
+/**
+ * Adds, changes or removes a port of a running guest.
+ *
+ * @throws NetworkError with what ip said; a port that could not be added is not there, one that could not be changed is as before.
+ */
+export async function changePort(guest: ProcessId, fabric: Fabric, change: PortChange, signal: AbortSignal): Promise<void> {
+  const { before, after } = change;
+  if (after === undefined) return before && fabric.removePorts([before.id]);
+  if (before === undefined || before.id !== after.id || guestPortName(before) !== guestPortName(after)) {
+    if (before !== undefined) await fabric.removePorts([before.id]);
+    return addPort(guest, fabric, after, signal);
+  }
+  try {
+    await apply(guest, fabric, before, after, signal);
+  } catch (error) {
+    await apply(guest, fabric, after, before, signal).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function addPort(guest: ProcessId, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+  try {
+    await fabric.ensure();
+    await inGuest(guest, newPortLines(port, fabric.name), signal);
+    await fabric.attach([port]);
+    await shapePort(guest, fabric, port, signal);
+  } catch (error) {
+    await fabric.removePorts([port.id]).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: PortSpec, signal: AbortSignal): Promise<void> {
+  if (before.mtu !== after.mtu) await fabric.change([ipLine('link', 'set', 'dev', fabricPortName(after.id), 'mtu', after.mtu ?? 1500)]);
+  await inGuest(guest, changeLines(before, after), signal);
+  await fabric.attach([after]);
+  if (isShapedOtherwise(before, after)) await shapePort(guest, fabric, after, signal);
+}
+
+/** What changes in the guest, in an order in which each step finds what it needs. */
+function changeLines(before: PortSpec, after: PortSpec): string[] {
+  const name = guestPortName(after);
+  const set = (...words: readonly (string | number)[]): string => ipLine('link', 'set', 'dev', name, ...words);
+  const isNew = (address: string): boolean => !before.addresses.includes(address);
+  const wentUp = after.up && !before.up;
+  const lines: string[] = [];
+  if (before.gateway !== after.gateway && before.up) lines.push(...gatewayLines('del', before));
+  if (before.mac !== after.mac) lines.push(set('address', after.mac));
+  if (before.mtu !== after.mtu) lines.push(set('mtu', after.mtu ?? 1500));
+  lines.push(
+    ...before.addresses.filter((address) => !after.addresses.includes(address)).map((address) => addressLine('del', address, name)),
+  );
+  lines.push(...after.addresses.filter(isNew).map((address) => addressLine('add', address, name)));
+  if (before.up !== after.up) lines.push(set(after.up ? 'up' : 'down'));
+  if (wentUp || before.gateway !== after.gateway || before.addresses.join() !== after.addresses.join())
+    lines.push(...gatewayLines('add', after));
+  return lines;
+}
+
+/** Runs ip commands in the guest's network namespace; stops at the first that fails. */
+async function inGuest(guest: ProcessId, lines: readonly string[], signal: AbortSignal): Promise<void> {
+  if (lines.length === 0) return;
+  const ipv6 = lines.some((line) => /^addr add [0-9a-f:]*:/.test(line));
+  const argv = ['nsenter', '--target', String(guest.pid), '--net', '--', 'sh', '-c', batchScript, 'sh', ipv6 ? '0' : ''] as const;
+  const result = await runProgram(argv, { signal, input: `${lines.join('\n')}\n` });
+  if (result.exitCode === 0) return;
+  const line = lines[Number(/^Command failed -:(\d+)$/m.exec(result.stderr)?.[1] ?? 1) - 1] ?? '';
+  const said = result.stderr
+    .split('\n')
+    .filter((text) => text !== '' && !text.startsWith('Command failed'))
+    .join(' ');
+  throw new NfioError('NetworkError', { message: `ip ${line}: ${said.slice(0, 300) || `exit status ${result.exitCode}`}` });
+}
+
+/** IPv6 is off in guests without an IPv6 address, so that what they count is what they send; the first one turns it on. */
+const batchScript = `
+[ "$1" = '' ] || for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo "$1" >"$f"; done
+exec ip -batch -`;
+
+function isShapedOtherwise(before: PortSpec, after: PortSpec): boolean {
+  return before.rateBps !== after.rateBps || before.delayUsec !== after.delayUsec || before.lossPercent !== after.lossPercent;
+}

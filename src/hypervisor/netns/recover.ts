@@ -1,0 +1,52 @@
+import type { GuestRef } from '../../domain/ports/hypervisor.ts';
+import type { Logger } from '../../domain/ports/logger.ts';
+import type { Fabric } from '../../network/index.ts';
+import type { Cgroups } from './cgroups.ts';
+import { Guest } from './guest.ts';
+import { readExitCode, readRecord } from './guest-files.ts';
+import { findGuests, type LabelledProcess, signalProcess, waitUntilGone } from './process-table.ts';
+
+/** Where guests of a mount leave traces. */
+export interface World {
+  readonly mountId: string;
+  readonly cgroups: Cgroups;
+  readonly fabric: Fabric;
+  readonly logger: Logger;
+}
+
+/** Finds the guests of a mount again, and removes those that nobody knows any more. */
+export async function recoverGuests(refs: readonly GuestRef[], world: World, signal: AbortSignal): Promise<Guest[]> {
+  const found = new Map(findGuests(world.mountId).map((process) => [process.id, process]));
+  const guests: Guest[] = [];
+  for (const ref of refs) {
+    signal.throwIfAborted();
+    const guest = await recoverOne(ref, found.get(ref.id), world);
+    if (guest !== undefined) guests.push(guest);
+    found.delete(ref.id);
+  }
+  for (const orphan of found.values()) await removeOrphan(orphan, world);
+  const living = new Set(guests.filter(({ process }) => process !== undefined).map(({ ref }) => ref.id));
+  for (const id of world.cgroups.list().filter((id) => !living.has(id))) await world.cgroups.remove(id);
+  return guests;
+}
+
+async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, world: World): Promise<Guest | undefined> {
+  const record = await readRecord(ref.guestDir);
+  if (record === undefined && process === undefined) return undefined;
+  const guest = new Guest(ref, record);
+  if (process !== undefined) {
+    guest.process = { pid: process.pid, startTime: process.startTime };
+    guest.paused = world.cgroups.isFrozen(ref.id);
+  } else if (record?.process !== undefined) {
+    guest.ended(await readExitCode(ref.guestDir));
+    await world.fabric.removePorts(record.ports.map(({ id }) => id));
+  }
+  return guest;
+}
+
+async function removeOrphan(orphan: LabelledProcess, { logger, cgroups }: World): Promise<void> {
+  logger.warn(`guest ${orphan.type}/${orphan.name} (pid ${orphan.pid}) is in no record of this root: it is stopped`);
+  if (cgroups.isFrozen(orphan.id)) await cgroups.freeze(orphan.id, false);
+  signalProcess(orphan, 'SIGKILL');
+  await waitUntilGone(orphan, 5000);
+}

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import type { PortSpec } from '../../domain/ports/network.ts';
+import { NfioError } from '../../errors/index.ts';
+import { type Fabric, fabricPortName, guestPortName, ipLine, runProgram } from '../../network/index.ts';
+import type { ProcessId } from './process-table.ts';
+
+/** The bucket holds this much of a second, and no less than a few packets even with segmentation offload. */
+const bucketSeconds = 0.01;
+const minBucketBytes = 64 * 1024;
+
+/** True when the port has a rate, a delay or losses. */
+export function isShaped(port: PortSpec): boolean {
+  return port.rateBps !== undefined || port.delayUsec !== undefined || port.lossPercent !== undefined;
+}
+
+/**
+ * Limits, delays and loses packets in both directions: a queue on the guest's end for what leaves it, one on the fabric's end
+ * for what enters it. Rates are a token bucket (tc-tbf(8)), delay and loss netem (tc-netem(8)), applied each way.
+ *
+ * @throws UnsupportedError (EOPNOTSUPP) naming the module this kernel lacks.
+ */
+export async function shapePort(guest: ProcessId, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+  await shape(['nsenter', '--target', String(guest.pid), '--net'], guestPortName(port), port, signal);
+  await shape(['nsenter', `--net=${fabric.netnsPath}`], fabricPortName(port.id), port, signal);
+}
+
+async function shape(enter: readonly [string, ...string[]], name: string, port: PortSpec, signal: AbortSignal): Promise<void> {
+  await runProgram([...enter, '--', 'tc', 'qdisc', 'del', 'dev', name, 'root'], { signal }); // fails when there is none
+  const lines = queueLines(name, port);
+  if (lines.length === 0) return;
+  const result = await runProgram([...enter, '--', 'tc', '-batch', '-'], { signal, input: `${lines.join('\n')}\n` });
+  if (result.exitCode === 0) return;
+  const failed = lines[Number(/^Command failed -:(\d+)$/m.exec(result.stderr)?.[1] ?? 1) - 1] ?? '';
+  const missing = ['sch_netem', 'sch_tbf'].find(
+    (module) => failed.includes(` ${module.slice(4)} `) && !existsSync(`/sys/module/${module}`),
+  );
+  if (missing !== undefined && /netem|tbf/.test(failed) && !(await canAdd(enter, missing.slice(4), signal))) {
+    const what = missing === 'sch_netem' ? 'delay and loss' : 'rates';
+    throw new NfioError('UnsupportedError', {
+      message: `${what} need the kernel module ${missing}, which this kernel does not have: modprobe ${missing}`,
+    });
+  }
+  throw new NfioError('NetworkError', { message: `tc ${failed}: ${result.stderr.split('\n')[0] ?? ''}` });
+}
+
+/** Whether the kernel has a queueing discipline, asked with settings that are right for certain. */
+async function canAdd(enter: readonly [string, ...string[]], kind: string, signal: AbortSignal): Promise<boolean> {
+  const settings = kind === 'netem' ? ['delay', '1ms'] : ['rate', '1mbit', 'burst', '10000', 'latency', '50ms'];
+  const added = await runProgram([...enter, '--', 'tc', 'qdisc', 'add', 'dev', 'lo', 'root', kind, ...settings], { signal });
+  if (added.exitCode === 0) await runProgram([...enter, '--', 'tc', 'qdisc', 'del', 'dev', 'lo', 'root'], { signal });
+  return added.exitCode === 0;
+}
+
+function queueLines(name: string, port: PortSpec): string[] {
+  const lines: string[] = [];
+  const delayed = port.delayUsec !== undefined || port.lossPercent !== undefined;
+  if (delayed) {
+    const delay = port.delayUsec === undefined ? [] : ['delay', `${port.delayUsec}us`];
+    const loss = port.lossPercent === undefined ? [] : ['loss', `${port.lossPercent}%`];
+    lines.push(ipLine('qdisc', 'add', 'dev', name, 'root', 'handle', '1:', 'netem', ...delay, ...loss, 'limit', 10_000));
+  }
+  if (port.rateBps !== undefined) {
+    const burst = Math.max(minBucketBytes, Math.ceil((port.rateBps / 8) * bucketSeconds));
+    const place = delayed ? ['parent', '1:1', 'handle', '2:'] : ['root', 'handle', '2:'];
+    lines.push(ipLine('qdisc', 'add', 'dev', name, ...place, 'tbf', 'rate', `${port.rateBps}bit`, 'burst', burst, 'latency', '50ms'));
+  }
+  return lines;
+}

@@ -1,0 +1,87 @@
+import { constants } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import type { GuestListener } from '../../domain/ports/hypervisor.ts';
+import type { Logger } from '../../domain/ports/logger.ts';
+import type { Guest } from './guest.ts';
+import { logFile, readExitCode } from './guest-files.ts';
+import { isAlive, waitUntilGone } from './process-table.ts';
+
+const intervalMs = 400;
+/** Logs are looked at once in so many rounds. */
+const logRounds = 10;
+const maxLogBytes = 16 * 1024 * 1024;
+const keptLogBytes = 1024 * 1024;
+
+/** Notices, within half a second, guests that end by themselves or are killed from outside; and keeps their logs within bounds. */
+export class Watcher implements Disposable {
+  readonly #guests: ReadonlyMap<string, Guest>;
+  readonly #clear: (guest: Guest) => Promise<void>;
+  readonly #logger: Logger;
+  readonly #listeners: GuestListener[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #round = 0;
+
+  constructor(guests: ReadonlyMap<string, Guest>, clear: (guest: Guest) => Promise<void>, logger: Logger) {
+    this.#guests = guests;
+    this.#clear = clear;
+    this.#logger = logger;
+  }
+
+  /** Begins to watch. Idempotent. */
+  start(): void {
+    this.#timer ??= setInterval(() => this.#lookAtAll(), intervalMs).unref();
+  }
+
+  /** Adds one that is told. */
+  onChange(listener: GuestListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Looks at one guest that may have ended just now. */
+  look(guest: Guest): void {
+    this.#settle(guest).catch((error: unknown) => this.#logger.warn(`${guest.ref.type}/${guest.ref.name}: ${String(error)}`));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #lookAtAll(): void {
+    const logsToo = ++this.#round % logRounds === 0;
+    for (const guest of this.#guests.values()) {
+      if (guest.process === undefined) continue;
+      if (!isAlive(guest.process)) this.look(guest);
+      else if (logsToo) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
+    }
+  }
+
+  async #settle(guest: Guest): Promise<void> {
+    const process = guest.process;
+    if (process === undefined || guest.verb !== undefined) return;
+    if (!(await waitUntilGone(process, intervalMs))) return; // its processes are still ending: looked at again
+    const exitCode = await readExitCode(guest.ref.guestDir);
+    if (guest.process !== process || guest.verb !== undefined) return;
+    guest.ended(exitCode);
+    for (const listener of this.#listeners) listener(guest.ref, guest.status);
+    await this.#clear(guest);
+  }
+}
+
+/**
+ * Cuts a log that has grown over 16 MiB down to its last 1 MiB. The guest appends (O_APPEND) without asking: what it writes
+ * between reading and cutting is lost.
+ */
+async function boundLog(path: string): Promise<void> {
+  const { size } = await stat(path);
+  if (size <= maxLogBytes) return;
+  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  try {
+    const kept = Buffer.alloc(keptLogBytes);
+    const { bytesRead } = await file.read(kept, 0, keptLogBytes, size - keptLogBytes);
+    await file.truncate(0);
+    await file.write(kept, 0, bytesRead, 0);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,36 @@
+import type { NetworkDriver, SegmentSpec } from '../domain/ports/network.ts';
+import type { Fabric } from './fabric.ts';
+import { Uplinks } from './uplink.ts';
+
+/** Segments as bridges in the fabric. */
+export class FabricNetwork implements NetworkDriver {
+  readonly #fabric: Fabric;
+  readonly #uplinks: Uplinks;
+
+  constructor(fabric: Fabric) {
+    this.#fabric = fabric;
+    this.#uplinks = new Uplinks(fabric);
+  }
+
+  ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
+    return this.#fabric.ensureSegment(segment);
+  }
+
+  async removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void> {
+    await this.#uplinks.disconnect(segment, signal);
+    await this.#fabric.removeSegment(segment);
+  }
+
+  async setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string> {
+    await this.#fabric.ensureSegment(segment);
+    return this.#uplinks.connect(segment, signal);
+  }
+
+  removeIfUnused(signal: AbortSignal): Promise<boolean> {
+    return this.#fabric.removeIfUnused(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#fabric[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,124 @@
+import { stat } from 'node:fs/promises';
+import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
+import { NfioError } from '../errors/index.ts';
+import { IpBatch } from './ip-batch.ts';
+import { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
+import { runProgram } from './run-program.ts';
+
+/** Where `ip netns add` pins namespaces. */
+const netnsDirectory = '/run/netns';
+
+/**
+ * The network namespace of one mount, and in it a bridge a segment and one end of every port. The machine's own firewall
+ * neither sees nor breaks what passes there. Made when first needed. Segments and ports that are there are not made again.
+ */
+export class Fabric implements AsyncDisposable {
+  /** The name `ip netns` knows it by. */
+  readonly name: string;
+  readonly netnsPath: string;
+  readonly #batch: IpBatch;
+  readonly #segments = new Map<string, Promise<void>>();
+  #made: Promise<void> | undefined;
+
+  constructor(mountId: string) {
+    this.name = fabricName(mountId);
+    this.netnsPath = `${netnsDirectory}/${this.name}`;
+    this.#batch = new IpBatch(this.netnsPath);
+  }
+
+  /** Makes the namespace if it is not there. */
+  ensure(): Promise<void> {
+    this.#made ??= this.#make().catch((error: unknown) => {
+      this.#made = undefined;
+      throw error;
+    });
+    return this.#made;
+  }
+
+  /** Makes the bridge of a segment if it is not there. */
+  ensureSegment(segment: SegmentSpec): Promise<void> {
+    const known = this.#segments.get(segment.id);
+    if (known !== undefined) return known;
+    const making = this.#makeSegment(segment).catch((error: unknown) => {
+      this.#segments.delete(segment.id);
+      throw error;
+    });
+    this.#segments.set(segment.id, making);
+    return making;
+  }
+
+  /** Removes the bridge of a segment. */
+  async removeSegment(segment: Pick<SegmentSpec, 'id'>): Promise<void> {
+    this.#segments.delete(segment.id);
+    if (await this.exists()) await this.#batch.run([ipLine('link', 'del', bridgeName(segment))]);
+  }
+
+  /** Puts the fabric's ends of ports, which are there already, on their segments. */
+  async attach(ports: readonly PortSpec[]): Promise<void> {
+    for (const { segment } of ports) if (segment !== undefined) await this.ensureSegment(segment);
+    await this.change(ports.map(attachLine));
+  }
+
+  /** Removes ports by their fabric's ends; those that are not there are as good as removed. */
+  async removePorts(portIds: readonly string[]): Promise<void> {
+    if (portIds.length === 0 || !(await this.exists())) return;
+    await this.#batch.run(portIds.map((id) => ipLine('link', 'del', fabricPortName(id))));
+  }
+
+  /**
+   * Runs ip commands in the fabric.
+   *
+   * @throws NetworkError (EIO) with what ip said of the first that failed; the others were run.
+   */
+  async change(lines: readonly string[]): Promise<void> {
+    const [failure] = await this.#batch.run(lines);
+    if (failure === undefined) return;
+    throw new NfioError('NetworkError', { message: `ip ${lines[failure.index] ?? ''}: ${failure.message}` });
+  }
+
+  /** True when the namespace is there. */
+  async exists(): Promise<boolean> {
+    return (await stat(this.netnsPath).catch(() => undefined)) !== undefined;
+  }
+
+  /** Removes the namespace when neither a bridge nor a port is left in it: true when it did. */
+  async removeIfUnused(signal: AbortSignal): Promise<boolean> {
+    if (!(await this.exists())) return false;
+    const links = await runProgram(['ip', '-netns', this.name, '-o', 'link', 'show'], { signal });
+    if (/^\d+: (?:br|p)[a-z0-9]{6,12}[@:]/m.test(links.stdout)) return false;
+    this.#forget();
+    await runProgram(['ip', 'netns', 'del', this.name], { signal });
+    return true;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#forget();
+    return Promise.resolve();
+  }
+
+  #forget(): void {
+    this.#batch[Symbol.dispose]();
+    this.#made = undefined;
+    this.#segments.clear();
+  }
+
+  async #make(): Promise<void> {
+    if (await this.exists()) return;
+    const made = await runProgram(['ip', 'netns', 'add', this.name], { signal: AbortSignal.timeout(10_000) });
+    if (made.exitCode === 0 || (await this.exists())) return;
+    throw new NfioError('NetworkError', { message: `the network namespace ${this.name} could not be made: ${made.stderr.trim()}` });
+  }
+
+  async #makeSegment(segment: SegmentSpec): Promise<void> {
+    await this.ensure();
+    const bridge = bridgeName(segment);
+    await this.#batch.run([ipLine('link', 'add', 'name', bridge, 'type', 'bridge', 'mcast_snooping', 0)]);
+    await this.change([ipLine('link', 'set', 'dev', bridge, 'up', 'alias', segment.name)]); // fails unless it is there now
+  }
+}
+
+function attachLine(port: PortSpec): string {
+  const name = fabricPortName(port.id);
+  if (port.segment === undefined) return ipLine('link', 'set', 'dev', name, 'nomaster', 'down');
+  return ipLine('link', 'set', 'dev', name, 'master', bridgeName(port.segment), port.up ? 'up' : 'down');
+}

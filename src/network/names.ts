@@ -1,0 +1,41 @@
+import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
+import { NfioError } from '../errors/index.ts';
+
+/** The longest interface name Linux takes (IFNAMSIZ - 1). */
+export const maxInterfaceName = 15;
+
+/** The network namespace that holds the segments of a mount. */
+export function fabricName(mountId: string): string {
+  return `nfio-${mountId}`;
+}
+
+/** The bridge of a segment, in the fabric. */
+export function bridgeName(segment: Pick<SegmentSpec, 'id'>): string {
+  return `br${segment.id}`;
+}
+
+/** The fabric's end of a port. */
+export function fabricPortName(portId: string): string {
+  return `p${portId}`;
+}
+
+/** The guest's end of a port: the user's name where it fits, else one derived from the id (the name becomes its alias). */
+export function guestPortName(port: Pick<PortSpec, 'id' | 'name'>): string {
+  return port.name.length <= maxInterfaceName ? port.name : `e${port.id}`;
+}
+
+/**
+ * One line for ip -batch. Every word is checked, since the batch is text: nothing may end the line or begin a comment or a quotation.
+ *
+ * @throws InvalidValueError (EINVAL) for a word that could.
+ */
+export function ipLine(...words: readonly (string | number)[]): string {
+  for (const word of words) {
+    if (!/^[\w.:/@%+-]+$/.test(String(word))) {
+      throw new NfioError('InvalidValueError', {
+        message: `${JSON.stringify(String(word).slice(0, 80))} cannot be part of a network setting`,
+      });
+    }
+  }
+  return words.join(' ');
+}

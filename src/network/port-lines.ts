@@ -1,0 +1,43 @@
+import type { PortSpec } from '../domain/ports/network.ts';
+import { fabricPortName, guestPortName, ipLine } from './names.ts';
+
+/** Commands that make a port, run in the guest's network namespace: its end, its addresses, and the other end in the fabric. */
+export function newPortLines(port: PortSpec, fabric: string): string[] {
+  const name = guestPortName(port);
+  const mtu = port.mtu === undefined ? [] : ['mtu', port.mtu];
+  const lines = [
+    ipLine(
+      'link',
+      'add',
+      'name',
+      name,
+      'address',
+      port.mac,
+      ...mtu,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      fabricPortName(port.id),
+      ...mtu,
+      'netns',
+      fabric,
+    ),
+  ];
+  if (name !== port.name) lines.push(ipLine('link', 'set', 'dev', name, 'alias', port.name));
+  lines.push(...port.addresses.map((address) => addressLine('add', address, name)));
+  if (port.up) lines.push(ipLine('link', 'set', 'dev', name, 'up'), ...gatewayLines('add', port));
+  return lines;
+}
+
+/** Adds or removes one address. IPv6 ones are usable at once: duplicate address detection is for links nobody planned. */
+export function addressLine(verb: 'add' | 'del', address: string, name: string): string {
+  const nodad = verb === 'add' && address.includes(':') ? ['nodad'] : [];
+  return ipLine('addr', verb, address, 'dev', name, ...nodad);
+}
+
+/** The default route by a port, or nothing. */
+export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
+  if (port.gateway === undefined || !port.up) return [];
+  return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestPortName(port))];
+}
