@@ -26,7 +26,11 @@ export class AskedFiles {
     this.#tree = tree;
   }
 
-  async read(ticket: Ticket, part: { readonly fh: number; readonly offset: number; readonly size: number }, signal: AbortSignal): Promise<Uint8Array> {
+  async read(
+    ticket: Ticket,
+    part: { readonly fh: number; readonly offset: number; readonly size: number },
+    signal: AbortSignal,
+  ): Promise<Uint8Array> {
     let content = part.offset === 0 ? undefined : this.#shown.get(part.fh);
     if (content === undefined) {
       content = await this.#ask(ticket.nodeid, signal);

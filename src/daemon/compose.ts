@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import type { ModelListener } from '../domain/observation.ts';
 import type { DriverContext, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
-import type { ModelListener } from '../domain/observation.ts';
 import { NfioError } from '../errors/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { ModuleLoader } from '../middleboxes/loader.ts';
@@ -12,7 +12,10 @@ import { FileStore } from '../state/file-store.ts';
 import { type MountOptions, runtimeDirectory } from './options.ts';
 
 /** Builds a mount's parts. The root's lock is the supervisor's. */
-export async function compose(options: MountOptions, hooks: { readonly logger: Logger; readonly listener: ModelListener }): Promise<Orchestrator> {
+export async function compose(
+  options: MountOptions,
+  hooks: { readonly logger: Logger; readonly listener: ModelListener },
+): Promise<Orchestrator> {
   const { logger, listener } = hooks;
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);

@@ -13,8 +13,8 @@ import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
-import type { TreePublisher } from './tree-publisher.ts';
 import { TreeChanges } from './tree-changes.ts';
+import type { TreePublisher } from './tree-publisher.ts';
 
 /** What the gateway works with. */
 export interface GatewayParts {

@@ -49,7 +49,9 @@ function spawnSupervisor(options: MountOptions, output: number | 'inherit'): Chi
 function ready(supervisor: ChildProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     supervisor.once('error', (cause) => reject(new NfioError('MountError', { message: cause.message, cause })));
-    supervisor.once('exit', () => reject(new NfioError('MountError', { message: 'the daemon ended before the mount was ready: see daemon.log in the root' })));
+    supervisor.once('exit', () =>
+      reject(new NfioError('MountError', { message: 'the daemon ended before the mount was ready: see daemon.log in the root' })),
+    );
     supervisor.once('message', (message: SupervisorMessage) => {
       if (message.kind === 'ready') resolve();
       else reject(new NfioError('MountError', { message: message.message }));

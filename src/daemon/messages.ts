@@ -17,7 +17,9 @@ export type ServerMessage =
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
 
 /** What a supervisor tells the process that started it. */
-export type SupervisorMessage = { readonly kind: 'ready' } | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
+export type SupervisorMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
 
 /** Descriptor of /dev/fuse in a server process. */
 export const fuseFd = 3;

@@ -55,7 +55,7 @@ async function main(start: ServerStart): Promise<void> {
     kernelThread.once('error', (error) => logger.error(`kernel thread: ${error.stack ?? error.message}`));
     kernelThread.once('exit', resolve);
   });
-  await close(orchestrator, logger);
+  await orchestrator[Symbol.asyncDispose]();
   process.exit(code);
 }
 
@@ -63,18 +63,6 @@ function receive(message: Forwarded | KernelThreadNote, parts: { gateway: Gatewa
   if (message.op === 'negotiated') tell({ kind: 'negotiated', negotiated: message.negotiated });
   else if (message.op === 'error') parts.logger.error(message.message);
   else parts.gateway.receive(message);
-}
-
-/** After the unmount: guests go on; the fabric goes when none is left to use it. */
-async function close(orchestrator: Orchestrator, logger: Logger): Promise<void> {
-  const { inventory, parts } = orchestrator.model;
-  try {
-    const deployed = [...inventory.vnfs()].some((vnf) => vnf.deployed);
-    if (!deployed) await parts.network.removeIfUnused(AbortSignal.timeout(10_000));
-  } catch (error) {
-    logger.error(`the fabric could not be removed: ${(error as Error).message}`);
-  }
-  await orchestrator[Symbol.asyncDispose]();
 }
 
 function surroundingsOf(orchestrator: Orchestrator, tree: Tree): ViewSurroundings {
@@ -93,7 +81,11 @@ function tell(message: ServerMessage): void {
 
 process.on('disconnect', () => undefined);
 main(JSON.parse(process.argv[2] ?? '') as ServerStart).catch((error: Error) => {
-  tell({ kind: 'failed', message: error instanceof NfioError ? error.message : (error.stack ?? error.message), code: (error as { code?: string }).code });
+  tell({
+    kind: 'failed',
+    message: error instanceof NfioError ? error.message : (error.stack ?? error.message),
+    code: (error as { code?: string }).code,
+  });
   process.exitCode = 1;
   process.disconnect?.();
 });

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import type { ModelChange } from '../domain/observation.ts';
-import { viewsOf, type ViewSurroundings } from '../tree/build-views.ts';
+import { type ViewSurroundings, viewsOf } from '../tree/build-views.ts';
 import type { KernelMessage } from '../tree/forwarded.ts';
 import type { Tree } from '../tree/tree.ts';
 

@@ -72,6 +72,26 @@ export class NetworkService {
     });
   }
 
+  /** Connects again, after a restart of the machine or of nf.io, what is connected to interfaces of the machine. */
+  async connectUplinks(signal: AbortSignal): Promise<void> {
+    for (const network of this.#model.inventory.networks()) {
+      if ((network.settings['uplink'] ?? '') === '') continue;
+      await this.#model
+        .recordNetwork(network, 'uplink', () => this.#connect(network, signal))
+        .catch((error: Error) => {
+          this.#model.parts.logger.error(`networks/${network.name}/uplink: ${error.message}`);
+        });
+    }
+  }
+
+  /** At the end of a mount: where no guest is left that uses them, segments leave nothing on the machine. Their records stay. */
+  async release(signal: AbortSignal): Promise<void> {
+    for (const vnf of this.#model.inventory.vnfs()) if (vnf.deployed) return;
+    const { network } = this.#model.parts;
+    for (const record of this.#model.inventory.networks()) await network.removeSegment(planSegment(record), signal);
+    await network.removeIfUnused(signal);
+  }
+
   #check(after: NetworkRecord): void {
     const others = [...this.#model.inventory.networks()].filter((each) => each.serial !== after.serial);
     checkNetwork(after, others);

@@ -13,6 +13,9 @@ import { TypeService } from './type-service.ts';
 import { VnfActions } from './vnf-actions.ts';
 import { VnfService } from './vnf-service.ts';
 
+/** How long removing networks may take at the end of a mount, milliseconds. */
+const releaseTimeoutMs = 10_000;
+
 /** The use cases of a mount, each in a service of its own, and what keeps them in step with the world. */
 export class Orchestrator implements AsyncDisposable {
   readonly model: Model;
@@ -55,6 +58,7 @@ export class Orchestrator implements AsyncDisposable {
       deployed.map((vnf) => this.model.ref(vnf)),
       this.#closing.signal,
     );
+    await this.networks.connectUplinks(this.#closing.signal);
     for (const type of this.model.inventory.types()) this.model.publishType(type);
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const vnf of this.model.inventory.vnfs()) {
@@ -87,9 +91,12 @@ export class Orchestrator implements AsyncDisposable {
     await this.actions.refresh(vnf.serial, this.#closing.signal);
   }
 
-  /** Stops following the world. Guests go on. */
+  /** Stops following the world. Guests go on; what no guest uses is removed. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
+    await this.networks.release(AbortSignal.timeout(releaseTimeoutMs)).catch((error: Error) => {
+      this.model.parts.logger.error(`networks could not be removed: ${error.message}`);
+    });
     await this.model.parts.events.flush();
     await this.model.parts.driver[Symbol.asyncDispose]();
     await this.model.parts.network[Symbol.asyncDispose]();

@@ -27,7 +27,9 @@ export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surro
       return [networkView(change.record, { error: change.error, changedMs })];
     case 'vnf': {
       const vnf = vnfView(change.record, change.observation, { surroundings, changedMs });
-      const ports = change.record.ports.map((port) => portView(port, change.record, { observation: change.observation, surroundings, changedMs }));
+      const ports = change.record.ports.map((port) =>
+        portView(port, change.record, { observation: change.observation, surroundings, changedMs }),
+      );
       return [vnf, ...ports];
     }
   }

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, readSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
@@ -7,12 +7,12 @@ import type { Request } from '../fuse/request.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { attributesOf } from './attributes.ts';
 import { CopyingProcesses } from './copying.ts';
-import { readCounter } from './counters.ts';
-import { type DirectorySpec, type FileSpec, portLinkIndex, type RegularSpec, topIndex } from './file-spec.ts';
-import { fileAt, specOf } from './files.ts';
+import { type DirectorySpec, type FileSpec, type RegularSpec, topIndex } from './file-spec.ts';
+import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
-import { liveText } from './live-text.ts';
+import { isAsked, isStream, openStream, streamPath, streamSize, textOf } from './special-content.ts';
+import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { Tree } from './tree.ts';
 import type { ObjectView } from './views.ts';
 
@@ -39,13 +39,6 @@ interface OpenFile {
   readonly restoring: boolean;
 }
 
-/** One line of a listing. */
-interface Listed {
-  readonly name: string;
-  readonly view: ObjectView;
-  readonly spec: FileSpec;
-}
-
 const ownerOnly = constants.O_WRONLY | constants.O_RDWR;
 const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
 
@@ -67,7 +60,7 @@ export class SpecialFiles implements FileSystem {
 
   lookup(request: Request, name: string): void {
     const { view, spec } = this.#directory(request);
-    const found = this.#find(view, spec, name);
+    const found = findInDirectory(this.#context.tree, { view, spec, name });
     if (found === undefined || this.#isHiddenFrom(request.pid, found)) {
       request.replyError(Errno.ENOENT);
       return;
@@ -85,7 +78,10 @@ export class SpecialFiles implements FileSystem {
   setattr(request: Request, change: AttrChange): void {
     const { uid, gid, mode } = change;
     // Sizes and times are ours: truncation comes with every shell redirection, and says nothing.
-    if (uid === undefined && gid === undefined && mode === undefined) return this.getattr(request);
+    if (uid === undefined && gid === undefined && mode === undefined) {
+      this.getattr(request);
+      return;
+    }
     const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }), ...(mode === undefined ? {} : { mode }) };
     this.#context.forward({ op: 'own', ticket: request.defer(), ...owner });
   }
@@ -210,7 +206,7 @@ export class SpecialFiles implements FileSystem {
     const { view, spec } = this.#directory(request);
     let listing = offset === 0 ? undefined : this.#listings.get(fh);
     if (listing === undefined) {
-      listing = this.#list(view, spec);
+      listing = listDirectory(this.#context.tree, view, spec);
       this.#listings.set(fh, listing);
     }
     for (let position = offset; position < listing.length + 2; position += 1) {
@@ -240,32 +236,6 @@ export class SpecialFiles implements FileSystem {
     // Its backing directory is gone: not there any more.
     if (entry === undefined) return true;
     return request.addEntryPlus(name, entry, next);
-  }
-
-  #list(view: ObjectView, spec: DirectorySpec): Listed[] {
-    const fixed = [...spec.children.values()].filter((child) => !isRemoved(view, child)).map((child) => ({ name: child.name, view, spec: child }));
-    return [...fixed, ...this.#listed(view, spec)];
-  }
-
-  *#listed(view: ObjectView, spec: DirectorySpec): Iterable<Listed> {
-    if (spec.listing === undefined) return;
-    if (spec.listing === 'link') {
-      for (const [name, port] of this.#context.tree.networkPorts(view.serial)) yield { name, view: port, spec: linkSpec(port) };
-      return;
-    }
-    for (const [name, child] of this.#context.tree.children(view.serial, spec.listing)) yield { name, view: child, spec: specOf(child).top };
-  }
-
-  #find(view: ObjectView, spec: DirectorySpec, name: string): Omit<Listed, 'name'> | undefined {
-    const fixed = spec.children.get(name);
-    if (fixed !== undefined) return isRemoved(view, fixed) ? undefined : { view, spec: fixed };
-    if (spec.listing === undefined) return undefined;
-    if (spec.listing === 'link') {
-      const port = this.#context.tree.networkPorts(view.serial).get(name);
-      return port === undefined ? undefined : { view: port, spec: linkSpec(port) };
-    }
-    const child = this.#context.tree.children(view.serial, spec.listing).get(name);
-    return child === undefined ? undefined : { view: child, spec: specOf(child).top };
   }
 
   #entryOf(view: ObjectView, spec: FileSpec): Entry | undefined {
@@ -304,7 +274,11 @@ export class SpecialFiles implements FileSystem {
     return file;
   }
 
-  #readStream(file: OpenFile, view: ObjectView, part: { readonly request: Request; readonly offset: number; readonly size: number }): number {
+  #readStream(
+    file: OpenFile,
+    view: ObjectView,
+    part: { readonly request: Request; readonly offset: number; readonly size: number },
+  ): number {
     file.fd ??= openStream(streamPath(view, file.spec));
     return file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
   }
@@ -341,14 +315,6 @@ function placeOf(view: ObjectView): { readonly parent: number; readonly name: st
 /** Index of a VNF's ports directory. */
 const portsIndex = 15;
 
-function linkSpec(port: ObjectView): FileSpec {
-  return fileAt(port, portLinkIndex) as FileSpec;
-}
-
-function isRemoved(view: ObjectView, spec: FileSpec): boolean {
-  return (view.kind === 'vnf' || view.kind === 'port') && view.hidden.length > 0 && view.hidden.includes(spec.path);
-}
-
 function isDeployed(view: ObjectView): boolean {
   return (view.kind !== 'vnf' && view.kind !== 'port') || view.deployed;
 }
@@ -356,55 +322,6 @@ function isDeployed(view: ObjectView): boolean {
 /** What a restored copy of an instance writes to files that act, and means nothing by. */
 function isIgnoredRestore(spec: RegularSpec, view: ObjectView): boolean {
   return spec.write === 'command' && !isDeployed(view);
-}
-
-/** True for what only the main thread can tell. */
-function isAsked(view: ObjectView, spec: RegularSpec): boolean {
-  if (spec.content === 'module') return true;
-  if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
-  if (view.counters.kind === 'remote') return true;
-  return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
-}
-
-function isStream(spec: FileSpec): boolean {
-  return spec.type === 'file' && spec.content === 'stream';
-}
-
-/** The text of a file whose text the view, or the kernel, has. An empty value has no bytes at all. */
-function textOf(view: ObjectView, spec: RegularSpec): string {
-  const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? liveText(view, spec));
-  return text === '' ? '' : `${text}\n`;
-}
-
-function counterText(view: ObjectView, spec: RegularSpec): string {
-  if ((view.kind !== 'vnf' && view.kind !== 'port') || view.counters?.kind !== 'procfs') return '';
-  const value = readCounter(view.counters, spec.name, view.kind === 'port' ? view.interfaceName : undefined);
-  return value === undefined ? '' : String(value);
-}
-
-function streamPath(view: ObjectView, spec: RegularSpec): string {
-  if (view.kind === 'root') return view.eventsPath;
-  if (view.kind !== 'vnf') return '';
-  return spec.name === 'log' ? view.logPath : view.outputPath;
-}
-
-function streamSize(view: ObjectView, spec: FileSpec): number | undefined {
-  if (spec.type !== 'file' || spec.content !== 'stream') return undefined;
-  const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
-  return stats?.isFile() === true ? stats.size : 0;
-}
-
-function openStream(path: string): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return undefined;
-  }
-  const stats: Stats = fstatSync(fd);
-  if (stats.isFile()) return fd;
-  closeSync(fd);
-  return undefined;
 }
 
 function replyPart(request: Request, text: string, offset: number, size: number): void {

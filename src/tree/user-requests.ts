@@ -125,7 +125,10 @@ export class UserRequests implements FileSystem {
     }
     const backing = target.backing as BackedDirectory;
     if (target.top && from === target && isConfiguration(backing, to.name)) {
-      this.#forwardReplace(request, { prepared: this.#context.users.prepareRename({ parent: from, name }, { parent: target, name: to.name }), backing });
+      this.#forwardReplace(request, {
+        prepared: this.#context.users.prepareRename({ parent: from, name }, { parent: target, name: to.name }),
+        backing,
+      });
       return;
     }
     const replace = (to.flags & RenameFlag.NOREPLACE) === 0;
@@ -306,4 +309,3 @@ const truncates = 0o1000;
 function creatorOf(request: Request): { readonly uid: number; readonly gid: number } {
   return { uid: request.uid, gid: request.gid };
 }
-

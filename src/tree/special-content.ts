@@ -1,0 +1,59 @@
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { readCounter } from './counters.ts';
+import type { FileSpec, RegularSpec } from './file-spec.ts';
+import { liveText } from './live-text.ts';
+import type { ObjectView } from './views.ts';
+
+const safely = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** True for what only the main thread can tell. */
+export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
+  if (spec.content === 'module') return true;
+  if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
+  if (view.counters.kind === 'remote') return true;
+  return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
+}
+
+/** True for a file of this machine that grows. */
+export function isStream(spec: FileSpec): boolean {
+  return spec.type === 'file' && spec.content === 'stream';
+}
+
+/** The text of a file whose text the view, or the kernel, has. An empty value has no bytes at all. */
+export function textOf(view: ObjectView, spec: RegularSpec): string {
+  const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? liveText(view, spec));
+  return text === '' ? '' : `${text}\n`;
+}
+
+function counterText(view: ObjectView, spec: RegularSpec): string {
+  if ((view.kind !== 'vnf' && view.kind !== 'port') || view.counters?.kind !== 'procfs') return '';
+  const value = readCounter(view.counters, spec.name, view.kind === 'port' ? view.interfaceName : undefined);
+  return value === undefined ? '' : String(value);
+}
+
+/** Where a stream is on this machine. */
+export function streamPath(view: ObjectView, spec: RegularSpec): string {
+  if (view.kind === 'root') return view.eventsPath;
+  if (view.kind !== 'vnf') return '';
+  return spec.name === 'log' ? view.logPath : view.outputPath;
+}
+
+/** The true size of a stream, undefined for other files. */
+export function streamSize(view: ObjectView, spec: FileSpec): number | undefined {
+  if (spec.type !== 'file' || spec.content !== 'stream') return undefined;
+  const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : 0;
+}
+
+/** Opens a stream for reading, undefined when nothing was written to it yet. */
+export function openStream(path: string): number | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, safely);
+  } catch {
+    return undefined;
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return undefined;
+}

@@ -1,0 +1,48 @@
+import { type DirectorySpec, type FileSpec, portLinkIndex } from './file-spec.ts';
+import { fileAt, specOf } from './files.ts';
+import type { Tree } from './tree.ts';
+import type { ObjectView } from './views.ts';
+
+/** A name in a special directory, and what it names. */
+export interface Listed {
+  readonly name: string;
+  readonly view: ObjectView;
+  readonly spec: FileSpec;
+}
+
+/** Everything in a special directory: its fixed files, then the objects in it. */
+export function listDirectory(tree: Tree, view: ObjectView, spec: DirectorySpec): Listed[] {
+  const fixed = [...spec.children.values()]
+    .filter((child) => !isRemoved(view, child))
+    .map((child) => ({ name: child.name, view, spec: child }));
+  return [...fixed, ...objectsIn(tree, view, spec)];
+}
+
+/** What a name in a special directory names, undefined when there is no such name. */
+export function findInDirectory(
+  tree: Tree,
+  place: { readonly view: ObjectView; readonly spec: DirectorySpec; readonly name: string },
+): Listed | undefined {
+  const { view, spec, name } = place;
+  const fixed = spec.children.get(name);
+  if (fixed !== undefined) return isRemoved(view, fixed) ? undefined : { name, view, spec: fixed };
+  if (spec.listing === undefined) return undefined;
+  const child = spec.listing === 'link' ? tree.networkPorts(view.serial).get(name) : tree.children(view.serial, spec.listing).get(name);
+  return child === undefined ? undefined : { name, view: child, spec: shownAs(child, spec) };
+}
+
+/** True for a file its owner removed from an undeployed VNF. */
+export function isRemoved(view: ObjectView, spec: FileSpec): boolean {
+  return (view.kind === 'vnf' || view.kind === 'port') && view.hidden.length > 0 && view.hidden.includes(spec.path);
+}
+
+function* objectsIn(tree: Tree, view: ObjectView, spec: DirectorySpec): Iterable<Listed> {
+  if (spec.listing === undefined) return;
+  const children = spec.listing === 'link' ? tree.networkPorts(view.serial) : tree.children(view.serial, spec.listing);
+  for (const [name, child] of children) yield { name, view: child, spec: shownAs(child, spec) };
+}
+
+/** An object is a directory where it lives, and a link where others list it. */
+function shownAs(child: ObjectView, directory: DirectorySpec): FileSpec {
+  return directory.listing === 'link' ? (fileAt(child, portLinkIndex) as FileSpec) : specOf(child).top;
+}
