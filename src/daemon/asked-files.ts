@@ -67,10 +67,10 @@ export class AskedFiles {
   }
 
   async #askModule(serial: number, path: string, signal: AbortSignal): Promise<Uint8Array> {
-    const { model, hooks } = this.#orchestrator;
+    const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
-    const instance = hooks.instance(vnf, signal);
+    const instance = model.instance(vnf, signal);
     const file = moduleFile(middlebox, path);
     const content = file?.read === undefined ? await middlebox.hooks?.read?.(instance, path) : await file.read(instance);
     return typeof content === 'string' ? Buffer.from(content) : (content ?? new Uint8Array());

@@ -144,10 +144,10 @@ export class TreeChanges {
   }
 
   async #writeModule(serial: number, path: string, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
-    const { model, hooks } = this.#orchestrator;
+    const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
-    const instance = hooks.instance(vnf, options.signal);
+    const instance = model.instance(vnf, options.signal);
     await model.recordVnf(serial, path, async () => {
       const file = moduleFile(middlebox, path);
       if (file?.write !== undefined) await file.write(instance, textOf(options.data));

@@ -62,7 +62,7 @@ export interface ModuleFile {
 export interface ModuleHooks {
   /** After an instance was made; throwing undoes it. */
   mkdir?(instance: HookInstance, caller: HookCaller): void | Promise<void>;
-  /** Attributes of one of the module's files, asked at its lookup; undefined leaves the default. */
+  /** Attributes of one of the module's files, asked whenever the VNF changes; undefined leaves the default. */
   getattr?(instance: HookInstance, path: string): { readonly mode?: number; readonly size?: number } | undefined;
   read?(instance: HookInstance, path: string): string | Uint8Array | Promise<string | Uint8Array>;
   write?(instance: HookInstance, path: string, data: Uint8Array): void | Promise<void>;

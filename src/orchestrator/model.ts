@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
-import type { Middlebox } from '../domain/middlebox.ts';
+import type { HookInstance, Middlebox } from '../domain/middlebox.ts';
 import type { ModelListener, VnfObservation } from '../domain/observation.ts';
 import type { GuestRef, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
@@ -202,8 +202,31 @@ export class Model {
         log: this.parts.driver.logPath(ref),
         output: outputPath(ref),
       },
-      moduleFiles: (middlebox?.files ?? []).map(({ path, mode }) => ({ path, mode, size: undefined })),
+      moduleFiles: middlebox === undefined ? [] : this.#moduleFiles(vnf, middlebox),
       hidden: [...runtime.hidden],
+    };
+  }
+
+  /** The files a module adds, with what its getattr hook says of them. */
+  #moduleFiles(vnf: VnfRecord, middlebox: Middlebox): VnfObservation['moduleFiles'] {
+    return (middlebox.files ?? []).map((file) => {
+      let attributes: { readonly mode?: number; readonly size?: number } | undefined;
+      try {
+        attributes = middlebox.hooks?.getattr?.(this.instance(vnf, new AbortController().signal), file.path);
+      } catch (error) {
+        this.parts.logger.error(`${pathOf(vnf)}/${file.path}: ${(error as Error).message}`);
+      }
+      return { path: file.path, mode: attributes?.mode ?? file.mode, size: attributes?.size };
+    });
+  }
+
+  /** What the hooks and actions of a middlebox module get to see of a VNF. */
+  instance(vnf: VnfRecord, signal: AbortSignal): HookInstance {
+    return {
+      type: vnf.type,
+      name: vnf.name,
+      value: (path) => this.vnf(vnf.serial).settings[path] ?? '',
+      execute: (command) => this.parts.driver.executeInGuest(this.ref(vnf), command, { signal }),
     };
   }
 

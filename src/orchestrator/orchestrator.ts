@@ -3,7 +3,6 @@ import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
-import { HookInstances } from './hook-instances.ts';
 import { LivePorts } from './live-ports.ts';
 import { Model, type ModelParts, pathOf } from './model.ts';
 import { NetworkService } from './network-service.ts';
@@ -28,16 +27,14 @@ export class Orchestrator implements AsyncDisposable {
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
   readonly hidden: HiddenFiles;
-  readonly hooks: HookInstances;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
-    this.hooks = new HookInstances(this.model);
     const live = new LivePorts(this.model);
     this.types = new TypeService(this.model);
-    this.vnfs = new VnfService(this.model, this.hooks);
-    this.actions = new VnfActions(this.model, this.hooks);
+    this.vnfs = new VnfService(this.model);
+    this.actions = new VnfActions(this.model);
     this.ports = new PortService(this.model, live, this.actions);
     this.networks = new NetworkService(this.model, live);
     this.commands = new CommandRunner(this.model);

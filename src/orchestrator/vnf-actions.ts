@@ -4,17 +4,14 @@ import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { guestAccess, guestSpec, readCandidate } from './guest-spec.ts';
-import type { HookInstances } from './hook-instances.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
   readonly #model: Model;
-  readonly #hooks: HookInstances;
 
-  constructor(model: Model, hooks: HookInstances) {
+  constructor(model: Model) {
     this.#model = model;
-    this.#hooks = hooks;
   }
 
   /**
@@ -61,7 +58,7 @@ export class VnfActions {
       const problem = action === undefined ? 'is not an action' : `needs a running VNF, this one is ${state}`;
       throw new NfioError('InvalidActionError', { message: `"${word.slice(0, 80)}" ${problem}; there are: ${known}` });
     }
-    await action.run(this.#hooks.instance(vnf, signal));
+    await action.run(this.#model.instance(vnf, signal));
   }
 
   /** deploy, start, configure; what fails is taken back. */

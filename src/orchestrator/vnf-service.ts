@@ -6,26 +6,25 @@ import type { Ownership, VnfRecord } from '../domain/records.ts';
 import { parseSetting, vnfSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { wantedLimits } from './guest-spec.ts';
-import type { HookInstances } from './hook-instances.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** Makes, changes, renames and removes VNFs. */
 export class VnfService {
   readonly #model: Model;
-  readonly #hooks: HookInstances;
   readonly #making = new Set<string>();
 
-  constructor(model: Model, hooks: HookInstances) {
+  constructor(model: Model) {
     this.#model = model;
-    this.#hooks = hooks;
   }
 
   /** mkdir nf-types/TYPE/NAME. @throws InvalidNameError, BusyError (EEXIST), and what the module's hook throws. */
   async create(type: string, name: string, options: { readonly owner: Ownership; readonly caller: HookCaller }): Promise<VnfRecord> {
     checkName('VNF', name);
-    const middlebox = this.#model.middlebox(type);
     this.#reserve(type, name);
     try {
+      // Loaded anew where its file changed: a user who mends a module needs no restart.
+      await this.#model.loadMiddlebox(type);
+      const middlebox = this.#model.middlebox(type);
       const serial = this.#model.parts.store.nextSerial();
       const record: VnfRecord = {
         kind: 'vnf',
@@ -44,7 +43,7 @@ export class VnfService {
       await this.#fill(record);
       this.#model.inventory.put(record);
       try {
-        await middlebox.hooks?.mkdir?.(this.#hooks.instance(record, new AbortController().signal), options.caller);
+        await middlebox.hooks?.mkdir?.(this.#model.instance(record, new AbortController().signal), options.caller);
       } catch (error) {
         await this.#discard(record);
         this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });

@@ -38,9 +38,11 @@ export function streamPath(view: ObjectView, spec: RegularSpec): string {
   return spec.name === 'log' ? view.logPath : view.outputPath;
 }
 
-/** The true size of a stream, undefined for other files. */
-export function streamSize(view: ObjectView, spec: FileSpec): number | undefined {
-  if (spec.type !== 'file' || spec.content !== 'stream') return undefined;
+/** The size a file reports where it is not the constant of special files: of what grows, and of module files whose module says so. */
+export function sizeOf(view: ObjectView, spec: FileSpec): number | undefined {
+  if (spec.type !== 'file') return undefined;
+  if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size;
+  if (spec.content !== 'stream') return undefined;
   const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
   return stats?.isFile() === true ? stats.size : 0;
 }

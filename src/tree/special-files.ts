@@ -11,7 +11,7 @@ import { type DirectorySpec, type FileSpec, type RegularSpec, topIndex } from '.
 import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
-import { isAsked, isStream, openStream, streamPath, streamSize, textOf } from './special-content.ts';
+import { isAsked, isStream, openStream, sizeOf, streamPath, textOf } from './special-content.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { Tree } from './tree.ts';
 import type { ObjectView } from './views.ts';
@@ -72,7 +72,7 @@ export class SpecialFiles implements FileSystem {
 
   getattr(request: Request): void {
     const { view, spec } = this.#file(request);
-    request.replyAttr(attributesOf(view, spec, streamSize(view, spec)), isStream(spec) ? 0 : this.#context.timeoutMs);
+    request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), isStream(spec) ? 0 : this.#context.timeoutMs);
   }
 
   setattr(request: Request, change: AttrChange): void {
@@ -245,7 +245,7 @@ export class SpecialFiles implements FileSystem {
     entry.generation = Math.floor(view.createdMs);
     entry.entryTimeoutMs = this.#context.timeoutMs;
     entry.attrTimeoutMs = isStream(spec) ? 0 : this.#context.timeoutMs;
-    entry.attr = attributesOf(view, spec, streamSize(view, spec));
+    entry.attr = attributesOf(view, spec, sizeOf(view, spec));
     return entry;
   }
 
