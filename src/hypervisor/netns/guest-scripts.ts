@@ -1,5 +1,7 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NfioError } from '../../errors/index.ts';
+import { runProgram } from '../../network/index.ts';
 
 /**
  * Starts a guest from outside, with the machine's own root directory. Environment: NFIO_DIR the guest's directory, NFIO_RUN
@@ -45,7 +47,9 @@ const initScript = `
   settings all
   mount --all --fstab fstab >&3 || fail mounts
   if [ $# -eq 1 ]; then
-    sleep infinity 3>&- 4>&- >/dev/null 2>&1 &
+    exec 9<>"$NFIO_RUN/never"
+    (exec <&9 3>&- 4>&- 9>&-; read -r never) &
+    exec 9>&-
   elif [ "$NFIO_BOUNDING" = '' ]; then
     sh "$NFIO_RUN/guest-command.sh" "$@" >&4 2>&4 4>&- </dev/null &
   else
@@ -110,4 +114,12 @@ export async function writeGuestScripts(directory: string): Promise<void> {
     await writeFile(temporary, text, { mode: 0o600 });
     await rename(temporary, join(directory, name));
   }
+  await makeFifo(join(directory, 'never'));
+}
+
+/** What the guests without a main process read from: nobody ever writes to it, and a shell that reads costs less than another program. */
+async function makeFifo(path: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined))?.isFIFO() === true) return;
+  const made = await runProgram(['mkfifo', '--mode=0600', path], { signal: AbortSignal.timeout(10_000) });
+  if (made.exitCode !== 0) throw new NfioError('VNFDeployError', { message: `a FIFO could not be made: ${made.stderr.trim()}` });
 }
