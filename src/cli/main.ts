@@ -1,4 +1,5 @@
 import { NfioError } from '../errors/index.ts';
+import { readVersion } from '../version.ts';
 import type { Command, Terminal } from './command.ts';
 import { commands } from './commands/index.ts';
 import { commandHelp, generalHelp } from './help.ts';
@@ -6,7 +7,6 @@ import { parseLine } from './parse.ts';
 import { didYouMean } from './suggest.ts';
 import { processTerminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
-import { readVersion } from './version.ts';
 
 /** Exit statuses of nfio. */
 export const ExitStatus = { ok: 0, failure: 1, usage: 2 } as const;

@@ -1,11 +1,9 @@
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { runtimeDirectory } from '../daemon/options.ts';
 import { readMountTable } from './mount-table.ts';
 
-/** Where each mount keeps what need not survive a reboot: a directory named by its mount id, with mount.json in it. */
-export const runtimeDirectory = '/run/nfio';
-
-/** A mount as its daemon recorded it, and whether it still is one. */
+/** A mount as its daemon recorded it in mount.json of its runtime directory. */
 export interface MountRecord {
   readonly mountId: string;
   readonly mountpoint: string;
