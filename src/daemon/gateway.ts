@@ -25,6 +25,9 @@ export interface GatewayParts {
   readonly timeoutMs: number;
 }
 
+/** How long an interrupted operation may take to clean up before its caller gets its answer, milliseconds. */
+const stopTimeMs = 300;
+
 type Ticketed = Exclude<Forwarded, { op: 'released' | 'interrupt' }>;
 
 /** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done, each interruptible. */
@@ -47,9 +50,13 @@ export class Gateway {
     else if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
   }
 
+  /** The caller got a signal. What is under way is told to stop; one that cannot goes on, but nobody waits for it. */
   #interrupt(uniqueLow: number, uniqueHigh: number): void {
-    const ticket = this.#parts.replier.find(uniqueLow, uniqueHigh);
-    if (ticket !== undefined) this.#running.get(ticket)?.abort();
+    const { replier } = this.#parts;
+    const ticket = replier.find(uniqueLow, uniqueHigh);
+    if (ticket === undefined) return;
+    this.#running.get(ticket)?.abort();
+    setTimeout(() => replier.error(ticket, Errno.EINTR), stopTimeMs).unref();
   }
 
   async #answer(message: Ticketed): Promise<void> {
