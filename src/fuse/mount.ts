@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { Errno, errnoOf } from '../errors/errno.ts';
 import { isMounted, placeOf } from './mount-info.ts';
@@ -30,13 +30,14 @@ export interface MountOptions {
   readonly maxRead?: number;
 }
 
+const capSysAdmin = 1n << 21n;
 const wordPattern = /^[\w./:@+-]+$/;
 
 /**
  * Mounts a FUSE file system on an empty directory and returns the descriptor of /dev/fuse that serves it. The kernel's first request waits to be read
  * when this resolves; uses of the mount wait until a session answers.
  *
- * @throws FuseMountError: ENODEV (no /dev/fuse), EPERM, ENOENT, ENOTDIR, ENOTEMPTY, EBUSY (a mountpoint already), EINVAL, ENOTCONN as EBUSY, EIO.
+ * @throws FuseMountError: ENODEV (no /dev/fuse), EPERM, ENOENT, ENOTDIR, ENOTEMPTY, EBUSY (a mountpoint already), EINVAL, EIO.
  */
 export async function openAndMount(mountpoint: string, options: MountOptions = {}): Promise<{ fd: number }> {
   const place = checkMountpoint(mountpoint);
@@ -62,7 +63,7 @@ export async function unmount(mountpoint: string, { lazy = false }: { readonly l
   if (!isMounted(place)) throw new FuseMountError(Errno.EINVAL, `${place} is not a mountpoint: nothing to unmount.`);
   const { status, message } = await run('umount', ['-i', '-c', ...(lazy ? ['-l'] : []), '--', place]);
   if (status === 0) return;
-  if (process.getuid?.() !== 0) throw new FuseMountError(Errno.EPERM, `${place} can only be unmounted by root: use sudo. (${message})`);
+  if (!mayMount()) throw new FuseMountError(Errno.EPERM, `${place} can only be unmounted by root: use sudo. (${message})`);
   throw new FuseMountError(Errno.EBUSY, `${place} is in use: see who with fuser -vm ${place}, or unmount it lazily. (${message})`);
 }
 
@@ -141,15 +142,20 @@ function openDevice(): number {
 
 interface Finished {
   readonly status: number | null;
-  /** What it printed as an error, at most 4096 characters. */
+  /** The first line it printed as an error. */
   readonly message: string;
 }
 
 function mountFailure(place: string, { status, message }: Finished): FuseMountError {
-  // mount(8): 1 is a wrong call or missing permission, 32 is what the kernel refused.
-  const denied = process.getuid?.() !== 0 || status === 1;
-  if (denied) return new FuseMountError(Errno.EPERM, `Mounting on ${place} is not permitted: run as root with CAP_SYS_ADMIN. (${message})`);
+  if (!mayMount())
+    return new FuseMountError(Errno.EPERM, `Mounting on ${place} is not permitted: run as root with CAP_SYS_ADMIN. (${message})`);
   return new FuseMountError(Errno.EIO, `Mounting on ${place} failed: ${message === '' ? `mount ended with ${status}` : message}`);
+}
+
+/** True when this process has CAP_SYS_ADMIN (capabilities(7), proc(5) CapEff). */
+function mayMount(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return (BigInt(`0x${effective}`) & capSysAdmin) !== 0n;
 }
 
 /** Runs a program of util-linux to its end; `fd`, if given, is its descriptor 3. */
@@ -161,7 +167,7 @@ async function run(program: string, args: readonly string[], fd?: number): Promi
   });
   const printed = text(child.stderr as NodeJS.ReadableStream);
   try {
-    return { status: await status, message: (await printed).trim().slice(0, 4096) };
+    return { status: await status, message: (await printed).trim().split('\n', 1)[0] ?? '' };
   } catch (cause) {
     throw new FuseMountError(errnoOf(cause), `${program} cannot be run: install util-linux (apt-get install mount).`, { cause });
   }
