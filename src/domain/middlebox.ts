@@ -6,7 +6,7 @@ export interface GuestAccess {
   execute(command: GuestCommand): Promise<ExecuteResult>;
   /** Runs this machine's own, trusted program in the guest's network namespace. */
   executeInNetwork(command: GuestCommand): Promise<ExecuteResult>;
-  /** Names of the guest's ports. */
+  /** Names of the guest's interfaces, one a port. */
   readonly ports: readonly string[];
   readonly signal: AbortSignal;
 }

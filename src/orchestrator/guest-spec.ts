@@ -2,11 +2,12 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseBootConf } from '../domain/boot-conf.ts';
+import { guestInterfaceName } from '../domain/interface-name.ts';
 import type { ConfigCandidate, GuestAccess } from '../domain/middlebox.ts';
 import { planPorts } from '../domain/port-plan.ts';
 import type { BootOptions, GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
-import type { VnfRecord } from '../domain/records.ts';
+import { idOf, type VnfRecord } from '../domain/records.ts';
 import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
@@ -72,7 +73,7 @@ export function guestAccess(model: Model, vnf: VnfRecord, signal: AbortSignal): 
   return {
     execute: (command) => driver.executeInGuest(ref, command, { signal }),
     executeInNetwork: (command) => driver.executeInNetwork(ref, command, { signal }),
-    ports: vnf.ports.map((port) => port.name),
+    ports: vnf.ports.map((port) => guestInterfaceName({ id: idOf(port.serial), name: port.name })),
     signal,
   };
 }
