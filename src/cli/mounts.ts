@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { runtimeDirectory } from '../daemon/options.ts';
@@ -39,13 +40,14 @@ export async function findMount(path: string): Promise<LiveMount | undefined> {
   return mounts.find((mount) => mount.mountpoint === real);
 }
 
-/** Whether a process exists. */
+/** Whether a process runs. One that has ended and waits for its parent to notice (a zombie) does not. */
 export function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    // proc(5) stat: pid (name) state …; the name may hold anything, parentheses and blanks included.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^\) [ZX]/.test(stat.slice(stat.lastIndexOf(')')));
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, readdir, stat } from 'node:fs/promises';
+import { access, readdir, realpath, stat } from 'node:fs/promises';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { readMountTable } from './mount-table.ts';
 
@@ -11,31 +11,40 @@ export async function checkPrivilege(command: string): Promise<void> {
   });
 }
 
-/** Rejects with a sentence when the file system cannot be mounted there: nothing there, no directory, not empty, mounted already. */
-export async function checkMountpoint(path: string): Promise<void> {
-  if ((await readMountTable()).some((entry) => entry.mountpoint === path)) {
-    throw new NfioError('BusyError', {
-      message: `${path} has something mounted on it already. Unmount that first, or choose another directory.`,
-    });
-  }
+/**
+ * The real path of a directory that a file system can be mounted on. Rejects with a sentence when it is none: nothing
+ * there, no directory, not empty, mounted already.
+ */
+export async function checkMountpoint(path: string): Promise<string> {
+  await checkUnmounted(path);
   try {
-    const info = await stat(path);
-    if (!info.isDirectory()) {
+    const real = await realpath(path);
+    await checkUnmounted(real);
+    if (!(await stat(real)).isDirectory()) {
       throw new NfioError('MountError', {
         errno: 'ENOTDIR',
-        message: `${path} is not a directory. Make one: mkdir -p, with another name.`,
+        message: `${path} is not a directory. Choose a directory, or make one: mkdir -p`,
       });
     }
-    if ((await readdir(path)).length > 0) {
+    if ((await readdir(real)).length > 0) {
       throw new NfioError('MountError', {
         errno: 'ENOTEMPTY',
         message: `${path} is not empty; a mount would hide its files. Choose an empty directory.`,
       });
     }
+    return real;
   } catch (error) {
-    if (error instanceof NfioError) throw error;
-    throw mountpointError(path, error);
+    throw error instanceof NfioError ? error : mountpointError(path, error);
   }
+}
+
+/** Looks in the kernel's table only: a dead mount cannot hang this. */
+async function checkUnmounted(path: string): Promise<void> {
+  const mounted = (await readMountTable()).some((entry) => entry.mountpoint === path);
+  if (!mounted) return;
+  throw new NfioError('BusyError', {
+    message: `${path} has something mounted on it already. Unmount that first, or choose another directory.`,
+  });
 }
 
 function mountpointError(path: string, cause: unknown): NfioError {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readMountTable } from '../../src/cli/mount-table.ts';
-import { findMount } from '../../src/cli/mounts.ts';
+import { findMount, isAlive } from '../../src/cli/mounts.ts';
 import { runProgram } from '../../src/cli/run-program.ts';
 import { nfio } from '../support/nfio-command.ts';
 
@@ -44,10 +45,6 @@ async function isMounted(): Promise<boolean> {
   return (await readMountTable()).some((entry) => entry.mountpoint === mountpoint);
 }
 
-function isRunning(pid: number): boolean {
-  return existsSync(`/proc/${pid}`);
-}
-
 describe('nfio mount and umount', () => {
   test('mount returns when the tree is there; umount when the processes are gone', async () => {
     await mount();
@@ -56,12 +53,12 @@ describe('nfio mount and umount', () => {
       'nf-types',
     ]);
     const record = await findMount(mountpoint);
-    assert.ok(record !== undefined && isRunning(record.supervisorPid) && isRunning(record.serverPid));
+    assert.ok(record !== undefined && isAlive(record.supervisorPid) && isAlive(record.serverPid));
     assert.equal(record.root, root);
 
     assert.deepEqual(await nfio('umount', mountpoint), { status: 0, out: '', err: '' });
     assert.equal(await isMounted(), false);
-    assert.deepEqual([isRunning(record.supervisorPid), isRunning(record.serverPid)], [false, false]);
+    assert.deepEqual([isAlive(record.supervisorPid), isAlive(record.serverPid)], [false, false]);
     assert.deepEqual(await readdir(mountpoint), []);
   });
 
@@ -69,6 +66,15 @@ describe('nfio mount and umount', () => {
     const result = await nfio('--nfio_root', root, '--nfio_mount', mountpoint, '--log_level', 'WARNING');
     assert.deepEqual({ status: result.status, err: result.err }, { status: 0, err: '' });
     assert.equal(await isMounted(), true);
+  });
+
+  test('a symbolic link names the directory it leads to, for mount and umount', async () => {
+    const link = join(directory, 'link');
+    await symlink(mountpoint, link);
+    assert.equal((await nfio('mount', '--root', root, link)).status, 0);
+    assert.equal(await isMounted(), true);
+    assert.equal((await nfio('umount', link)).status, 0);
+    assert.equal(await isMounted(), false);
   });
 
   test('what cannot be a mountpoint is said in a sentence, and nothing is mounted', async () => {
@@ -102,15 +108,26 @@ describe('nfio mount and umount', () => {
 
   test('a mount that is in use stays, with a sentence; --lazy detaches it', async () => {
     await mount();
+    const record = await findMount(mountpoint);
     const user = spawn('sleep', ['60'], { cwd: mountpoint, stdio: 'ignore' });
     try {
       const busy = await nfio('umount', mountpoint);
       assert.equal(busy.status, 1);
       assert.match(busy.err, /^nfio: .*mnt is in use\. See by what: fuser -vm .*nfio umount --lazy /);
       assert.equal(await isMounted(), true);
+
+      const lazy = await nfio('umount', '--lazy', mountpoint);
+      assert.equal(lazy.status, 0);
+      assert.match(lazy.out, /mnt is detached; its processes end when nothing uses it any more\.\n$/);
+      assert.equal(await isMounted(), false);
     } finally {
       user.kill();
       await new Promise((resolve) => user.once('exit', resolve));
+    }
+    const deadline = Date.now() + 5000;
+    while (record !== undefined && (isAlive(record.supervisorPid) || isAlive(record.serverPid))) {
+      assert.ok(Date.now() < deadline, 'the processes end with the last user');
+      await sleep(20);
     }
   });
 

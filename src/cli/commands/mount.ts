@@ -35,9 +35,8 @@ are found again. Only one mount can use a root at a time.`,
     { command: 'nfio --nfio_root DIR --nfio_mount DIR', does: "With the original prototype's flags" },
   ],
   async run({ values, operands, terminal }) {
-    const mountpoint = resolve(operands[0] ?? '');
     await checkPrivilege('mount');
-    await checkMountpoint(mountpoint);
+    const mountpoint = await checkMountpoint(resolve(operands[0] ?? ''));
     await checkFuseDevice();
     const options = {
       mountpoint,

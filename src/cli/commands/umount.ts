@@ -9,7 +9,9 @@ import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
 import { readVnfStates, type VnfState } from '../vnf-states.ts';
 
-const serverEndTimeoutMs = 15_000;
+const endTimeoutMs = 15_000;
+/** A lazily unmounted file system lives on while something uses it; it is not waited for. */
+const lazyTimeoutMs = 500;
 
 /** `nfio umount`. */
 export const umountCommand = defineCommand({
@@ -34,7 +36,9 @@ mount of the same root, unless --destroy is given.`,
     if (values.destroy) await destroyAll(mount.mountpoint, terminal);
     const states = mount.served ? await readVnfStates(mount.mountpoint) : undefined;
     await unmount(mount.mountpoint, values.lazy);
-    await waitForEnd(mount);
+    const ended = await hasEnded(mount, values.lazy ? lazyTimeoutMs : endTimeoutMs);
+    if (!ended && !values.lazy) throw notEnded(mount);
+    if (!ended) terminal.out(`${mount.mountpoint} is detached; its processes end when nothing uses it any more.\n`);
     terminal.out(keepRunning(states ?? [], mount));
     return 0;
   },
@@ -61,16 +65,21 @@ async function unmount(mountpoint: string, lazy: boolean): Promise<void> {
   throw new NfioError('MountError', { message: `${mountpoint} could not be unmounted: ${result.stderr.trim()}` });
 }
 
-async function waitForEnd(mount: LiveMount): Promise<void> {
-  const deadline = performance.now() + serverEndTimeoutMs;
+/** Waits for the daemon's processes to end. Resolves to whether they did. */
+async function hasEnded(mount: LiveMount, timeoutMs: number): Promise<boolean> {
+  const deadline = performance.now() + timeoutMs;
   while (isAlive(mount.supervisorPid) || isAlive(mount.serverPid)) {
-    if (performance.now() > deadline) {
-      throw new NfioError('TimeoutError', {
-        message: `${mount.mountpoint} is unmounted, but its processes ${mount.supervisorPid} and ${mount.serverPid} have not ended. End them with: kill ${mount.supervisorPid} ${mount.serverPid}`,
-      });
-    }
+    if (performance.now() > deadline) return false;
     await sleep(10);
   }
+  return true;
+}
+
+function notEnded({ mountpoint, supervisorPid, serverPid }: LiveMount): NfioError {
+  const pids = `${supervisorPid} ${serverPid}`;
+  return new NfioError('TimeoutError', {
+    message: `${mountpoint} is unmounted, but its processes have not ended. End them with: kill ${pids}`,
+  });
 }
 
 function keepRunning(states: readonly VnfState[], mount: LiveMount): string {
