@@ -33,7 +33,7 @@ export function newPortLines(port: PortSpec, fabric: string): string[] {
 /** Adds or removes one address. IPv6 ones are usable at once: duplicate address detection is for links nobody planned. */
 export function addressLine(verb: 'add' | 'del', address: string, name: string): string {
   const nodad = verb === 'add' && address.includes(':') ? ['nodad'] : [];
-  return ipLine('addr', verb, address, 'dev', name, ...nodad);
+  return ipLine('addr', verb === 'add' ? 'replace' : 'del', address, 'dev', name, ...nodad);
 }
 
 /** The default route by a port, or nothing. */

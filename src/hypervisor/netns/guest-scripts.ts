@@ -27,7 +27,8 @@ unshare --net --mount --uts --ipc --pid -- sh "$NFIO_RUN/guest-init.sh" "$@" | {
 /**
  * Pid 1 of a guest. It makes the mounts and ports, then only waits. It keeps its capabilities, which puts it out of the guest's
  * reach: ptrace(2) and /proc/1/* need at least as many. Arguments after the label: the number of environment names, the
- * names, the command (none: the guest just holds its namespaces). Everything run here is loaded before pivot_root.
+ * names, the command (none: the guest just holds its namespaces). Everything run here is loaded before pivot_root; the main
+ * process says so itself.
  */
 const initScript = `
 {
@@ -49,13 +50,18 @@ const initScript = `
   if [ $# -eq 1 ]; then
     exec 9<>"$NFIO_RUN/never"
     (exec <&9 3>&- 4>&- 9>&-; read -r never) &
+    main=$!
     exec 9>&-
-  elif [ "$NFIO_BOUNDING" = '' ]; then
-    sh "$NFIO_RUN/guest-command.sh" "$@" >&4 2>&4 4>&- </dev/null &
   else
-    setpriv --no-new-privs --inh-caps=-all --bounding-set="$NFIO_BOUNDING" -- sh "$NFIO_RUN/guest-command.sh" "$@" >&4 2>&4 4>&- </dev/null &
+    rm -f loaded && mkfifo -m 600 loaded || fail fifo
+    {
+      cd /
+      if [ "$NFIO_BOUNDING" = '' ]; then exec sh "$NFIO_RUN/guest-command.sh" "$@"; fi
+      exec setpriv --no-new-privs --inh-caps=-all --bounding-set="$NFIO_BOUNDING" -- sh "$NFIO_RUN/guest-command.sh" "$@"
+    } >&4 2>&4 4>&- </dev/null 7>loaded &
+    main=$!
+    read -r loaded <loaded || fail command
   fi
-  main=$!
   trap 'kill -TERM "$main" 2>/dev/null' TERM
   exec 8>exit
   cd root && pivot_root . dev || fail root
@@ -71,8 +77,13 @@ const initScript = `
 } &
 `;
 
-/** The guest's main process until it is told "go": already without the capabilities it must not have, not yet in the guest's own files. */
+/**
+ * The guest's main process until it is told "go": already without the capabilities it must not have, not yet in the guest's own
+ * files. It begins at /, so that pivot_root takes it along, working directory and all: nothing leads back to the machine.
+ */
 const commandScript = `
+echo loaded >&7
+exec 7>&-
 read -r go <&3 && [ "$go" = go ] || exit 1
 exec 3>&-
 names=$1

@@ -73,30 +73,41 @@ function changeLines(before: PortSpec, after: PortSpec): string[] {
   );
   lines.push(...after.addresses.filter(isNew).map((address) => addressLine('add', address, name)));
   if (before.up !== after.up) lines.push(set(after.up ? 'up' : 'down'));
+  if (wentUp) lines.push(...after.addresses.filter(isIpv6).map((address) => addressLine('add', address, name))); // going down lost them
   if (wentUp || before.gateway !== after.gateway || before.addresses.join() !== after.addresses.join())
     lines.push(...gatewayLines('add', after));
   return lines;
 }
 
-/** Runs ip commands in the guest's network namespace; stops at the first that fails. */
+function isIpv6(address: string): boolean {
+  return address.includes(':');
+}
+
+/** Runs ip commands in the guest's network namespace. What cannot be removed because the guest removed it itself is no failure. */
 async function inGuest(guest: ProcessId, lines: readonly string[], signal: AbortSignal): Promise<void> {
   if (lines.length === 0) return;
-  const ipv6 = lines.some((line) => /^addr add [0-9a-f:]*:/.test(line));
+  const ipv6 = lines.some((line) => /^addr replace [0-9a-f:]*:/.test(line));
   const argv = ['nsenter', '--target', String(guest.pid), '--net', '--', 'sh', '-c', batchScript, 'sh', ipv6 ? '0' : ''] as const;
   const result = await runProgram(argv, { signal, input: `${lines.join('\n')}\n` });
-  if (result.exitCode === 0) return;
-  const line = lines[Number(/^Command failed -:(\d+)$/m.exec(result.stderr)?.[1] ?? 1) - 1] ?? '';
-  const said = result.stderr
-    .split('\n')
-    .filter((text) => text !== '' && !text.startsWith('Command failed'))
-    .join(' ');
-  throw new NfioError('NetworkError', { message: `ip ${line}: ${said.slice(0, 300) || `exit status ${result.exitCode}`}` });
+  const failures = parseFailures(result.stderr).filter(({ line }) => !/^(addr|route) del /.test(lines[line - 1] ?? ''));
+  const [first] = failures;
+  if (first !== undefined) throw new NfioError('NetworkError', { message: `ip ${lines[first.line - 1] ?? ''}: ${first.said}` });
+  if (result.exitCode > 2)
+    throw new NfioError('NetworkError', { message: `ip ended with status ${result.exitCode}: ${result.stderr.slice(0, 300)}` });
+}
+
+/** What ip -batch says of failed lines: words, then the number of the line. */
+function parseFailures(stderr: string): { readonly line: number; readonly said: string }[] {
+  return [...stderr.matchAll(/((?:.*\n)*?)Command failed -:(\d+)\n?/g)].map((match) => ({
+    line: Number(match[2]),
+    said: (match[1] ?? '').trim().replaceAll('\n', ' ').slice(0, 300),
+  }));
 }
 
 /** IPv6 is off in guests without an IPv6 address, so that what they count is what they send; the first one turns it on. */
 const batchScript = `
 [ "$1" = '' ] || for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo "$1" >"$f"; done
-exec ip -batch -`;
+exec ip -force -batch -`;
 
 function isShapedOtherwise(before: PortSpec, after: PortSpec): boolean {
   return before.rateBps !== after.rateBps || before.delayUsec !== after.delayUsec || before.lossPercent !== after.lossPercent;

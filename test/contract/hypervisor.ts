@@ -1,0 +1,313 @@
+import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GuestRef, GuestSpec, GuestStatus, HypervisorDriver } from '../../src/domain/ports/hypervisor.ts';
+import type { PortSpec, SegmentSpec } from '../../src/domain/ports/network.ts';
+
+/** A driver under test, with makers of what it is given. */
+export interface HypervisorWorld {
+  readonly driver: HypervisorDriver;
+  readonly lan: SegmentSpec;
+  readonly signal: AbortSignal;
+  guest(overrides?: Partial<GuestSpec>): GuestSpec;
+  port(address: string, overrides?: Partial<PortSpec>): PortSpec;
+  running(overrides?: Partial<GuestSpec>): Promise<GuestSpec>;
+  sh(spec: GuestSpec, script: string): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;
+  /** As a new process would: a fresh driver that knows nothing yet. */
+  again(): Promise<HypervisorDriver>;
+  close(...guests: readonly GuestSpec[]): Promise<void>;
+}
+
+/** What differs between drivers. */
+export interface HypervisorContract {
+  readonly name: string;
+  readonly makeWorld: () => HypervisorWorld;
+  /** Ends a guest behind the driver's back. */
+  readonly kill: (id: string) => void;
+  /** Why the tests cannot run here, or undefined. */
+  readonly skip: string | undefined;
+}
+
+/** Registers the tests every hypervisor driver passes, against the real thing. */
+export function describeHypervisor(contract: HypervisorContract): void {
+  describe(`hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 180_000 }, () => {
+    let world: HypervisorWorld;
+    const guests: GuestSpec[] = [];
+    const running = async (overrides?: Partial<GuestSpec>): Promise<GuestSpec> => {
+      const spec = await world.running(overrides);
+      guests.push(spec);
+      return spec;
+    };
+    before(() => {
+      world = contract.makeWorld();
+    });
+    after(() => world.close(...guests));
+
+    describeLifecycle(() => world, running);
+    describeOutside(() => world, running, contract);
+    describeExecution(() => world, running);
+    describeLimits(() => world, running);
+    describePorts(() => world, running);
+  });
+}
+
+type Running = (overrides?: Partial<GuestSpec>) => Promise<GuestSpec>;
+
+function describeLifecycle(at: () => HypervisorWorld, running: Running): void {
+  it('goes through its life in order', async () => {
+    const { driver, signal } = at();
+    const spec = at().guest();
+    equal(driver.guestStatus(spec).state, 'absent');
+    await driver.deploy(spec, signal);
+    equal(driver.guestStatus(spec).state, 'created');
+    await driver.start(spec, signal);
+    equal(driver.guestStatus(spec).state, 'running');
+    ok((await driver.getId(spec, signal)).length > 0);
+    await driver.pause(spec, signal);
+    equal(driver.guestStatus(spec).state, 'paused');
+    await driver.unpause(spec, signal);
+    equal(driver.guestStatus(spec).state, 'running');
+    await driver.stop(spec, signal);
+    equal(driver.guestStatus(spec).state, 'exited');
+    equal(driver.counterSource(spec), undefined);
+    await driver.restart(spec, signal);
+    equal(driver.guestStatus(spec).state, 'running');
+    await driver.destroy(spec, { force: true, signal });
+    equal(driver.guestStatus(spec).state, 'absent');
+  });
+
+  it('refuses what does not fit, and stays as it is', async () => {
+    const { driver, signal } = at();
+    const spec = at().guest();
+    const code = (name: string): { readonly code: string } => ({ code: name });
+    await rejects(driver.start(spec, signal), code('VNFNotFoundError'));
+    await rejects(driver.stop(spec, signal), code('VNFNotFoundError'));
+    await rejects(driver.getId(spec, signal), code('VNFNotFoundError'));
+    await driver.destroy(spec, { force: false, signal });
+    await driver.deploy(spec, signal);
+    await rejects(driver.stop(spec, signal), code('VNFNotRunningError'));
+    await rejects(driver.pause(spec, signal), code('VNFNotRunningError'));
+    await rejects(driver.executeInGuest(spec, { argv: ['true'] }, { signal }), code('VNFNotRunningError'));
+    await driver.start(spec, signal);
+    await rejects(driver.start(spec, signal), code('VNFStartError'));
+    await rejects(driver.destroy(spec, { force: false, signal }), code('VNFDestroyError'));
+    equal(driver.guestStatus(spec).state, 'running');
+    await driver.destroy(spec, { force: true, signal });
+    await driver.destroy(spec, { force: true, signal });
+  });
+
+  it('stops a paused guest, and one that ignores SIGTERM', async () => {
+    const { driver, signal } = at();
+    const paused = await running();
+    await driver.pause(paused, signal);
+    await driver.stop(paused, signal);
+    equal(driver.guestStatus(paused).state, 'exited');
+    const deaf = await running({ command: ['sh', '-c', 'trap "" TERM; while :; do sleep 1; done'] });
+    await sleep(300); // until it is deaf
+    await driver.stop(deaf, signal);
+    deepEqual(driver.guestStatus(deaf), { state: 'exited', word: 'exited', exitCode: 137 });
+  });
+
+  it('runs twenty guests at once', async () => {
+    const { driver, signal } = at();
+    const many = await Promise.all(Array.from({ length: 20 }, (_, index) => running({ ports: [at().port(`10.1.1.${index + 1}/24`)] })));
+    const answers = await Promise.all(many.map((spec) => at().sh(spec, 'hostname')));
+    deepEqual(
+      answers.map(({ stdout }) => stdout.trim()),
+      many.map(({ name }) => name),
+    );
+    await Promise.all(many.map((spec, index) => (index % 2 === 0 ? driver.stop(spec, signal) : driver.pause(spec, signal))));
+    await Promise.all(many.map((spec) => driver.destroy(spec, { force: true, signal })));
+    ok(many.every((spec) => driver.guestStatus(spec).state === 'absent'));
+  });
+}
+
+function describeOutside(at: () => HypervisorWorld, running: Running, contract: HypervisorContract): void {
+  const change = (driver: HypervisorDriver, ref: GuestRef): Promise<GuestStatus> =>
+    new Promise((resolve) => driver.onChange((changed, status) => changed.id === ref.id && resolve(status)));
+
+  it('tells within a second of a main process that ends, with its exit status', async () => {
+    const spec = await running({ command: ['sh', '-c', 'sleep 0.3; exit 7'] });
+    const status = await Promise.race([change(at().driver, spec), sleep(1500)]);
+    deepEqual(status, { state: 'exited', word: 'exited', exitCode: 7 });
+    deepEqual(at().driver.guestStatus(spec), status);
+  });
+
+  it('tells within a second of a guest killed from outside', async () => {
+    const { driver, signal } = at();
+    const spec = await running();
+    const told = change(driver, spec);
+    contract.kill(await driver.getId(spec, signal));
+    deepEqual(await Promise.race([told, sleep(1000)]), { state: 'exited', word: 'exited', exitCode: 137 });
+    await driver.start(spec, signal);
+    equal(driver.guestStatus(spec).state, 'running');
+  });
+
+  it('is found again by a fresh driver: running, paused, ended meanwhile and unknown ones', async () => {
+    const [alive, paused, killed, orphan, created] = [
+      await running({ ports: [at().port('10.1.2.1/24')] }),
+      await running(),
+      await running(),
+      await at().running(),
+      at().guest(),
+    ];
+    const { signal } = at();
+    await at().driver.deploy(created, signal);
+    await at().driver.pause(paused, signal);
+    const [id, killedId] = [await at().driver.getId(alive, signal), await at().driver.getId(killed, signal)];
+    const fresh = await at().again();
+    contract.kill(killedId);
+    await sleep(50);
+    await fresh.recover([alive, paused, killed, created], signal);
+    deepEqual(
+      [alive, paused, killed, created, orphan].map((spec) => fresh.guestStatus(spec).state),
+      ['running', 'paused', 'exited', 'created', 'absent'],
+    );
+    equal(await fresh.getId(alive, signal), id);
+    equal(await fresh.getIp(alive, signal), '10.1.2.1');
+    equal((await at().sh(alive, 'echo still here')).stdout, 'still here\n');
+    await fresh.unpause(paused, signal);
+    await fresh.stop(alive, signal);
+    await fresh.destroy(created, { force: true, signal });
+  });
+}
+
+function describeExecution(at: () => HypervisorWorld, running: Running): void {
+  it('gives back exit statuses and both outputs', async () => {
+    const spec = await running();
+    deepEqual(await at().sh(spec, 'echo out; echo err >&2; exit 3'), { exitCode: 3, stdout: 'out\n', stderr: 'err\n' });
+    equal((await at().sh(spec, 'kill -9 $$')).exitCode, 137);
+    equal((await at().driver.executeInGuest(spec, { argv: ['no-such-program'] }, { signal: at().signal })).exitCode, 127);
+    const echoed = await at().driver.executeInGuest(spec, { argv: ['cat'], stdin: 'given' }, { signal: at().signal });
+    equal(echoed.stdout, 'given');
+    const env = await at().driver.executeInGuest(spec, { argv: ['sh', '-c', 'echo "$A"'], env: { A: 'x y' } }, { signal: at().signal });
+    equal(env.stdout, 'x y\n');
+  });
+
+  it('streams 1 MiB of output whole and in order', async () => {
+    const spec = await running();
+    let bytes = 0;
+    let text = '';
+    const onOutput = (chunk: Uint8Array): void => {
+      bytes += chunk.length;
+      text += Buffer.from(chunk).toString('latin1');
+    };
+    const argv = ['sh', '-c', 'seq 1 160000'];
+    const result = await at().driver.executeInGuest(spec, { argv }, { signal: at().signal, onOutput });
+    equal(result.exitCode, 0);
+    const expected = Array.from({ length: 160_000 }, (_, index) => `${index + 1}\n`).join('');
+    equal(bytes, expected.length);
+    ok(text === expected);
+  });
+
+  it('ends a command that is no longer wanted', async () => {
+    const spec = await running();
+    const abort = new AbortController();
+    const waiting = at().driver.executeInGuest(spec, { argv: ['sh', '-c', 'sleep 4711; true'] }, { signal: abort.signal });
+    await sleep(300);
+    abort.abort();
+    await rejects(waiting, { code: 'InterruptedError' });
+    await sleep(50);
+    equal((await at().sh(spec, "ps -eo args | grep -c '[s]leep 4711'")).stdout.trim(), '0');
+  });
+
+  it('gives its main process its environment, arguments and log', async () => {
+    const boot = { ...at().guest().boot, env: { GREETING: 'it\'s $HOME `x` "q"' } };
+    const spec = await running({ boot, command: ['sh', '-c', 'echo "$GREETING|$1|$2"; exec sleep 1000', 'sh', 'two words', ''] });
+    const log = at().driver.logPath(spec);
+    for (let tries = 0; tries < 100 && readFileSync(log, 'utf8') === ''; tries++) await sleep(20);
+    equal(readFileSync(log, 'utf8'), `it's $HOME \`x\` "q"|two words|\n`);
+  });
+
+  it('keeps what it wrote over a restart', async () => {
+    const { driver, signal } = at();
+    const spec = await running();
+    await at().sh(spec, 'echo kept > /var/note');
+    await driver.restart(spec, signal);
+    equal((await at().sh(spec, 'cat /var/note')).stdout, 'kept\n');
+    equal(readFileSync(`${driver.rootDir(spec)}/var/note`, 'utf8'), 'kept\n');
+  });
+}
+
+function describeLimits(at: () => HypervisorWorld, running: Running): void {
+  const MiB = 1024 * 1024;
+
+  it('holds a guest to its memory', async () => {
+    const spec = await running({ limits: { vcpu: 0.5, memoryBytes: 64 * MiB } });
+    const hungry = await at().sh(spec, 'head -c 200000000 /dev/zero | tail -c 150000000 >/dev/null');
+    ok(hungry.exitCode !== 0, 'a guest of 64 MiB must not hold 150 MB');
+    equal((await at().sh(spec, 'echo well')).stdout, 'well\n');
+    await at().driver.setLimits(spec, { vcpu: undefined, memoryBytes: 512 * MiB }, at().signal);
+    equal((await at().sh(spec, 'head -c 200000000 /dev/zero | tail -c 150000000 | wc -c')).stdout.trim(), '150000000');
+  });
+
+  it('counts processor time and memory', async () => {
+    const spec = await running();
+    const source = at().driver.counterSource(spec);
+    if (source?.kind !== 'procfs') return;
+    const before = Number(/\d+/.exec(readFileSync(source.cpuPath ?? '', 'utf8'))?.[0]);
+    await at().sh(spec, 'i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done');
+    ok(Number(/\d+/.exec(readFileSync(source.cpuPath ?? '', 'utf8'))?.[0]) > before);
+    ok(Number(readFileSync(source.memoryPath ?? '', 'utf8')) > 0);
+  });
+}
+
+function describePorts(at: () => HypervisorWorld, running: Running): void {
+  const pings = async (from: GuestSpec, to: string, count = 3): Promise<number> => {
+    const { stdout } = await at().sh(from, `ping -n -c ${count} -i 0.05 -W 1 ${to}`);
+    return Number(/(\d+) received/.exec(stdout)?.[1] ?? 0);
+  };
+
+  it('carries packets, and counts each of them', async () => {
+    const a = await running({ ports: [at().port('10.1.3.1/24')] });
+    const b = await running({ ports: [at().port('10.1.3.2/24')] });
+    equal(await at().driver.getIp(a, at().signal), '10.1.3.1');
+    equal(await pings(a, '10.1.3.2', 20), 20);
+    const received = await at().sh(b, 'ip -s -j link show eth0 | grep -o \'"rx":{"bytes":[0-9]*,"packets":[0-9]*\'');
+    const packets = Number(/packets":(\d+)/.exec(received.stdout)?.[1]);
+    ok(packets >= 20 && packets <= 24, `20 echoes and at most 4 ARP messages, not ${packets}`);
+  });
+
+  it('changes ports of a running guest', async () => {
+    const { driver, signal } = at();
+    const [portA, portB] = [at().port('10.1.4.1/24'), at().port('10.1.4.2/24')];
+    const [a, b] = [await running({ ports: [portA] }), await running({ ports: [portB] })];
+    const moved = { ...portB, addresses: ['10.1.4.99/24', 'fd00:4::99/64'], mtu: 1400 };
+    await driver.setPort(b, { before: portB, after: moved }, signal);
+    equal(await pings(a, '10.1.4.99'), 3);
+    equal(await pings(a, '10.1.4.2', 1), 0);
+    match((await at().sh(b, 'ip addr show eth0')).stdout, /mtu 1400.*fd00:4::99/s);
+    await driver.setPort(b, { before: moved, after: { ...moved, up: false } }, signal);
+    equal(await pings(a, '10.1.4.99', 1), 0);
+    await driver.setPort(b, { before: { ...moved, up: false }, after: { ...moved, segment: undefined } }, signal);
+    equal(await pings(a, '10.1.4.99', 1), 0);
+    await driver.setPort(b, { before: { ...moved, segment: undefined }, after: moved }, signal);
+    equal(await pings(a, '10.1.4.99'), 3);
+    const second = at().port('10.1.5.1/24', { name: 'a-rather-long-port-name' });
+    await driver.setPort(b, { before: undefined, after: second }, signal);
+    match((await at().sh(b, 'ip link; ip addr')).stdout, /alias a-rather-long-port-name.*10\.1\.5\.1/s);
+    match((await at().sh(b, 'ip addr show eth0')).stdout, /fd00:4::99/);
+    await driver.setPort(b, { before: second, after: undefined }, signal);
+    ok(!(await at().sh(b, 'ip addr')).stdout.includes('10.1.5.1'));
+  });
+
+  it('leaves a port as it was when the change fails', async () => {
+    const { driver, signal } = at();
+    const port = at().port('10.1.6.1/24');
+    const spec = await running({ ports: [port] });
+    const impossible = { ...port, addresses: ['10.1.6.77/24'], mtu: 1_000_000 };
+    await rejects(driver.setPort(spec, { before: port, after: impossible }, signal), { code: 'NetworkError' });
+    match((await at().sh(spec, 'ip -o addr show eth0')).stdout, /10\.1\.6\.1\/24/);
+    equal(await driver.getIp(spec, signal), '10.1.6.1');
+  });
+
+  it('keeps a rate', async () => {
+    const { driver, signal } = at();
+    const port = at().port('10.1.7.1/24', { rateBps: 8_000_000 });
+    const a = await running({ ports: [port] });
+    match((await at().sh(a, 'tc qdisc show dev eth0')).stdout, /tbf.*rate 8Mbit/);
+    await driver.setPort(a, { before: port, after: { ...port, rateBps: undefined } }, signal);
+    ok(!(await at().sh(a, 'tc qdisc show dev eth0')).stdout.includes('tbf'));
+  });
+}
