@@ -15,12 +15,14 @@ import { specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
 import { TreeChanges } from './tree-changes.ts';
 import type { TreePublisher } from './tree-publisher.ts';
+import type { Watchers } from './watchers.ts';
 
 /** What the gateway works with. */
 export interface GatewayParts {
   readonly orchestrator: Orchestrator;
   readonly publisher: TreePublisher;
   readonly replier: Replier;
+  readonly watchers: Watchers;
   readonly logger: Logger;
   readonly timeoutMs: number;
 }
@@ -28,7 +30,7 @@ export interface GatewayParts {
 /** How long an interrupted operation may take to clean up before its caller gets its answer, milliseconds. */
 const stopTimeMs = 300;
 
-type Ticketed = Exclude<Forwarded, { op: 'released' | 'interrupt' }>;
+type Ticketed = Extract<Forwarded, { ticket: Ticket }>;
 
 /** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done, each interruptible. */
 export class Gateway {
@@ -45,9 +47,12 @@ export class Gateway {
 
   /** Takes a message of the kernel thread. */
   receive(message: Forwarded): void {
-    if (message.op === 'released') this.#asked.release(message.fh);
+    if ('ticket' in message) {
+      if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
+    } else if (message.op === 'released') this.#asked.release(message.fh);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
-    else if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
+    else if (message.op === 'watch') this.#parts.watchers.add(message.nodeid, message.kh);
+    else this.#parts.watchers.remove(message.nodeid, message.kh);
   }
 
   /** The caller got a signal. What is under way is told to stop; one that cannot goes on, but nobody waits for it. */

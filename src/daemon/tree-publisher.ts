@@ -4,21 +4,32 @@ import type { ModelChange } from '../domain/observation.ts';
 import { type ViewSurroundings, viewsOf } from '../tree/build-views.ts';
 import type { KernelMessage } from '../tree/forwarded.ts';
 import type { Tree } from '../tree/tree.ts';
+import type { Watchers } from './watchers.ts';
 
 /** So many messages may wait for the kernel thread before it is woken to take them in. */
 const mostWaiting = 512;
+
+/** What a publisher is made from. */
+export interface PublisherOptions {
+  readonly port: MessagePort;
+  readonly taken: Int32Array;
+  readonly mountpoint: string;
+  readonly watchers: Watchers;
+}
 
 /** Keeps the main thread's tree and the kernel thread's replica as the model says. */
 export class TreePublisher {
   readonly tree: Tree;
   readonly #port: MessagePort;
   readonly #mountpoint: string;
+  readonly #watchers: Watchers;
   /** How many messages the kernel thread has taken in; it counts there. */
   readonly #taken: Int32Array;
   #posted = 0;
   #waking = false;
 
-  constructor(tree: Tree, options: { readonly port: MessagePort; readonly taken: Int32Array; readonly mountpoint: string }) {
+  constructor(tree: Tree, options: PublisherOptions) {
+    this.#watchers = options.watchers;
     this.tree = tree;
     this.#port = options.port;
     this.#taken = options.taken;
@@ -32,7 +43,11 @@ export class TreePublisher {
       this.post({ kind: 'remove', serial: change.serial });
       return;
     }
-    for (const view of viewsOf(change, surroundings)) this.post({ kind: 'put', view });
+    for (const view of viewsOf(change, surroundings)) {
+      const before = this.tree.get(view.serial);
+      this.post({ kind: 'put', view });
+      this.#watchers.changed(before, view);
+    }
   }
 
   post(message: KernelMessage): void {

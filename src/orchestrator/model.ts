@@ -233,7 +233,8 @@ export class Model {
   #word(vnf: VnfRecord, state: VnfState): string {
     if (state === 'undeployed' || state === 'inconsistent') return state;
     const status = this.parts.driver.guestStatus(this.ref(vnf));
-    if (status.state === 'absent') return 'exited';
+    // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
+    if (status.state === 'absent') return this.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
     return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;
   }
 }

@@ -1,6 +1,6 @@
 import { Errno, errnoOf } from '../errors/errno.ts';
 import type { Entry } from '../fuse/attributes.ts';
-import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import { isUserFile } from '../vfs/nodeid.ts';
 import { UserFiles } from '../vfs/user-files.ts';
@@ -8,6 +8,7 @@ import { BackedDirectories } from './backed-directories.ts';
 import type { FileSpec } from './file-spec.ts';
 import type { Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
+import { readiness } from './readiness.ts';
 import { SpecialFiles } from './special-files.ts';
 import type { Tree } from './tree.ts';
 import { UserRequests } from './user-requests.ts';
@@ -185,6 +186,12 @@ export class NfioFileSystem implements FileSystem {
 
   fsyncdir(request: Request): void {
     this.#guard(request, () => this.#side(request).fsyncdir(request));
+  }
+
+  poll(request: Request, fh: number, poll: PollRequest): void {
+    // User files are always ready, as on any disk.
+    if (isUserFile(request.nodeid)) request.replyPoll(readiness(false));
+    else this.#guard(request, () => this.#special.poll(request, fh, poll));
   }
 
   interrupt(uniqueLow: number, uniqueHigh: number): void {

@@ -13,6 +13,7 @@ export type Forwarded =
   | { readonly op: 'save'; readonly ticket: Ticket; readonly fd: number; readonly save: Save }
   | ReplaceConfiguration
   | { readonly op: 'released'; readonly fh: number }
+  | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
   | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
 
 /** What to make durable when a user file is closed or synced, and what to do then. */

@@ -2,7 +2,7 @@ import { closeSync, constants, readSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
-import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { attributesOf } from './attributes.ts';
@@ -11,6 +11,7 @@ import { type DirectorySpec, type FileSpec, type RegularSpec, topIndex } from '.
 import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
+import { readiness } from './readiness.ts';
 import { isAsked, isStream, openStream, sizeOf, streamPath, textOf } from './special-content.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { Tree } from './tree.ts';
@@ -33,11 +34,17 @@ interface OpenFile {
   readonly spec: RegularSpec;
   /** What was read at offset 0, kept so that the reads after it see the same; undefined before that. */
   text: string | undefined;
-  /** Of a stream. */
+  /** Of a stream: its descriptor, and up to where it was read. */
   fd: number | undefined;
+  position: number;
+  /** The kernel's handle of those who poll the file. */
+  kh: number | undefined;
   /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
   readonly restoring: boolean;
 }
+
+/** State of a file that was just opened. */
+const unread = { text: undefined, fd: undefined, position: 0, kh: undefined } as const;
 
 const ownerOnly = constants.O_WRONLY | constants.O_RDWR;
 const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
@@ -110,7 +117,7 @@ export class SpecialFiles implements FileSystem {
       return;
     }
     const fh = this.#context.handles.make(file.flags);
-    this.#open.set(fh, { view, spec: existing, text: undefined, fd: undefined, restoring: true });
+    this.#open.set(fh, { view, spec: existing, ...unread, restoring: true });
     if (isRemoved(view, existing)) {
       this.#context.forward({ op: 'create', ticket: request.defer(), name, fh });
       return;
@@ -143,7 +150,7 @@ export class SpecialFiles implements FileSystem {
       return;
     }
     const fh = this.#context.handles.make(flags);
-    this.#open.set(fh, { view, spec, text: undefined, fd: undefined, restoring: false });
+    this.#open.set(fh, { view, spec, ...unread, restoring: false });
     request.replyOpen(fh, writes ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH);
   }
 
@@ -181,6 +188,16 @@ export class SpecialFiles implements FileSystem {
     this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring });
   }
 
+  poll(request: Request, fh: number, poll: PollRequest): void {
+    const file = this.#opened(request, fh);
+    const view = this.#context.tree.get(file.view.serial) ?? file.view;
+    if (poll.notify) {
+      file.kh = poll.kh;
+      this.#context.forward({ op: 'watch', nodeid: request.nodeid, kh: poll.kh });
+    }
+    request.replyPoll(readiness(hasChanged(file, view)));
+  }
+
   flush(request: Request): void {
     request.replyOk();
   }
@@ -193,6 +210,7 @@ export class SpecialFiles implements FileSystem {
     const file = this.#open.get(fh);
     this.#open.delete(fh);
     if (file?.fd !== undefined) closeSync(file.fd);
+    if (file?.kh !== undefined) this.#context.forward({ op: 'unwatch', nodeid: request.nodeid, kh: file.kh });
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
     request.replyOk();
   }
@@ -269,7 +287,7 @@ export class SpecialFiles implements FileSystem {
     if (known !== undefined) return known;
     const { view, spec } = this.#file(request);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
-    const file: OpenFile = { view, spec, text: undefined, fd: undefined, restoring: false };
+    const file: OpenFile = { view, spec, ...unread, restoring: false };
     this.#open.set(fh, file);
     return file;
   }
@@ -280,7 +298,9 @@ export class SpecialFiles implements FileSystem {
     part: { readonly request: Request; readonly offset: number; readonly size: number },
   ): number {
     file.fd ??= openStream(streamPath(view, file.spec));
-    return file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
+    const length = file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
+    file.position = part.offset + length;
+    return length;
   }
 
   #isHiddenFrom(pid: number, found: Omit<Listed, 'name'>): boolean {
@@ -303,6 +323,12 @@ export class SpecialFiles implements FileSystem {
     const directory = placeOf(view);
     if (directory !== undefined) this.#copying.made(pid, directory, spec.path);
   }
+}
+
+/** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
+function hasChanged(file: OpenFile, view: ObjectView): boolean {
+  if (isStream(file.spec)) return (sizeOf(view, file.spec) ?? 0) > file.position;
+  return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
 }
 
 /** The directory an object is in, as nodeid and name; undefined for objects that nobody makes by copying. */
