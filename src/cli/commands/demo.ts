@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineCommand, type Terminal } from '../command.ts';
+import { leftBehind } from '../demo/left-behind.ts';
 import { runSteps } from '../demo/run.ts';
 import { steps } from '../demo/steps.ts';
-import { leftBehind, lookAround } from '../demo/world.ts';
 import { findMount } from '../mounts.ts';
 import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
@@ -23,15 +23,14 @@ checked. Everything is removed again. The exit status is 1 when a step does not 
   async run({ values, terminal }) {
     await checkPrivilege('demo');
     const directory = await mkdtemp(join(tmpdir(), 'nfio-demo-'));
-    const before = await lookAround(directory);
     const started = performance.now();
-    const good = await runSteps(steps, directory, terminal);
+    const { good, mountId } = await runSteps(steps, directory, terminal);
     if (!good && values.keep) {
       terminal.out(`Left in ${directory}. Remove it with: nfio umount --destroy ${join(directory, 'nfio')}; rm -r ${directory}\n`);
       return 1;
     }
     await cleanUp(directory);
-    const left = leftBehind(before, await lookAround(directory));
+    const left = await leftBehind({ directory, mountId });
     report({ good, left, seconds: (performance.now() - started) / 1000 }, terminal);
     return good && left.length === 0 ? 0 : 1;
   },

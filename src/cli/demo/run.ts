@@ -2,28 +2,40 @@ import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { Terminal } from '../command.ts';
+import { findMount } from '../mounts.ts';
 import { paint } from '../terminal.ts';
 import type { Step } from './step.ts';
 
 const stepTimeoutMs = 10_000;
 
-/** Runs the steps in a directory until one fails. Resolves to whether all did what they claim. */
-export async function runSteps(steps: readonly Step[], directory: string, terminal: Terminal): Promise<boolean> {
-  await mkdir(join(directory, 'nfio'));
+/** How the steps went. */
+export interface StepsOutcome {
+  /** All did what they claim. */
+  readonly good: boolean;
+  /** Of the mount they made; undefined when they made none. */
+  readonly mountId: string | undefined;
+}
+
+/** Runs the steps in a directory until one fails. */
+export async function runSteps(steps: readonly Step[], directory: string, terminal: Terminal): Promise<StepsOutcome> {
+  const mountpoint = join(directory, 'nfio');
+  let mountId: string | undefined;
+  await mkdir(mountpoint);
   for (const [index, step] of steps.entries()) {
     const number = paint(terminal.interactive, 'dim', `[${index + 1}/${steps.length}]`);
     terminal.out(`${number} ${paint(terminal.interactive, 'bold', step.title)}\n`);
     for (const line of step.shell.split('\n')) terminal.out(`${paint(terminal.interactive, 'cyan', `$ ${line}`)}\n`);
     const started = performance.now();
     const wrong = await runStep(step, directory, terminal);
+    mountId ??= (await findMount(mountpoint))?.mountId;
     if (wrong !== undefined) {
       terminal.out(`${paint(terminal.interactive, 'red', `✖ ${wrong}`)}\n`);
-      return false;
+      return { good: false, mountId };
     }
     const took = paint(terminal.interactive, 'dim', `(${Math.round(performance.now() - started)} ms)`);
     terminal.out(`${paint(terminal.interactive, 'green', '✔')} ${took}\n\n`);
   }
-  return true;
+  return { good: true, mountId };
 }
 
 async function runStep(step: Step, directory: string, terminal: Terminal): Promise<string | undefined> {

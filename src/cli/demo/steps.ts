@@ -86,7 +86,8 @@ echo 'ping -c 2 -i 0.2 -W 1 10.2.0.10; true' > nf-types/host/client/command; cat
   {
     ...inside,
     title: 'A rule set that does not parse is refused, and the running one stays',
-    shell: `echo 'table inet filter { nonsense }' > nf-types/firewall/fw-a/config/nf_conf || cat nf-types/firewall/fw-a/error`,
+    shell: `echo 'table inet filter { nonsense }' > nf-types/firewall/fw-a/config/nf_conf
+cat nf-types/firewall/fw-a/error`,
     check: contains('line 1'),
   },
   {
