@@ -10,7 +10,7 @@ export type Forwarded =
   | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
   | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean }
   | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
-  | { readonly op: 'save'; readonly ticket: Ticket; readonly fd: number; readonly save: Save }
+  | { readonly op: 'save'; readonly ticket: Ticket; readonly save: Save }
   | ReplaceConfiguration
   | { readonly op: 'released'; readonly fh: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
@@ -18,6 +18,8 @@ export type Forwarded =
 
 /** What to make durable when a user file is closed or synced, and what to do then. */
 export interface Save {
+  /** The open file; undefined: only the directory. */
+  readonly fd: number | undefined;
   /** Directory on this machine that got the file's name since it was last synced. */
   readonly newIn: string | undefined;
   /** The VNF whose configuration the file is. */

@@ -1,3 +1,4 @@
+import type { Listing } from './file-spec.ts';
 import type { ObjectView, TreeChange } from './views.ts';
 
 const noChildren: ReadonlyMap<string, ObjectView> = new Map();
@@ -8,7 +9,15 @@ const noChildren: ReadonlyMap<string, ObjectView> = new Map();
  */
 export class Tree {
   readonly #objects = new Map<number, ObjectView>();
-  readonly #children = new Map<string, Map<string, ObjectView>>();
+  /** By what is listed, then by the serial of the directory's object, then by name. */
+  readonly #children: Readonly<Record<Listing, Map<number, Map<string, ObjectView>>>> = {
+    type: new Map(),
+    vnf: new Map(),
+    port: new Map(),
+    network: new Map(),
+    host: new Map(),
+    link: new Map(),
+  };
 
   /** Takes one change in. */
   apply(change: TreeChange): void {
@@ -22,13 +31,13 @@ export class Tree {
   }
 
   /** The children of one kind in an object's directory, by name: VNFs of a type, networks of the root. */
-  children<K extends ObjectView['kind']>(serial: number, kind: K): ReadonlyMap<string, Extract<ObjectView, { kind: K }>> {
-    return (this.#children.get(childrenKey(serial, kind)) ?? noChildren) as ReadonlyMap<string, Extract<ObjectView, { kind: K }>>;
+  children<K extends Exclude<Listing, 'link'>>(serial: number, kind: K): ReadonlyMap<string, Extract<ObjectView, { kind: K }>> {
+    return (this.#children[kind].get(serial) ?? noChildren) as ReadonlyMap<string, Extract<ObjectView, { kind: K }>>;
   }
 
   /** Ports linked from a network's ports directory, by the name of the link. */
   networkPorts(network: number): ReadonlyMap<string, ObjectView> {
-    return this.#children.get(childrenKey(network, 'link')) ?? noChildren;
+    return this.#children.link.get(network) ?? noChildren;
   }
 
   /** Every object there is. */
@@ -40,31 +49,32 @@ export class Tree {
     this.#remove(view.serial);
     this.#objects.set(view.serial, view);
     if (view.kind === 'root') return;
-    this.#link(childrenKey(view.parent, view.kind), view.name, view);
-    if (view.kind === 'port' && view.network !== undefined) this.#link(childrenKey(view.network, 'link'), view.linkName, view);
+    link(this.#children[view.kind], view.parent, { name: view.name, view });
+    if (view.kind === 'port' && view.network !== undefined) link(this.#children.link, view.network, { name: view.linkName, view });
   }
 
   #remove(serial: number): void {
     const view = this.#objects.get(serial);
     if (view === undefined) return;
     this.#objects.delete(serial);
-    this.#unlink(childrenKey(view.parent, view.kind), view.name);
-    if (view.kind === 'port' && view.network !== undefined) this.#unlink(childrenKey(view.network, 'link'), view.linkName);
-  }
-
-  #link(key: string, name: string, view: ObjectView): void {
-    const siblings = this.#children.get(key);
-    if (siblings === undefined) this.#children.set(key, new Map([[name, view]]));
-    else siblings.set(name, view);
-  }
-
-  #unlink(key: string, name: string): void {
-    const siblings = this.#children.get(key);
-    siblings?.delete(name);
-    if (siblings?.size === 0) this.#children.delete(key);
+    if (view.kind === 'root') return;
+    unlink(this.#children[view.kind], view.parent, view.name);
+    if (view.kind === 'port' && view.network !== undefined) unlink(this.#children.link, view.network, view.linkName);
   }
 }
 
-function childrenKey(serial: number, kind: ObjectView['kind'] | 'link'): string {
-  return `${serial}/${kind}`;
+function link(
+  directories: Map<number, Map<string, ObjectView>>,
+  serial: number,
+  child: { readonly name: string; readonly view: ObjectView },
+): void {
+  const siblings = directories.get(serial);
+  if (siblings === undefined) directories.set(serial, new Map([[child.name, child.view]]));
+  else siblings.set(child.name, child.view);
+}
+
+function unlink(directories: Map<number, Map<string, ObjectView>>, serial: number, name: string): void {
+  const siblings = directories.get(serial);
+  siblings?.delete(name);
+  if (siblings?.size === 0) directories.delete(serial);
 }

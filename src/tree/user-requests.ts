@@ -238,7 +238,7 @@ export class UserRequests implements FileSystem {
 
   fsyncdir(request: Request): void {
     const newIn = this.#context.users.pathForSync(this.#node(request));
-    this.#context.forward({ op: 'save', ticket: request.defer(), fd: -1, save: { newIn, configures: undefined } });
+    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: undefined, newIn, configures: undefined } });
   }
 
   #addLine(
@@ -268,7 +268,7 @@ export class UserRequests implements FileSystem {
     const backing = file.node.backing as BackedDirectory;
     const components = file.node.components();
     const configures = components?.length === 1 && isConfiguration(backing, components[0] ?? '') ? backing.serial : undefined;
-    this.#context.forward({ op: 'save', ticket: request.defer(), fd: file.fd, save: { newIn, configures } });
+    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: file.fd, newIn, configures } });
   }
 
   #markDirty(node: UserNode): void {
