@@ -1,27 +1,25 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { snapshotWorld, type World } from '../test/support/leaks.ts';
 
-/** Compares the machine with how it was; resolves to what was left behind, or undefined. */
-export type LeakCheck = () => Promise<string | undefined>;
+/** Compares the machine with how it was; the result is what was left behind, or undefined. */
+export type LeakCheck = () => string | undefined;
 
-interface Leaks {
-  snapshotWorld(): unknown;
-  assertNoLeaks(before: unknown): unknown;
+/** Remembers how the machine is before the tests. What disappears meanwhile is no leak. */
+export function startLeakCheck(): LeakCheck {
+  const before = snapshotWorld();
+  return () => {
+    const left = Object.entries(snapshotWorld()).flatMap(([kind, things]) =>
+      added(things, before[kind] ?? []).map((thing) => `  ${kind}: ${thing}`),
+    );
+    return left.length === 0 ? undefined : left.join('\n');
+  };
 }
 
-/** Remembers how the machine is before the tests. */
-export async function startLeakCheck(): Promise<LeakCheck> {
-  const path = join(import.meta.dirname, '..', 'test', 'support', 'leaks.ts');
-  if (!existsSync(path)) return async () => undefined;
-  const leaks = (await import(pathToFileURL(path).href)) as Leaks;
-  const before = await leaks.snapshotWorld();
-  return async () => {
-    try {
-      await leaks.assertNoLeaks(before);
-      return undefined;
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
-  };
+/** What is in the second list more often than in the first. */
+function added(after: World[string], before: World[string]): readonly string[] {
+  const known = [...before];
+  return after.filter((thing) => {
+    const index = known.indexOf(thing);
+    if (index >= 0) known.splice(index, 1);
+    return index < 0;
+  });
 }

@@ -12,6 +12,9 @@ const programs = [
   ['unshare', 'util-linux'],
   ['nsenter', 'util-linux'],
   ['setpriv', 'util-linux'],
+  ['pivot_root', 'util-linux'],
+  ['flock', 'util-linux'],
+  ['capsh', 'libcap2-bin'],
   ['mount', 'mount'],
   ['umount', 'mount'],
 ] as const;
