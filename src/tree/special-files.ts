@@ -11,6 +11,7 @@ import { type DirectorySpec, type FileSpec, type RegularSpec, topIndex } from '.
 import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
+import { Listings } from './listings.ts';
 import { readiness } from './readiness.ts';
 import { isAsked, isStream, openStream, sizeOf, streamPath, textOf } from './special-content.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
@@ -56,7 +57,7 @@ const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeou
 export class SpecialFiles implements FileSystem {
   readonly #context: SpecialContext;
   readonly #open = new Map<number, OpenFile>();
-  readonly #listings = new Map<number, readonly Listed[]>();
+  readonly #listings = new Listings<Listed>();
   readonly #copying = new CopyingProcesses();
   /** Reused for every answer; the reply is encoded before it changes again. */
   readonly #entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as unknown as Entry['attr'] };
@@ -222,19 +223,23 @@ export class SpecialFiles implements FileSystem {
 
   readdir(request: Request, fh: number, offset: number, plus: boolean): void {
     const { view, spec } = this.#directory(request);
-    let listing = offset === 0 ? undefined : this.#listings.get(fh);
-    if (listing === undefined) {
-      listing = listDirectory(this.#context.tree, view, spec);
-      this.#listings.set(fh, listing);
-    }
-    for (let position = offset; position < listing.length + 2; position += 1) {
-      if (!this.#addLine(request, { listing, position, plus })) break;
-    }
-    request.replyDirectory();
+    this.#listings.reply(request, {
+      fh,
+      offset,
+      list: () => listDirectory(this.#context.tree, view, spec),
+      add: (item, next) => {
+        const entry = this.#entryOf(item.view, item.spec);
+        // Its backing directory is gone: not there any more.
+        if (entry === undefined) return true;
+        return plus
+          ? request.addEntryPlus(item.name, entry, next)
+          : request.addEntry(item.name, entry.attr.ino, entry.attr.mode >>> 12, next);
+      },
+    });
   }
 
   releasedir(request: Request, fh: number): void {
-    this.#listings.delete(fh);
+    this.#listings.close(fh);
     request.replyOk();
   }
 
@@ -244,16 +249,6 @@ export class SpecialFiles implements FileSystem {
 
   statfs(request: Request): void {
     request.replyStatfs({ blocks: 0, bfree: 0, bavail: 0, files: 0, ffree: 0, bsize: 4096, namelen: 63, frsize: 4096 });
-  }
-
-  #addLine(request: Request, line: { readonly listing: readonly Listed[]; readonly position: number; readonly plus: boolean }): boolean {
-    const next = line.position + 1;
-    if (line.position < 2) return request.addEntry(line.position === 0 ? '.' : '..', request.nodeid, 4, next);
-    const { name, view, spec } = line.listing[line.position - 2] as Listed;
-    const entry = this.#entryOf(view, spec);
-    // Its backing directory is gone: not there any more.
-    if (entry === undefined) return true;
-    return request.addEntryPlus(name, entry, next);
   }
 
   #entryOf(view: ObjectView, spec: FileSpec): Entry | undefined {

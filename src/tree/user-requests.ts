@@ -4,11 +4,12 @@ import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
-import type { Found, PreparedRename, UserFiles } from '../vfs/user-files.ts';
+import type { Found, Listed, PreparedRename, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectory, isConfiguration } from './backed-directories.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
+import { Listings } from './listings.ts';
 
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
@@ -36,7 +37,7 @@ export class UserRequests implements FileSystem {
   readonly #open = new Map<number, OpenFile>();
   readonly #prepared = new Map<number, PreparedRename>();
   #renames = 0;
-  readonly #listings = new Map<number, ReturnType<UserFiles['list']>>();
+  readonly #listings = new Listings<Listed>();
 
   constructor(context: UserContext) {
     this.#context = context;
@@ -220,19 +221,16 @@ export class UserRequests implements FileSystem {
 
   readdir(request: Request, fh: number, offset: number, plus: boolean): void {
     const node = this.#node(request);
-    let listing = offset === 0 ? undefined : this.#listings.get(fh);
-    if (listing === undefined) {
-      listing = this.#context.users.list(node);
-      this.#listings.set(fh, listing);
-    }
-    for (let position = offset; position < listing.length + 2; position += 1) {
-      if (!this.#addLine(request, { listing, position, plus })) break;
-    }
-    request.replyDirectory();
+    this.#listings.reply(request, {
+      fh,
+      offset,
+      list: () => this.#context.users.list(node),
+      add: (child, next) => this.#addChild(request, child, { plus, next }),
+    });
   }
 
   releasedir(request: Request, fh: number): void {
-    this.#listings.delete(fh);
+    this.#listings.close(fh);
     request.replyOk();
   }
 
@@ -241,17 +239,9 @@ export class UserRequests implements FileSystem {
     this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: undefined, newIn, configures: undefined } });
   }
 
-  #addLine(
-    request: Request,
-    line: { readonly listing: ReturnType<UserFiles['list']>; readonly position: number; readonly plus: boolean },
-  ): boolean {
-    const next = line.position + 1;
-    if (line.position < 2) return request.addEntry(line.position === 0 ? '.' : '..', request.nodeid, EntryType.DIR, next);
-    const child = line.listing[line.position - 2];
-    if (child === undefined) return true;
-    const type = (child.stats.mode >>> 12) & 15;
-    if (!line.plus) return request.addEntry(child.name, child.node.nodeid, type, next);
-    const added = request.addEntryPlus(child.name, this.entryOf(child), next);
+  #addChild(request: Request, child: Listed, place: { readonly plus: boolean; readonly next: number }): boolean {
+    if (!place.plus) return request.addEntry(child.name, child.node.nodeid, child.stats.mode >>> 12, place.next);
+    const added = request.addEntryPlus(child.name, this.entryOf(child), place.next);
     if (!added) this.#context.users.forget(child.node.nodeid, 1);
     return added;
   }

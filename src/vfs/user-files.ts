@@ -10,7 +10,6 @@ import {
   lchownSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -22,6 +21,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
+import { type AttributeChange, changeByDescriptor, changeByPath } from './change-attributes.ts';
 import { userNodeid } from './nodeid.ts';
 import { type Backing, UserNode, withPath } from './user-node.ts';
 
@@ -29,16 +29,6 @@ import { type Backing, UserNode, withPath } from './user-node.ts';
 export interface Creator {
   readonly uid: number;
   readonly gid: number;
-}
-
-/** What SETATTR changes; undefined: left as it is. Times in milliseconds since 1970. */
-export interface AttributeChange {
-  readonly mode?: number | undefined;
-  readonly uid?: number | undefined;
-  readonly gid?: number | undefined;
-  readonly size?: number | undefined;
-  readonly atimeMs?: number | undefined;
-  readonly mtimeMs?: number | undefined;
 }
 
 /** A user file just found, with its attributes. */
@@ -59,6 +49,11 @@ export interface PreparedRename {
   readonly to: Place;
   readonly moved: UserNode | undefined;
   readonly replaced: UserNode | undefined;
+}
+
+/** A name in a directory, and the file it names. */
+export interface Listed extends Found {
+  readonly name: string;
 }
 
 /** open(2) flags that are the kernel's business, done before the request reaches us. */
@@ -134,18 +129,10 @@ export class UserFiles {
   }
 
   change(node: UserNode, change: AttributeChange): Stats {
-    const { size } = change;
-    if (size !== undefined) this.#truncate(node, size);
-    withPath(node, undefined, (path) => {
-      const { uid, gid, mode, atimeMs, mtimeMs } = change;
-      const before = lstatSync(path);
-      if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? before.uid, gid ?? before.gid);
-      // The kernel never changes the mode of a symbolic link, and chmod(2) would follow one.
-      if (mode !== undefined && !before.isSymbolicLink()) chmodSync(path, mode & 0o7777);
-      if (atimeMs !== undefined || mtimeMs !== undefined) {
-        lutimesSync(path, (atimeMs ?? before.atimeMs) / 1000, (mtimeMs ?? before.mtimeMs) / 1000);
-      }
-    });
+    if (change.size !== undefined) this.#truncate(node, change.size);
+    const [fd] = node.fds;
+    if (fd === undefined) withPath(node, undefined, (path) => changeByPath(path, change));
+    else changeByDescriptor(fd, change);
     return this.stat(node);
   }
 
@@ -198,12 +185,19 @@ export class UserFiles {
 
   /** Opens a regular file; others (a device, a FIFO of a guest) are refused with EACCES. */
   open(node: UserNode, flags: number): number {
-    const fd = withPath(node, undefined, (path) => {
+    const [other] = node.fds;
+    // What is open already is opened by its descriptor: its name may be gone, or another file's by now.
+    const fd =
+      other === undefined ? this.#openByName(node, flags) : openSync(`/proc/self/fd/${other}`, flags & ~(notOurs | constants.O_NOFOLLOW));
+    node.fds.add(fd);
+    return fd;
+  }
+
+  #openByName(node: UserNode, flags: number): number {
+    return withPath(node, undefined, (path) => {
       if (!lstatSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
       return openSync(path, (flags & ~notOurs) | safely);
     });
-    node.fds.add(fd);
-    return fd;
   }
 
   close(node: UserNode, fd: number): void {
@@ -252,7 +246,7 @@ export class UserFiles {
   }
 
   /** Names in a directory, with their kind; what overlayfs keeps for itself in a guest's root is left out. */
-  list(node: UserNode): { readonly name: string; readonly stats: Stats; readonly node: UserNode }[] {
+  list(node: UserNode): Listed[] {
     const names = withPath(node, undefined, (path) => readdirSync(path));
     return names.flatMap((name) => {
       const found = this.lookup(node, name);
