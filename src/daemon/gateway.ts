@@ -108,7 +108,7 @@ export class Gateway {
         replier.bytes(ticket, await this.#asked.read(ticket, message, signal));
         return;
       case 'save':
-        await orchestrator.configs.sync(message.fd, message.save.newIn);
+        await orchestrator.configs.sync(message.save.fd, message.save.newIn);
         if (message.save.configures !== undefined) await orchestrator.configs.apply(message.save.configures, 'nf_conf', signal);
         break;
       case 'replace':

@@ -14,9 +14,9 @@ export class ConfigSaver {
     this.#model = model;
   }
 
-  /** Makes the content of an open user file, and the names of those in its directory if it is new, durable. */
-  async sync(fd: number, newIn: string | undefined): Promise<void> {
-    await fdatasync(fd);
+  /** Makes the content of an open user file durable, and the names in a directory (that of a new file, or one that is synced itself). */
+  async sync(fd: number | undefined, newIn: string | undefined): Promise<void> {
+    if (fd !== undefined) await fdatasync(fd);
     if (newIn === undefined) return;
     const directory = await open(newIn, 'r');
     try {

@@ -1,0 +1,44 @@
+import { chmodSync, fchmodSync, fchownSync, fstatSync, futimesSync, lchownSync, lstatSync, lutimesSync, type Stats } from 'node:fs';
+
+/** What SETATTR changes; undefined: left as it is. Times in milliseconds since 1970. */
+export interface AttributeChange {
+  readonly mode?: number | undefined;
+  readonly uid?: number | undefined;
+  readonly gid?: number | undefined;
+  readonly size?: number | undefined;
+  readonly atimeMs?: number | undefined;
+  readonly mtimeMs?: number | undefined;
+}
+
+/** chown(2) leaves an id of -1 as it is. */
+const unchanged = -1;
+
+/** Changes owner, mode and times of an open file, whatever its name is by now. */
+export function changeByDescriptor(fd: number, change: AttributeChange): void {
+  const { uid, gid, mode } = change;
+  if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? unchanged, gid ?? unchanged);
+  if (mode !== undefined) fchmodSync(fd, mode & 0o7777);
+  if (changesTimes(change)) futimesSync(fd, ...times(change, fstatSync(fd)));
+}
+
+/** Changes them of the file with a path; of a symbolic link those of the link. */
+export function changeByPath(path: string, change: AttributeChange): void {
+  const { uid, gid, mode } = change;
+  if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? unchanged, gid ?? unchanged);
+  // The kernel never changes the mode of a symbolic link, and chmod(2) would follow one.
+  if (mode !== undefined && !lstatSync(path).isSymbolicLink()) chmodSync(path, mode & 0o7777);
+  if (changesTimes(change)) lutimesSync(path, ...times(change, lstatSync(path)));
+}
+
+function changesTimes({ atimeMs, mtimeMs }: AttributeChange): boolean {
+  return atimeMs !== undefined || mtimeMs !== undefined;
+}
+
+function times({ atimeMs, mtimeMs }: AttributeChange, before: Stats): [Date | number, Date | number] {
+  return [timeFor(atimeMs ?? before.atimeMs), timeFor(mtimeMs ?? before.mtimeMs)];
+}
+
+/** node:fs takes a negative number to mean now, a Date before 1970 for what it says; a number keeps the microseconds that a Date has not. */
+function timeFor(ms: number): Date | number {
+  return ms < 0 ? new Date(ms) : ms / 1000;
+}
