@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto';
+import { longestInterfaceName } from '../../../domain/interface-name.ts';
+import { NfioError } from '../../../errors/index.ts';
+import { runInThrowAwayNetwork } from '../local-program.ts';
+import type { Token } from './tokens.ts';
+import { checkUntrusted } from './untrusted.ts';
+
+/**
+ * Loads the rules on standard input into an empty namespace that has an interface of each name in "$@", and lists what the
+ * kernel made of them. veth pairs stand in for ports: every kernel that nf.io runs on has them.
+ */
+const script = `
+if [ $# -gt 0 ]; then
+  n=0
+  for name; do n=$((n + 1)); echo "link add name $name type veth peer name nfio-peer$n"; done | ip -batch - || exit 3
+fi
+nft -f - >/dev/null || exit $(($? == 127 ? 127 : 4))
+exec nft -s list ruleset
+`;
+
+/** What is kept of normalised texts: most VNFs of a type have one and the same. */
+const maxCachedTexts = 64;
+const maxStandIns = 64;
+
+/** Turns what users write into the form that `nft list ruleset` prints: one statement a line, no variables, no shorthand. */
+export class RulesetNormaliser {
+  readonly #cache = new Map<string, string>();
+
+  /**
+   * @param ports names of the guest's ports; undefined when there is no guest yet: then each interface that is named is taken to exist.
+   * @throws ConfigurationError naming the line of the user's own text.
+   */
+  async normalise(text: string, ports: readonly string[] | undefined, signal: AbortSignal | undefined): Promise<string> {
+    const checked = checkUntrusted(text);
+    const interfaces = standIns(checked.tokens, ports);
+    const key = createHash('sha256')
+      .update(JSON.stringify([interfaces, checked.text]))
+      .digest('base64');
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) return cached;
+    const result = await runInThrowAwayNetwork(script, { words: interfaces, input: checked.text, tool: 'nft', signal });
+    if (result.exitCode !== 0) throw translate(result.stderr, result.exitCode);
+    this.#remember(key, result.stdout);
+    return result.stdout;
+  }
+
+  #remember(key: string, listing: string): void {
+    if (listing.length > 64 * 1024) return;
+    const oldest = this.#cache.keys().next();
+    if (this.#cache.size >= maxCachedTexts && !oldest.done) this.#cache.delete(oldest.value);
+    this.#cache.set(key, listing);
+  }
+}
+
+/**
+ * Interfaces that nft must find while it reads the rules: those of iif, oif and of devices (names in iifname need not exist).
+ * Of ports with long names only the id is in the interface's name: a word of that form will do.
+ */
+function standIns(tokens: readonly Token[], ports: readonly string[] | undefined): string[] {
+  const words: string[] = tokens
+    .filter((token) => token.kind === 'word' || token.kind === 'string')
+    .map((token) => token.text.replaceAll('"', ''));
+  if (!words.some((word) => /^(iif|oif|sdif|devices?)\b/.test(word))) return [];
+  const named = words.filter((word) => (ports === undefined ? looksLikeInterface(word) : /^e[a-z0-9]{6,12}$/.test(word)));
+  const own = (ports ?? []).filter((port) => port.length <= longestInterfaceName);
+  return [...new Set([...own, ...named])].slice(0, maxStandIns);
+}
+
+/** Any word that could name an interface will do: a stand-in too many harms nobody. */
+function looksLikeInterface(word: string): boolean {
+  return /^[a-z][a-z0-9_.-]{0,14}$/.test(word) && word !== 'lo' && word !== 'all' && word !== 'default' && !word.startsWith('nfio-peer');
+}
+
+/** The first of nft's complaints, with the line in the user's file; lines of the text itself are left out. */
+function translate(stderr: string, exitCode: number): NfioError {
+  const complaints = [...stderr.matchAll(/^\/dev\/stdin:(\d+):(\d+)[^:]*: (?:Error: )?(.*)$/gm)];
+  const [first] = complaints;
+  const more = complaints.length > 1 ? ` (and ${complaints.length - 1} more)` : '';
+  const message =
+    first === undefined
+      ? `nf_conf: ${stderr.trim().split('\n')[0] || `nft ended with status ${exitCode}`}`
+      : `nf_conf line ${first[1]}: ${first[3]} (column ${first[2]})${more}`;
+  return new NfioError('ConfigurationError', { message });
+}

@@ -1,0 +1,72 @@
+import { longestInterfaceName } from '../../../domain/interface-name.ts';
+import type { ConfigLanguage, GuestAccess } from '../../../domain/middlebox.ts';
+import { NfioError } from '../../../errors/index.ts';
+import { runInThrowAwayNetwork } from '../local-program.ts';
+import { parseTc, type TcCommand } from './parse.ts';
+
+/** Runs the batch on standard input in an empty namespace that has an interface of each name in "$@". */
+const checkScript = `
+n=0
+for name; do n=$((n + 1)); echo "link add name $name type veth peer name nfio-peer$n"; done | ip -batch - || exit 3
+tc -batch - || exit $(($? == 127 ? 127 : 4))
+`;
+
+/** Takes away what an earlier configuration made on each interface in "$@"; that there was nothing is no failure. */
+const clearScript = `
+for name; do echo "qdisc del dev $name root"; echo "qdisc del dev $name clsact"; echo "qdisc del dev $name ingress"; done | tc -force -batch - 2>/dev/null
+exit 0
+`;
+
+/**
+ * Traffic control in the batch syntax of tc(8): what the guest's own ports send. Every command is tried first in a throw-away
+ * namespace with the same ports, so that one the kernel refuses changes nothing in the guest.
+ */
+export function trafficControl(): ConfigLanguage {
+  return {
+    name: 'tc',
+    check: ({ text }, guest) => tryOut(parseTc(text), guest),
+    async apply({ text }, guest) {
+      const commands = parseTc(text);
+      await tryOut(commands, guest);
+      const ports = guest.ports.filter((port) => port.length <= longestInterfaceName);
+      if (ports.length > 0) await guest.executeInNetwork({ argv: ['sh', '-c', clearScript, 'sh', ...ports] });
+      if (commands.length === 0) return;
+      const { exitCode, stderr } = await guest.executeInNetwork({ argv: ['tc', '-batch', '-'], stdin: batchOf(commands) });
+      if (exitCode !== 0) throw translate(commands, stderr, '; nothing is shaped now: save nf_conf again');
+    },
+    drops: countDrops,
+  };
+}
+
+async function tryOut(commands: readonly TcCommand[], guest: GuestAccess | undefined): Promise<void> {
+  for (const { port, line } of commands) {
+    if (guest !== undefined && !guest.ports.includes(port)) {
+      throw new NfioError('ConfigurationError', { message: `nf_conf line ${line}: the VNF has no port ${port}` });
+    }
+  }
+  if (commands.length === 0) return;
+  const words = [...new Set(commands.map(({ port }) => port))];
+  const options = { words, input: batchOf(commands), tool: 'tc', signal: guest?.signal };
+  const { exitCode, stderr } = await runInThrowAwayNetwork(checkScript, options);
+  if (exitCode !== 0) throw translate(commands, stderr, '');
+}
+
+/** Packets that queues dropped: of the outermost ones only, which count for those within. */
+async function countDrops(guest: GuestAccess): Promise<number> {
+  const { exitCode, stdout, stderr } = await guest.executeInNetwork({ argv: ['tc', '-s', '-j', 'qdisc', 'show'] });
+  if (exitCode !== 0) throw new NfioError('ConfigurationError', { message: `the queues cannot be listed: ${stderr.split('\n')[0]}` });
+  const queues = JSON.parse(stdout) as readonly { readonly root?: boolean; readonly kind: string; readonly drops?: number }[];
+  const outermost = queues.filter(({ root, kind }) => root === true || kind === 'ingress' || kind === 'clsact');
+  return outermost.reduce((sum, { kind, drops = 0 }) => (kind === 'noqueue' ? sum : sum + drops), 0);
+}
+
+function batchOf(commands: readonly TcCommand[]): string {
+  return commands.map(({ words }) => `${words.join(' ')}\n`).join('');
+}
+
+function translate(commands: readonly TcCommand[], stderr: string, rest: string): NfioError {
+  const number = /^Command failed -:(\d+)$/m.exec(stderr)?.[1];
+  const line = number === undefined ? undefined : commands[Number(number) - 1]?.line;
+  const said = (stderr.split('\n').find((each) => each !== '') ?? 'tc failed').replace(/^(Error|RTNETLINK answers): /, '');
+  return new NfioError('ConfigurationError', { message: `nf_conf${line === undefined ? '' : ` line ${line}`}: ${said}${rest}` });
+}

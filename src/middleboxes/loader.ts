@@ -1,0 +1,98 @@
+import { didYouMean } from '../domain/did-you-mean.ts';
+import type { Middlebox } from '../domain/middlebox.ts';
+import type { Logger, MiddleboxSource } from '../domain/ports/index.ts';
+import { NfioError } from '../errors/index.ts';
+import { builtInModules } from './built-in.ts';
+import { guardMiddlebox } from './guard.ts';
+import { importModule } from './import-module.ts';
+import { findModuleFile, listModuleFiles, type ModuleSource } from './module-files.ts';
+import { validateMiddlebox } from './validate.ts';
+
+/** A middlebox whose hooks, actions and languages cannot throw anything but a NfioError, nor take forever. */
+export type LoadedMiddlebox = Middlebox;
+
+/** One line of `nfio types`. */
+export interface ModuleListing {
+  readonly type: string;
+  /** Empty when the module cannot be loaded. */
+  readonly summary: string;
+  /** `built-in`, or the path of the file. */
+  readonly origin: string;
+  /** Why it cannot be loaded. */
+  readonly error?: string;
+}
+
+/** Where modules come from. */
+export interface ModuleLoaderOptions {
+  /** Directory of the user's own modules; undefined: only what is built in. */
+  readonly userRoot: string | undefined;
+  readonly logger: Logger;
+  /** Longest that importing a module may take, milliseconds; default 5000. */
+  readonly importTimeoutMs?: number;
+}
+
+/**
+ * Finds middlebox modules by type. A user's own file wins over a built-in module of the same name, so that a site can replace
+ * one without waiting for a release; the log says so. A file that changed is imported again, without a restart; what was loaded
+ * before stays as it was for those who hold it.
+ */
+export class ModuleLoader implements MiddleboxSource {
+  readonly #options: ModuleLoaderOptions;
+  readonly #loaded = new Map<string, { readonly version: string; readonly middlebox: LoadedMiddlebox }>();
+
+  constructor(options: ModuleLoaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The module of a type, whose name has been checked already.
+   *
+   * @throws UnknownTypeError (ENOSYS) when there is none, MalformedModuleError (ENOEXEC) when it does not parse or has not the
+   * shape of a module, BrokenModuleError (EIO) when it throws or does not end while it is imported.
+   */
+  async load(type: string): Promise<LoadedMiddlebox> {
+    const { userRoot, logger } = this.#options;
+    const source = userRoot === undefined ? undefined : await findModuleFile(userRoot, type);
+    if (source === undefined) return this.#loadBuiltIn(type);
+    const known = this.#loaded.get(type);
+    if (known?.version === source.version) return known.middlebox;
+    const middlebox = await this.#loadFile(source);
+    if (Object.hasOwn(builtInModules, type)) logger.warn(`module ${type}: ${source.path} is used instead of the built-in module`);
+    else logger.info(`module ${type}: loaded from ${source.path}`);
+    this.#loaded.set(type, { version: source.version, middlebox });
+    return middlebox;
+  }
+
+  /** Every module there is, by type; those that cannot be loaded say why. Never rejects for a bad module. */
+  async list(): Promise<ModuleListing[]> {
+    const { userRoot } = this.#options;
+    const own = userRoot === undefined ? [] : await listModuleFiles(userRoot);
+    const origins = new Map<string, string>(Object.keys(builtInModules).map((type) => [type, 'built-in']));
+    for (const { type, path } of own) origins.set(type, path);
+    const types = [...origins.keys()].sort();
+    return Promise.all(types.map((type) => this.#describe(type, origins.get(type) ?? 'built-in')));
+  }
+
+  async #describe(type: string, origin: string): Promise<ModuleListing> {
+    try {
+      return { type, summary: (await this.load(type)).summary, origin };
+    } catch (error) {
+      return { type, summary: '', origin, error: (error as Error).message };
+    }
+  }
+
+  async #loadBuiltIn(type: string): Promise<LoadedMiddlebox> {
+    const load = Object.hasOwn(builtInModules, type) ? builtInModules[type] : undefined;
+    if (load === undefined) {
+      const where = this.#options.userRoot === undefined ? 'no module root is set' : `nor is there ${this.#options.userRoot}/${type}.ts`;
+      const hint = didYouMean(type, Object.keys(builtInModules));
+      throw new NfioError('UnknownTypeError', { message: `there is no built-in module "${type}"${hint}, ${where}; see: nfio types` });
+    }
+    return guardMiddlebox(type, (await load()).default);
+  }
+
+  async #loadFile(source: ModuleSource): Promise<LoadedMiddlebox> {
+    const exported = await importModule(source, this.#options.importTimeoutMs ?? 5000);
+    return guardMiddlebox(source.type, validateMiddlebox(source.path, exported));
+  }
+}

@@ -1,0 +1,24 @@
+import { defineMiddlebox } from '../domain/middlebox.ts';
+import { forwarding } from './forwarding.ts';
+import { nftables } from './languages/nftables/language.ts';
+
+const rules = `# Address translation, in the language of nft(8). Saving this file checks and loads it in one step.
+# What leaves by the port named wan gets that port's address. Ports are interfaces by their own names.
+table inet nat {
+	chain postrouting {
+		type nat hook postrouting priority srcnat; policy accept;
+		oifname "wan" masquerade
+	}
+	chain prerouting {
+		type nat hook prerouting priority dstnat; policy accept;
+		# iifname "wan" tcp dport 80 dnat ip to 10.1.0.10
+	}
+}
+`;
+
+export default defineMiddlebox({
+  summary: 'Network address translation: masquerades what leaves by the port wan, in nftables',
+  configuration: { language: nftables(), default: rules },
+  sysctl: forwarding,
+  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] } },
+});
