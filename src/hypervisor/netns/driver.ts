@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { HypervisorBase } from '../../domain/hypervisor-base.ts';
 import type {
   CounterSource,
   Counters,
@@ -12,7 +13,6 @@ import type {
   GuestRef,
   GuestSpec,
   GuestStatus,
-  HypervisorDriver,
 } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../../network/index.ts';
@@ -37,7 +37,7 @@ const killTimeoutMs = 10_000;
  * The embedded hypervisor: guests are namespaces and cgroups of this machine. They outlive this object and this process; a later
  * one finds them again with `recover`.
  */
-export class NetnsDriver implements HypervisorDriver {
+export class NetnsDriver extends HypervisorBase {
   readonly name = 'netns';
   readonly #context: DriverContext;
   readonly #fabric: Fabric;
@@ -47,6 +47,7 @@ export class NetnsDriver implements HypervisorDriver {
   #prepared: Promise<void> | undefined;
 
   constructor(context: DriverContext, fabric: Fabric) {
+    super();
     this.#context = context;
     this.#fabric = fabric;
     this.#cgroups = new Cgroups(context.mountId);

@@ -1,0 +1,54 @@
+import type {
+  CounterSource,
+  Counters,
+  ExecuteOptions,
+  ExecuteResult,
+  GuestCommand,
+  GuestLimits,
+  GuestListener,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  HypervisorDriver,
+} from './ports/hypervisor.ts';
+import type { PortSpec } from './ports/network.ts';
+
+/**
+ * What every hypervisor driver extends, as in the original prototype: the contract of {@link HypervisorDriver} as a class, so that
+ * `instanceof` tells a driver and a method forgotten is a type error. Of itself it does nothing.
+ */
+export abstract class HypervisorBase implements HypervisorDriver {
+  abstract readonly name: string;
+
+  /** @throws TypeError for HypervisorBase itself: a driver extends it. */
+  constructor() {
+    if (new.target === HypervisorBase) throw new TypeError('HypervisorBase is not a hypervisor: make a class that extends it');
+  }
+
+  abstract getId(ref: GuestRef, signal: AbortSignal): Promise<string>;
+  abstract getIp(ref: GuestRef, signal: AbortSignal): Promise<string>;
+  abstract deploy(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  abstract start(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  abstract restart(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  abstract stop(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  abstract pause(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  abstract unpause(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  abstract destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void>;
+  abstract executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
+  abstract guestStatus(ref: GuestRef): GuestStatus;
+
+  abstract recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void>;
+  abstract executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
+  abstract counterSource(ref: GuestRef): CounterSource | undefined;
+  abstract counters(ref: GuestRef, signal: AbortSignal): Promise<Counters>;
+  abstract setLimits(ref: GuestRef, limits: GuestLimits, signal: AbortSignal): Promise<void>;
+  abstract setPort(
+    ref: GuestRef,
+    change: { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+  abstract logPath(ref: GuestRef): string;
+  abstract rootDir(ref: GuestRef): string | undefined;
+  abstract onChange(listener: GuestListener): void;
+  abstract [Symbol.asyncDispose](): Promise<void>;
+}

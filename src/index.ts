@@ -1,0 +1,29 @@
+/**
+ * nf.io as a library. The FUSE protocol is a subpath of its own, `nfio/fuse`.
+ *
+ * @module
+ */
+export { type MountOptions, startDaemon } from './daemon/index.ts';
+export { HypervisorBase } from './domain/hypervisor-base.ts';
+export type * from './domain/middlebox.ts';
+export { defineMiddlebox } from './domain/middlebox.ts';
+export type * from './domain/ports/hypervisor.ts';
+export type { Logger } from './domain/ports/logger.ts';
+export type { NetworkDriver, PortSpec, SegmentSpec } from './domain/ports/network.ts';
+export {
+  Errno,
+  type ErrnoName,
+  type ErrorCode,
+  type ErrorEntry,
+  errnoName,
+  errnoOf,
+  errorTable,
+  NfioError,
+  type NfioErrorOptions,
+} from './errors/index.ts';
+export { NetnsDriver } from './hypervisor/netns/index.ts';
+export { type GuestSpecOptions, makeGuestSpec } from './library/guest-spec.ts';
+export { HypervisorFactory, type HypervisorOptions, type HypervisorType } from './library/hypervisor-factory.ts';
+export { Nfio, type NfioOptions } from './library/nfio.ts';
+export { type InstanceConfiguration, VnfsOperations } from './library/vnfs-operations.ts';
+export { Fabric, FabricNetwork } from './network/index.ts';

@@ -1,0 +1,38 @@
+import { relative, resolve, sep } from 'node:path';
+import { NfioError } from '../errors/index.ts';
+
+/** A VNF instance, by its place in the tree. */
+export interface VnfPlace {
+  /** Absolute path of its directory. */
+  readonly path: string;
+  readonly type: string;
+  readonly name: string;
+}
+
+/**
+ * The names on the way from the mountpoint to a path: `nf-types`, `firewall`, `fw-a`, … A path is absolute below the mountpoint, or
+ * counted from it, with or without a slash before it.
+ *
+ * @throws NfioError InvalidNameError when the path leads out of the mount.
+ */
+export function namesBelow(mountpoint: string, path: string): readonly string[] {
+  const inside = path === mountpoint || path.startsWith(`${mountpoint}${sep}`);
+  const full = inside ? resolve(path) : resolve(mountpoint, `.${sep}${path}`);
+  const names = relative(mountpoint, full).split(sep);
+  if (names[0] === '..') throw new NfioError('InvalidNameError', { message: `${path} is not below ${mountpoint}` });
+  return names[0] === '' ? [] : names;
+}
+
+/**
+ * The instance whose directory a path names.
+ *
+ * @throws NfioError VNFNameIsEmptyError for a type directory, InvalidNameError for anything else that is no instance.
+ */
+export function vnfPlace(mountpoint: string, path: string): VnfPlace {
+  const [top, type, name, ...rest] = namesBelow(mountpoint, path);
+  if (top !== 'nf-types' || type === undefined || rest.length > 0) {
+    throw new NfioError('InvalidNameError', { message: `${path} is no VNF: a path like nf-types/firewall/fw-a is needed` });
+  }
+  if (name === undefined) throw new NfioError('VNFNameIsEmptyError', { message: `${path} names a type, but no VNF of it` });
+  return { path: resolve(mountpoint, top, type, name), type, name };
+}
