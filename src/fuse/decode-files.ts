@@ -29,7 +29,7 @@ export const fileDecoders = {
   READ(fs, request, input) {
     const offset = input.u64(2);
     if (offset > Number.MAX_SAFE_INTEGER) request.replyData(0);
-    else fs.read(request, input.u64(0), offset, Math.min(input.u32(4), request.data.length));
+    else fs.read(request, input.u64(0), offset, request.size);
   },
   WRITE(fs, request, input) {
     const offset = input.u64(2);
@@ -112,7 +112,6 @@ export const fileDecoders = {
 
 function readdir(...[fs, request, input, plus]: [...Parameters<Decoder>, boolean]): void {
   const offset = input.u64(2);
-  request.beginDirectory(input.u32(4), plus);
   if (offset > Number.MAX_SAFE_INTEGER) request.replyDirectory();
   else fs.readdir(request, input.u64(0), offset, plus);
 }

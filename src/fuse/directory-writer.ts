@@ -7,6 +7,8 @@ export class DirectoryWriter {
   readonly #out: ReplyBuffer;
   #plus = false;
   #limit: number = Size.outHeader;
+  /** Whether begin() was called for the request in hand. */
+  begun = false;
   /** Length of the message so far. */
   length: number = Size.outHeader;
 
@@ -16,6 +18,7 @@ export class DirectoryWriter {
 
   /** @param size how many bytes of entries the kernel has room for. */
   begin(size: number, plus: boolean): void {
+    this.begun = true;
     this.#plus = plus;
     this.length = Size.outHeader;
     this.#limit = Size.outHeader + Math.min(size, this.#out.data.length);

@@ -1,5 +1,6 @@
 import { Errno } from '../errors/errno.ts';
 import { Header, maxErrno, Size } from './abi/structs.ts';
+import { DirectoryWriter } from './directory-writer.ts';
 import { Input } from './input.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
 import type { Transport } from './transport.ts';
@@ -16,6 +17,7 @@ export function sendableErrno(errno: number): number {
 export class Exchange {
   readonly input: Input;
   readonly out: ReplyBuffer;
+  readonly directory: DirectoryWriter;
   readonly transport: Transport;
   stage: number = Stage.none;
 
@@ -24,6 +26,13 @@ export class Exchange {
     this.transport = transport;
     this.input = new Input(capacity);
     this.out = new ReplyBuffer(capacity);
+    this.directory = new DirectoryWriter(this.out);
+  }
+
+  /** A request is in the input. */
+  begin(stage: number): void {
+    this.stage = stage;
+    this.directory.begun = false;
   }
 
   /** Throws when the request was answered or deferred before: before anything is put in the reply buffer. */

@@ -2,6 +2,7 @@ export { Errno, errnoOf } from '../errors/errno.ts';
 export { EntryType, InitFlag, InitFlag2, LockType, OpenReplyFlag, RenameFlag } from './abi/flags.ts';
 export { Opcode, opcodeName } from './abi/opcodes.ts';
 export type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+export type { DirectoryWriter } from './directory-writer.ts';
 export type { AttrChange, CopyRange, FileSystem, LockRequest, PollRequest } from './file-system.ts';
 export type { ConnectionOptions, Negotiated } from './init.ts';
 export { FuseMountError, type MountOptions, openAndMount, unmount } from './mount.ts';

@@ -8,7 +8,8 @@ const longestBody = 24 + nameMax + 1;
 
 /**
  * Tells the kernel what it cannot know. The kernel takes locks for that which a request may hold that is waiting to be answered: so never call this on a
- * thread that answers requests. Methods return false when there is nothing to tell: the kernel knows no such node or name.
+ * thread that answers requests. Methods return false when there is nothing to tell: the kernel
+ * knows no such node or name. They throw what write(2) fails with.
  */
 export class Notifier {
   readonly #transport: Transport;
@@ -38,7 +39,7 @@ export class Notifier {
     return this.#send(NotifyCode.INVAL_ENTRY, length);
   }
 
-  /** A name is gone, and those who watch it (inotify) or are in it shall know. `child` is the node it named. */
+  /** A name is gone, and those who watch it (inotify) or are in it shall know. `child` is the node it named. False also for a directory not empty. */
   delete(parent: number, child: number, name: string): boolean {
     this.#out.put64(body, parent);
     this.#out.put64(body + 2, child);

@@ -1,6 +1,7 @@
 import { Errno } from '../errors/errno.ts';
 import { Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+import { DirectoryWriter } from './directory-writer.ts';
 import { sendableErrno } from './exchange.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
 import type { Ticket } from './ticket.ts';
@@ -110,6 +111,21 @@ export class Replier {
 
   poll(ticket: Ticket, revents: number): boolean {
     return this.#number(ticket, revents);
+  }
+
+  /**
+   * READDIR and READDIRPLUS. `size` is request.size and `plus` the parameter of readdir; `fill` adds entries until there is no room.
+   */
+  directory(
+    ticket: Ticket,
+    { size, plus }: { readonly size: number; readonly plus: boolean },
+    fill: (listing: DirectoryWriter) => void,
+  ): boolean {
+    if (!this.#claim(ticket)) return false;
+    const listing = new DirectoryWriter(this.#out);
+    listing.begin(size, plus);
+    fill(listing);
+    return this.#send(ticket, listing.length);
   }
 
   #number(ticket: Ticket, value: number): boolean {

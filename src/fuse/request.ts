@@ -3,7 +3,7 @@ import { RequestFlag, SetattrValid } from './abi/flags.ts';
 import { Opcode } from './abi/opcodes.ts';
 import { Header, Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
-import { DirectoryWriter } from './directory-writer.ts';
+import type { DirectoryWriter } from './directory-writer.ts';
 import { type Exchange, Stage } from './exchange.ts';
 import type { Input } from './input.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
@@ -42,7 +42,6 @@ export class Request {
   readonly #in: Input;
   readonly #words: Uint32Array;
   readonly #out: ReplyBuffer;
-  readonly #directory: DirectoryWriter;
   /** Room for the data of a reply, sent with replyData. */
   readonly data: Buffer;
   /** The bytes the request came in. Data of a WRITE or SETXATTR is at `inputOffset`. */
@@ -53,7 +52,6 @@ export class Request {
     this.#in = exchange.input;
     this.#words = exchange.input.words;
     this.#out = exchange.out;
-    this.#directory = new DirectoryWriter(exchange.out);
     this.data = exchange.out.data;
     this.input = exchange.input.bytes;
   }
@@ -125,6 +123,11 @@ export class Request {
   /** True for a WRITE that comes from the page cache, later than the write(2): uid, pid and fh are the kernel's guess. */
   get fromPageCache(): boolean {
     return this.opcode === Opcode.WRITE && (this.#in.u32(5) & RequestFlag.WRITE_CACHE) !== 0;
+  }
+
+  /** How many bytes READ, READDIR or READDIRPLUS ask for at most. */
+  get size(): number {
+    return Math.min(this.#in.u32(4), this.data.length);
   }
 
   /** Where the data of a WRITE begins in `input`. */
@@ -234,30 +237,30 @@ export class Request {
     this.#exchange.send(this.#out.number(value));
   }
 
-  /** Begins a listing: the session does so before it calls readdir. */
-  beginDirectory(size: number, plus: boolean): void {
-    this.#exchange.claim();
-    this.#directory.begin(size, plus);
-  }
-
   /**
    * Adds a name to the answer of readdir; `nextOffset` is what the next readdir begins with. Does not count as a lookup.
    *
    * @returns false when the answer is full: the name was not added.
    */
   addEntry(name: string, ino: number, type: number, nextOffset: number): boolean {
-    this.#exchange.claim();
-    return this.#directory.add(name, ino, type, nextOffset);
+    return this.#listing().add(name, ino, type, nextOffset);
   }
 
   /** The same with attributes. Where `plus` is set this counts as one lookup, so never use it for `.` and `..`. */
   addEntryPlus(name: string, entry: Entry, nextOffset: number): boolean {
-    this.#exchange.claim();
-    return this.#directory.addPlus(name, entry, nextOffset);
+    return this.#listing().addPlus(name, entry, nextOffset);
   }
 
   /** Sends what was added; nothing added is the end of the directory. */
   replyDirectory(): void {
-    this.#exchange.send(this.#directory.length);
+    this.#exchange.send(this.#listing().length);
+  }
+
+  /** The listing of this request; begun by its first use. */
+  #listing(): DirectoryWriter {
+    const { directory } = this.#exchange;
+    this.#exchange.claim();
+    if (!directory.begun) directory.begin(this.size, this.opcode === Opcode.READDIRPLUS);
+    return directory;
   }
 }

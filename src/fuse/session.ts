@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+import { endianness } from 'node:os';
 import { Errno } from '../errors/errno.ts';
 import { Opcode, opcodeCount, opcodeName, takesNoReply } from './abi/opcodes.ts';
 import { Header, Size } from './abi/structs.ts';
@@ -9,13 +11,15 @@ import { bodySizes, decodersFor } from './operations.ts';
 import { Request } from './request.ts';
 import { DeviceTransport, type Transport } from './transport.ts';
 
+const stderr = 2;
+
 /** What a session is told beside what it serves. */
 export interface SessionOptions extends ConnectionOptions {
   /** Called when a request was read, before it is looked at: the place to take messages of other threads in. */
   readonly beforeRequest?: () => void;
   /**
    * Called when a handler throws, forgets to answer, or answers wrongly (its caller got EIO), and for requests that cannot be understood.
-   * Default: a process warning.
+   * Default: a line on standard error. The thread's event loop stands still while run() serves, so console.log of a worker would show nothing.
    */
   readonly onError?: (error: unknown, opcode: number) => void;
 }
@@ -35,6 +39,7 @@ export class FuseSession {
 
   /** @param channel a descriptor of /dev/fuse that is mounted, or something that stands in for it. */
   constructor(channel: number | Transport, fs: FileSystem, options: SessionOptions = {}) {
+    if (endianness() !== 'LE') throw new Error('The FUSE protocol is implemented for little-endian machines only.');
     this.#fs = fs;
     this.#options = options;
     this.#exchange = new Exchange(typeof channel === 'number' ? new DeviceTransport(channel) : channel, maxWriteOf(options));
@@ -60,7 +65,7 @@ export class FuseSession {
     this.#fs.init?.(negotiated);
   }
 
-  /** Serves until the file system is unmounted. */
+  /** Serves until the file system is unmounted. The thread's event loop stands still meanwhile. */
   run(): void {
     while (this.handleOne());
   }
@@ -83,7 +88,7 @@ export class FuseSession {
     const exchange = this.#exchange;
     const { words } = exchange.input;
     const silent = takesNoReply(opcode) || (words[Header.unique] === 0 && words[Header.unique + 1] === 0);
-    exchange.stage = silent ? Stage.none : Stage.pending;
+    exchange.begin(silent ? Stage.none : Stage.pending);
     try {
       this.#options.beforeRequest?.();
       if (silent) this.#takeNotice(opcode);
@@ -173,7 +178,11 @@ export class FuseSession {
 
   #report(error: unknown, opcode = this.#request.opcode): void {
     const { onError } = this.#options;
-    if (onError === undefined) process.emitWarning(error instanceof Error ? error : String(error));
+    if (onError === undefined) writeSync(stderr, `nfio/fuse: ${opcodeName(opcode)}: ${describe(error)}\n`);
     else onError(error, opcode);
   }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

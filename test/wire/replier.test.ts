@@ -101,3 +101,14 @@ test('a reply that the kernel refuses becomes EIO, and is told', () => {
   assert.throws(() => replier.bytes(ticket, Buffer.from('abc')), { code: 'EINVAL' });
   assert.deepEqual(transport.replies, [reply(undefined, 5)]);
 });
+
+test('a listing stops at the size that was asked for', () => {
+  const { replier, transport, ticket } = make();
+  const taken: boolean[] = [];
+  const answered = replier.directory(ticket, { size: 70, plus: false }, (listing) => {
+    for (let at = 1; at <= 3; at += 1) taken.push(listing.addPlus('name', entry, at));
+  });
+  assert.equal(answered, true);
+  assert.deepEqual(taken, [true, true, false]);
+  assert.equal(transport.replies[0]?.length, 16 + 64);
+});
