@@ -1,21 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { snapshotWorld, type World } from '../test/support/leaks.ts';
 
-/** Compares the machine with how it was; the result is what was left behind, or undefined. */
-export type LeakCheck = () => string | undefined;
+/** Compares the machine with how it was; resolves to what was left behind, or undefined. */
+export type LeakCheck = () => Promise<string | undefined>;
+
+/** What ends by itself, such as the last process of a test, gets this long. */
+const graceMs = 2000;
 
 /** Remembers how the machine is before the tests. What disappears meanwhile is no leak. */
 export function startLeakCheck(): LeakCheck {
   const before = snapshotWorld();
-  return () => {
-    const left = Object.entries(snapshotWorld()).flatMap(([kind, things]) =>
-      added(things, before[kind] ?? []).map((thing) => `  ${kind}: ${thing}`),
-    );
-    return left.length === 0 ? undefined : left.join('\n');
+  return async () => {
+    const deadline = performance.now() + graceMs;
+    for (;;) {
+      const left = leftSince(before);
+      if (left.length === 0) return undefined;
+      if (performance.now() > deadline) return left.join('\n');
+      await sleep(100);
+    }
   };
 }
 
-/** What is in the second list more often than in the first. */
-function added(after: World[string], before: World[string]): readonly string[] {
+function leftSince(before: World): readonly string[] {
+  const kinds = Object.entries(snapshotWorld());
+  return kinds.flatMap(([kind, things]) => added(things, before[kind] ?? []).map((thing) => `  ${kind}: ${thing}`));
+}
+
+/** What is in the first list more often than in the second. */
+function added(after: readonly string[], before: readonly string[]): readonly string[] {
   const known = [...before];
   return after.filter((thing) => {
     const index = known.indexOf(thing);

@@ -45,7 +45,7 @@ export async function runTests(files: readonly string[], options: RunOptions): P
   const judged = async function* (source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
     for await (const event of condense(source)) {
       verdict.note(event);
-      if (isFirstOfSummary(event)) clean = finish(verdict, leaks, options);
+      if (isFirstOfSummary(event)) clean = await finish(verdict, leaks, options);
       yield event;
     }
   };
@@ -58,13 +58,13 @@ function isFirstOfSummary(event: TestEvent): boolean {
   return event.type === 'test:diagnostic' && event.data.file === undefined && event.data.message.startsWith('tests ');
 }
 
-/** Says, before the summary, what the summary does not. The result is whether nothing leaked. */
-function finish(verdict: Verdict, leaks: LeakCheck | undefined, options: RunOptions): boolean {
+/** Says, before the summary, what the summary does not. Resolves to whether nothing leaked. */
+async function finish(verdict: Verdict, leaks: LeakCheck | undefined, options: RunOptions): Promise<boolean> {
   if (verdict.skipped.length > 0) {
     console.log(`\nSkipped${options.skipsFail ? ' (a failure in CI)' : ''}:`);
     for (const line of verdict.skipped) console.log(`  ${line}`);
   }
-  const left = leaks?.();
+  const left = await leaks?.();
   if (left !== undefined) console.log(`\n✖ the tests left something behind:\n${left}`);
   return left === undefined;
 }

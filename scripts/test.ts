@@ -1,7 +1,7 @@
 // `npm test [-- FILE…]`: format, lint, layers, types, then the tests of all levels (or of the files named), one summary.
 import { checks, runCheck } from './checks.ts';
 import { runTests } from './run-tests.ts';
-import { selectTestFiles } from './test-files.ts';
+import { needsRoot, selectTestFiles } from './test-files.ts';
 
 const ci = Boolean(process.env['CI']);
 const isRoot = process.getuid?.() === 0;
@@ -17,7 +17,8 @@ async function main(): Promise<boolean> {
   if (!isRoot) {
     console.log('Not root: only the unit and wire tests run. The others make namespaces and mounts; run them with: sudo npm test');
   }
-  const tested = await runTests(selectTestFiles(named, { isRoot }), { skipsFail: ci, checkLeaks: isRoot });
+  const files = selectTestFiles(named, { isRoot });
+  const tested = await runTests(files, { skipsFail: ci, checkLeaks: isRoot && files.some(needsRoot) });
   if (ci && !isRoot) console.error('In CI every level has to run, and that needs root.');
   return checked && tested && !(ci && !isRoot);
 }
