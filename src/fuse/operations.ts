@@ -5,6 +5,9 @@ import { type Decoder, nameDecoders, type Served } from './decode-names.ts';
 import type { FileSystem, Method } from './file-system.ts';
 import type { Request } from './request.ts';
 
+/** ENOTTY (errno(3)). */
+const notTerminal = 25;
+
 /** What answers a request whose method a file system leaves out: an errno, or success of a kind. */
 type Missing = number | 'ok' | 'open' | 'statfs' | 'empty';
 
@@ -64,11 +67,12 @@ const operations: { readonly [name in OpcodeName]?: Operation } = {
 };
 
 /**
- * One function for each opcode. The others (BMAP, IOCTL, SYNCFS, TMPFILE, STATX, …) are ENOSYS: Linux remembers it, and answers
- * with what it knows itself or the errno that fits (ENOTTY, EOPNOTSUPP).
+ * One function for each opcode. Those without a method (BMAP, SYNCFS, TMPFILE, STATX, …) are ENOSYS: Linux remembers it, and answers with what it
+ * knows itself or the errno that fits. IOCTL it does not remember, and ENOTTY is what isatty(3) expects.
  */
 export function decodersFor(fs: FileSystem): Decoder[] {
   const table = new Array<Decoder>(opcodeCount).fill(unsupported);
+  table[Opcode.IOCTL] = missing(notTerminal);
   for (const [name, operation] of Object.entries(operations)) {
     table[Opcode[name as OpcodeName]] = fs[operation.method] === undefined ? missing(operation.missing) : operation.decode;
   }
