@@ -2,13 +2,15 @@ import { constants, createReadStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { Errno, errnoOf } from '../errors/index.ts';
 import { accessFailure, creationFailure, operationFailure, type VnfOperation } from './vnf-failure.ts';
 import type { VnfPlace } from './vnf-path.ts';
 
 /** Makes the directory of an instance, and that of its type unless it is there. */
 export async function makeVnf(vnf: VnfPlace, mode: number): Promise<void> {
   try {
-    await mkdir(dirname(vnf.path), { recursive: true });
+    // Not `recursive`, which makes ENOENT of the ENOSYS that says there is no such type.
+    await mkdir(dirname(vnf.path)).catch(unlessThere);
     await mkdir(vnf.path, { mode });
   } catch (cause) {
     throw creationFailure(vnf, cause);
@@ -35,4 +37,8 @@ export async function writeVnfFile(vnf: VnfPlace, file: string, value: string, o
     const said = await readVnfFile(vnf, 'error').catch(() => '');
     throw operationFailure({ vnf, operation, said: said.trimEnd() }, cause);
   }
+}
+
+function unlessThere(cause: unknown): void {
+  if (errnoOf(cause) !== Errno.EEXIST) throw cause;
 }
