@@ -23,21 +23,33 @@ const link = `mkdir -p ${directory}; for f in /etc/nfio/*; do [ "$f" = /etc/nfio
 
 const maxBytes = 1024 * 1024;
 
-/** Longest that a service may take from its start until it can be told to reload, seconds. */
+/** Longest that a service may take from its start until it can be told to reload, and longest that a refused one stays. Seconds. */
 const patience = 5;
 
 /**
- * Takes the configuration, then becomes the service. When that ends at once, most probably because of its configuration, the guest
- * stays a moment: apply() can then ask what is wrong with it.
+ * Takes the configuration, checks it, and becomes the service. "$1" is the number of words of the service's command, which come next;
+ * those of the check follow. A guest whose configuration is refused stays a moment: apply() can then ask what is wrong with it.
  */
-const serve = `${link}; cp /etc/nfio/nf_conf ${active} && "$@"; status=$?; sleep ${patience}; exit $status`;
+const serve = `${link}; cp /etc/nfio/nf_conf ${active} || exit 1
+n=$1; shift
+if (shift "$n"; exec "$@"); then
+  i=0; while [ $i -lt "$n" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
+  shift $(($# - n))
+  exec "$@"
+fi
+sleep ${patience}; exit 1`;
 
 /** Writes standard input to the file "$1" whole, and becomes the rest of the arguments. */
 const stage = `${link}; cat > "$1.new" && mv "$1.new" "$1" && shift && exec "$@"`;
 
+/** Does that, and repeats the rest of the arguments until they succeed: a service that has just started may not listen yet. */
+const stageAndReload = `${link}; cat > "$1.new" && mv "$1.new" "$1" && shift || exit 1
+i=0; until "$@" >/dev/null 2>&1; do i=$((i + 1)); [ $i -lt ${patience * 20} ] || exec "$@"; sleep 0.05; done`;
+
 /** The main process of a guest that runs the service. */
 export function serviceCommand(program: CheckedProgram): readonly string[] {
-  return ['/bin/sh', '-c', serve, 'nfio-service', ...program.run(active)];
+  const run = program.run(active);
+  return ['/bin/sh', '-c', serve, 'nfio-service', String(run.length), ...run, ...program.check(active)];
 }
 
 /**
@@ -58,19 +70,12 @@ export function programChecked(program: CheckedProgram): ConfigLanguage {
       if (guest !== undefined) await check(text, guest);
     },
     async apply({ text }, guest) {
-      const unchanged = await guest.execute({ argv: ['cmp', '-s', '-', active], stdin: text });
       await check(text, guest);
-      const argv = ['/bin/sh', '-c', stage, 'nfio-apply', active, ...program.reload(active)];
-      const reload = unchanged.exitCode === 0 ? await waitForService(program, guest) : await guest.execute({ argv, stdin: text });
-      if (reload.exitCode !== 0) throw refuse(`${program.name} did not take nf_conf: ${lastLine(`${reload.stdout}\n${reload.stderr}`)}`);
+      const argv = ['/bin/sh', '-c', stageAndReload, 'nfio-apply', active, ...program.reload(active)];
+      const { exitCode, stdout, stderr } = await guest.execute({ argv, stdin: text });
+      if (exitCode !== 0) throw refuse(`${program.name} does not run or did not take nf_conf: ${lastLine(`${stdout}\n${stderr}`)}`);
     },
   };
-}
-
-/** A service that has just been started is ready when it takes a reload of what it has already. */
-async function waitForService(program: CheckedProgram, guest: GuestAccess): ReturnType<GuestAccess['execute']> {
-  const script = `i=0; until "$@" >/dev/null 2>&1; do i=$((i + 1)); [ $i -lt ${patience * 10} ] || exec "$@"; sleep 0.1; done`;
-  return guest.execute({ argv: ['/bin/sh', '-c', script, 'nfio-wait', ...program.reload(active)] });
 }
 
 function complaintOf(program: CheckedProgram, output: string): string {
