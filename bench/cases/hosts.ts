@@ -13,29 +13,35 @@ const mininetScript = join(import.meta.dirname, '..', 'peers', 'mininet_hosts.py
 /** Prints the moments, in seconds, at which the hosts were begun, up, checked and gone. */
 const nfioScript = `
 cd "$1"
-action() {
-  local pids=() pid
-  for host in nf-types/host/h*; do echo "$1" >"$host/action" & pids+=($!); done
+each_host() {
+  local pids=() pid i
+  for ((i = 1; i <= count; i++)); do "$1" "$i" & pids+=($!); done
   for pid in "\${pids[@]}"; do wait "$pid"; done
 }
+start() {
+  local host=nf-types/host/h$1
+  mkdir -p "$host/ports/eth0"
+  echo lan >"$host/ports/eth0/network"
+  echo "10.99.1.$1/16" >"$host/ports/eth0/address"
+  echo activate >"$host/action"
+}
+remove() {
+  echo destroy >"nf-types/host/h$1/action"
+  rmdir "nf-types/host/h$1"
+}
+count=$2
 echo $EPOCHREALTIME
 mkdir networks/lan
 echo 10.99.0.0/16 >networks/lan/subnet
 mkdir -p nf-types/host
-mkdir $(seq -f nf-types/host/h%g 1 "$2")
-mkdir $(seq -f nf-types/host/h%g/ports/eth0 1 "$2")
-for ((i = 1; i <= $2; i++)); do
-  echo lan >nf-types/host/h$i/ports/eth0/network
-  echo 10.99.1.$i/16 >nf-types/host/h$i/ports/eth0/address
-done
-action activate
+each_host start
 echo $EPOCHREALTIME
-echo "ping -c 1 -W 5 10.99.1.$2" >nf-types/host/h1/command
+echo "ping -c 1 -W 5 10.99.1.$count" >nf-types/host/h1/command
 answer=$(cat nf-types/host/h1/command)
-[[ $answer == *" 0% packet loss"* ]] || { echo "h1 cannot reach h$2: $answer" >&2; exit 1; }
+[[ $answer == *" 0% packet loss"* ]] || { echo "h1 cannot reach h$count: $answer" >&2; exit 1; }
 echo $EPOCHREALTIME
-action destroy
-rmdir nf-types/host/h* networks/lan
+each_host remove
+rmdir networks/lan
 echo $EPOCHREALTIME`;
 
 /** Seconds that a run took; `check` is host 1's ping of the last host. */

@@ -7,7 +7,7 @@ import type { Workshop } from '../workshop.ts';
 const few = 10;
 const many = 10_000;
 const target = { limit: 1.2 };
-const makeInstances = 'mkdir "$1/nf-types/host"; cd "$1/nf-types/host"; seq -f "i%05g" 1 "$2" | xargs -n 500 mkdir';
+const makeInstances = 'mkdir "$1/nf-types/host"; cd "$1/nf-types/host"; seq -f "i%05g" 1 "$2" | xargs -P 8 -n 100 mkdir';
 
 /** Whether finding an instance costs more among ten thousand than among ten. */
 export const lookup: Benchmark = {
