@@ -3,3 +3,4 @@ export { FabricNetwork } from './fabric-network.ts';
 export { bridgeName, fabricName, fabricPortName, guestPortName, ipLine } from './names.ts';
 export { addressLine, gatewayLines, newPortLines } from './port-lines.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
+export { sealedStdio } from './sealed-stdio.ts';

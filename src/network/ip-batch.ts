@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { NfioError } from '../errors/index.ts';
 import { spawnError } from './run-program.ts';
+import { sealedStdio } from './sealed-stdio.ts';
 
 /** A command of ip-batch that failed. */
 export interface BatchFailure {
@@ -70,7 +71,9 @@ export class IpBatch implements Disposable {
   }
 
   #start(): ChildProcessByStdio<Writable, Readable, null> {
-    const child = spawn('nsenter', [`--net=${this.#netnsPath}`, '--', 'sh', '-c', script], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const child = spawn('nsenter', [`--net=${this.#netnsPath}`, '--', 'sh', '-c', script], {
+      stdio: sealedStdio(['pipe', 'pipe', 'ignore']),
+    }) as ChildProcessByStdio<Writable, Readable, null>;
     this.#child = child;
     this.#linesWritten = 0;
     this.#rest = '';

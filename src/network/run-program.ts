@@ -1,9 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { NfioError } from '../errors/index.ts';
+import { sealedStdio } from './sealed-stdio.ts';
 
 /** What each kind of output keeps at most when nobody takes it as it comes. */
 const maxKeptBytes = 1024 * 1024;
+
+/** After the end of a program its output has ended when nothing came for so long, and at the latest then. */
+const quietMs = 200;
+const drainTimeoutMs = 2000;
 
 /** Debian package of each program that nf.io runs. */
 const packages: Readonly<Record<string, string>> = {
@@ -43,7 +48,8 @@ export interface RunResult {
  */
 export function runProgram(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> {
   if (options.signal.aborted) return Promise.reject(new NfioError('InterruptedError', { cause: options.signal.reason }));
-  const child = spawn(argv[0], argv.slice(1), { detached: true, stdio: 'pipe', env: options.env });
+  const stdio = sealedStdio(['pipe', 'pipe', 'pipe']);
+  const child = spawn(argv[0], argv.slice(1), { detached: true, stdio, env: options.env }) as ChildProcessWithoutNullStreams;
   const kept = { stdout: new KeptOutput(), stderr: new KeptOutput() };
   for (const stream of ['stdout', 'stderr'] as const) {
     const take = options.onOutput;
@@ -58,11 +64,31 @@ export function runProgram(argv: readonly [string, ...string[]], options: RunOpt
       options.signal.removeEventListener('abort', abort);
       reject(spawnError(argv[0], cause));
     });
-    child.once('close', (code, signal) => {
+    whenDone(child, (status) => {
       options.signal.removeEventListener('abort', abort);
       if (options.signal.aborted) reject(new NfioError('InterruptedError', { cause: options.signal.reason }));
-      else resolve({ exitCode: exitStatus(code, signal), stdout: kept.stdout.text(), stderr: kept.stderr.text() });
+      else resolve({ exitCode: status, stdout: kept.stdout.text(), stderr: kept.stderr.text() });
     });
+  });
+}
+
+/**
+ * Calls back once the program has ended and its output is read. What it left in the background may hold the output open, even
+ * write to it: that is waited for only while the last of it arrives.
+ */
+function whenDone(child: ChildProcessWithoutNullStreams, callback: (exitCode: number) => void): void {
+  child.once('exit', (code, signal) => {
+    const end = performance.now() + drainTimeoutMs;
+    const finish = (): void => {
+      clearTimeout(quiet);
+      child.removeListener('close', finish);
+      for (const stream of [child.stdout, child.stderr]) stream.removeListener('data', more).destroy();
+      callback(exitStatus(code, signal));
+    };
+    const more = (): void => void (performance.now() > end ? finish() : quiet.refresh());
+    const quiet = setTimeout(finish, quietMs);
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', more);
+    child.once('close', finish);
   });
 }
 

@@ -185,6 +185,14 @@ function describeExecution(at: () => HypervisorWorld, running: Running): void {
     equal(env.stdout, 'x y\n');
   });
 
+  it('does not wait for what a command leaves in the background', async () => {
+    const spec = await running();
+    const begin = performance.now();
+    equal((await at().sh(spec, 'sleep 4712 & echo done')).stdout, 'done\n');
+    ok(performance.now() - begin < 1500);
+    equal((await at().sh(spec, "ps -eo args | grep -c '[s]leep 4712'")).stdout.trim(), '1');
+  });
+
   it('streams 1 MiB of output whole and in order', async () => {
     const spec = await running();
     let bytes = 0;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { spawnError } from '../../network/index.ts';
+import { sealedStdio, spawnError } from '../../network/index.ts';
 import { boundingSet, guestCapabilities } from './capabilities.ts';
 import { openLog } from './guest-files.ts';
 import { guestLabel } from './guest-scripts.ts';
@@ -44,7 +44,7 @@ export async function launch(spec: GuestSpec, options: LaunchOptions): Promise<L
     const child = spawn('sh', [join(options.runDir, 'guest-start.sh'), ...initArguments(spec, options.mountId)], {
       cwd: '/',
       detached: true,
-      stdio: ['ignore', log.fd, log.fd, 'pipe'],
+      stdio: sealedStdio(['ignore', log.fd, log.fd, 'pipe']),
       env: launchEnvironment(spec, options),
     });
     return await handshake(child, options.signal);
