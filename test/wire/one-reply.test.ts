@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { type FileSystem, Opcode, type Request } from '../../src/fuse/index.ts';
 import { failure, reply, request, Wire } from '../support/wire.ts';
@@ -198,4 +199,13 @@ test('a missing method answers what the opcode table says', () => {
   }
   for (const opcode of [Opcode.FORGET, Opcode.BATCH_FORGET, Opcode.INTERRUPT]) assert.deepEqual(wire.serve(request(opcode, body)), []);
   assert.deepEqual(wire.errors, []);
+});
+
+test('without onError a report goes to standard error, at once, from a thread whose event loop stands still', () => {
+  const program = `import { FuseSession } from ${JSON.stringify(new URL('../../src/fuse/index.ts', import.meta.url).href)};
+    const transport = { read: (buffer) => (buffer.set([40, 0, 0, 0, 5, 0, 0, 0, 2]), 40), write: () => process.kill(process.pid, 'SIGKILL') };
+    new FuseSession(transport, {}).run();`;
+  const { stderr, signal } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', timeout: 10_000 });
+  assert.equal(signal, 'SIGKILL');
+  assert.match(stderr, /^nfio\/fuse: READLINK: Error: A request for READLINK came before INIT\./);
 });
