@@ -33,7 +33,7 @@ export class ConfigSaver {
    * @throws ConfigurationError (EINVAL) naming the line; the running configuration stays.
    */
   async apply(serial: number, name: string, signal: AbortSignal): Promise<void> {
-    await this.#model.recordVnf(serial, name, () =>
+    await this.#model.recordVnf(serial, 'save', () =>
       this.#model.runtime(serial).lane.run(async () => {
         const vnf = this.#model.vnf(serial);
         if (this.#model.state(vnf) !== 'running') return;

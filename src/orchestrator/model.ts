@@ -113,10 +113,12 @@ export class Model {
 
   /** Makes the directory behind rfs/: empty as long as no guest ran. */
   async makeRoot(vnf: VnfRecord): Promise<void> {
-    await mkdir(this.#rootPath(this.ref(vnf)), { recursive: true, mode: 0o755 });
+    await mkdir(this.rootPath(vnf), { recursive: true, mode: 0o755 });
   }
 
-  #rootPath(ref: GuestRef): string {
+  /** The directory behind rfs/. */
+  rootPath(vnf: VnfRecord): string {
+    const ref = this.ref(vnf);
     return this.parts.driver.rootDir(ref) ?? `${ref.guestDir}/root`;
   }
 
@@ -198,7 +200,7 @@ export class Model {
       countsDrops: middlebox?.configuration?.language.drops !== undefined,
       paths: {
         config: this.parts.store.configDir(vnf),
-        root: this.#rootPath(ref),
+        root: this.rootPath(vnf),
         log: this.parts.driver.logPath(ref),
         output: outputPath(ref),
       },

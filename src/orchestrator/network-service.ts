@@ -1,6 +1,7 @@
 import { checkNetwork, checkPort, portPath } from '../domain/addressing.ts';
 import { checkName } from '../domain/names.ts';
 import { planSegment } from '../domain/port-plan.ts';
+import { noContents } from '../domain/ports/state.ts';
 import type { NetworkRecord, Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -29,7 +30,7 @@ export class NetworkService {
       }
       const serial = this.#model.parts.store.nextSerial();
       const record: NetworkRecord = { kind: 'network', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
-      await this.#model.parts.store.create(record);
+      await this.#model.parts.store.create(record, noContents);
       this.#model.inventory.put(record);
       this.#model.publishNetwork(record);
       return record;

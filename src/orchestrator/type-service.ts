@@ -1,4 +1,5 @@
 import { checkName } from '../domain/names.ts';
+import { noContents } from '../domain/ports/state.ts';
 import type { Ownership, TypeRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
@@ -27,7 +28,7 @@ export class TypeService {
     const record: TypeRecord = { kind: 'type', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
     this.#model.inventory.put(record);
     try {
-      await this.#model.parts.store.create(record);
+      await this.#model.parts.store.create(record, noContents);
     } catch (error) {
       this.#model.inventory.remove(record);
       throw error;

@@ -1,5 +1,3 @@
-import { chown, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { HookCaller } from '../domain/middlebox.ts';
 import { checkName } from '../domain/names.ts';
 import type { Ownership, VnfRecord } from '../domain/records.ts';
@@ -39,8 +37,11 @@ export class VnfService {
         deployed: false,
         inconsistent: false,
       };
-      await this.#model.parts.store.create(record);
-      await this.#fill(record);
+      const { configuration } = middlebox;
+      await this.#model.parts.store.create(record, {
+        files: configuration === undefined ? {} : { nf_conf: configuration.default },
+        directories: [this.#model.rootPath(record)],
+      });
       this.#model.inventory.put(record);
       try {
         await middlebox.hooks?.mkdir?.(this.#model.instance(record, new AbortController().signal), options.caller);
@@ -62,17 +63,6 @@ export class VnfService {
       throw new NfioError('BusyError', { message: `${key} exists already`, errno: 'EEXIST' });
     }
     this.#making.add(key);
-  }
-
-  /** The files a new VNF has: its configuration, as its owner's, and the directory of its root file system. */
-  async #fill(record: VnfRecord): Promise<void> {
-    const configuration = this.#model.middlebox(record.type).configuration;
-    if (configuration !== undefined) {
-      const path = join(this.#model.parts.store.configDir(record), 'nf_conf');
-      await writeFile(path, configuration.default, { mode: 0o644 });
-      await chown(path, record.uid, record.gid);
-    }
-    await this.#model.makeRoot(record);
   }
 
   async #discard(record: VnfRecord): Promise<void> {

@@ -1,12 +1,13 @@
 import { closeSync, existsSync, mkdirSync } from 'node:fs';
-import { chown, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from '../domain/ports/logger.ts';
-import type { StateStore } from '../domain/ports/state.ts';
+import type { NewContents, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
-import { replaceFile, stateWriteError, syncDirectory } from './durable-file.ts';
+import { stateWriteError, syncDirectory } from './durable-file.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
 import { lockRoot, openRoot, type RootHeader, writeHeader } from './root-directory.ts';
+import { Writer } from './writer.ts';
 
 /** Name of an object's record in its directory. It begins with a dot, as no object's name can. */
 const recordName = '.record.json';
@@ -30,6 +31,7 @@ export class FileStore implements StateStore {
   readonly #root: string;
   readonly #lock: number | undefined;
   readonly #logger: Logger;
+  readonly #writer = new Writer();
   readonly #writing = new Map<string, Writing>();
   readonly #lazy = new Map<string, StoredRecord>();
   #lazyTimer: NodeJS.Timeout | undefined;
@@ -56,7 +58,7 @@ export class FileStore implements StateStore {
     const lock = options.locked ? undefined : lockRoot(root);
     try {
       const header = await openRoot(root);
-      await writeHeader(root, { ...header, serialLimit: header.serialLimit + serialBlock });
+      writeHeader(root, { ...header, serialLimit: header.serialLimit + serialBlock });
       await rm(join(root, 'trash'), { recursive: true, force: true });
       mkdirSync(join(root, 'trash'), { mode: 0o700 });
       return new FileStore(root, { header, lock, logger: options.logger });
@@ -92,27 +94,22 @@ export class FileStore implements StateStore {
     this.#serial += 1;
     // Half a block ahead of need, so that the header is durable long before its serials are used.
     if (this.#serial > this.#header.serialLimit + serialBlock / 2) {
+      writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial + serialBlock });
       this.#header = { ...this.#header, serialLimit: this.#serial };
-      writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial + serialBlock }).catch((error: Error) => {
-        this.#logger.error(error.message);
-      });
     }
     return serial;
   }
 
-  async create(record: StoredRecord): Promise<void> {
-    const target = join(this.#root, recordKey(record));
-    const building = join(this.#root, 'trash', `new-${idOf(record.serial)}`);
-    try {
-      await mkdir(record.kind === 'vnf' ? join(building, 'config') : building, { recursive: true, mode: 0o755 });
-      if (record.kind === 'vnf') await chown(join(building, 'config'), record.uid, record.gid);
-      await replaceFile(join(building, recordName), encodeRecord(record));
-      await rename(building, target);
-      await syncDirectory(dirname(target));
-    } catch (error) {
-      await rm(building, { recursive: true, force: true });
-      throw stateWriteError(target, error);
-    }
+  create(record: StoredRecord, contents: NewContents): Promise<void> {
+    const { uid, gid } = record;
+    const directory = {
+      building: join(this.#root, 'trash', `new-${idOf(record.serial)}`),
+      target: join(this.#root, recordKey(record)),
+      record: { name: recordName, text: encodeRecord(record) },
+      userFiles: record.kind === 'vnf' ? { name: 'config', uid, gid, files: contents.files } : undefined,
+      directories: contents.directories,
+    };
+    return this.#writer.run({ kind: 'make', directory });
   }
 
   update(record: StoredRecord, options?: { readonly lazily: boolean }): Promise<void> {
@@ -137,7 +134,7 @@ export class FileStore implements StateStore {
 
   async #write(key: string, record: StoredRecord): Promise<void> {
     try {
-      await replaceFile(join(this.#root, key, recordName), encodeRecord(record));
+      await this.#writer.run({ kind: 'replace', path: join(this.#root, key, recordName), text: encodeRecord(record) });
     } finally {
       this.#writeNext(key);
     }
@@ -171,7 +168,7 @@ export class FileStore implements StateStore {
       throw stateWriteError(recordKey(to), error);
     });
     await this.update(to);
-    await syncDirectory(dirname(join(this.#root, recordKey(to))));
+    syncDirectory(dirname(join(this.#root, recordKey(to))));
   }
 
   async remove(record: StoredRecord): Promise<void> {
@@ -181,7 +178,7 @@ export class FileStore implements StateStore {
     const doomed = join(this.#root, 'trash', idOf(record.serial));
     try {
       await rename(join(this.#root, key), doomed);
-      await syncDirectory(dirname(join(this.#root, key)));
+      syncDirectory(dirname(join(this.#root, key)));
     } catch (error) {
       throw stateWriteError(key, error);
     }
@@ -206,7 +203,8 @@ export class FileStore implements StateStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writeLazy();
     for (const key of [...this.#writing.keys()]) await this.#settle(key);
-    if (existsSync(this.#root)) await writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
+    await this.#writer[Symbol.asyncDispose]();
+    if (existsSync(this.#root)) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
     if (this.#lock !== undefined) closeSync(this.#lock);
   }
 }

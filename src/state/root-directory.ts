@@ -76,9 +76,14 @@ export async function openRoot(root: string): Promise<RootHeader> {
   return { ...header, format: currentFormat };
 }
 
-/** Makes the header durable. */
-export async function writeHeader(root: string, header: RootHeader): Promise<void> {
-  await replaceFile(join(root, 'nfio.json'), `${JSON.stringify(header, undefined, 2)}\n`);
+/** Makes the header durable. @throws StateWriteError */
+export function writeHeader(root: string, header: RootHeader): void {
+  const path = join(root, 'nfio.json');
+  try {
+    replaceFile(path, `${JSON.stringify(header, undefined, 2)}\n`);
+  } catch (error) {
+    throw stateWriteError(path, error);
+  }
 }
 
 async function readHeader(root: string): Promise<RootHeader | undefined> {

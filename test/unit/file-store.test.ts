@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { noContents } from '../../src/domain/ports/state.ts';
 import type { VnfRecord } from '../../src/domain/records.ts';
 import { FileStore } from '../../src/state/file-store.ts';
 
@@ -34,9 +35,9 @@ const vnf = (store: FileStore, settings: Record<string, string> = {}): VnfRecord
 
 test('what was created and updated is there after reopening', async () => {
   const store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   await store.update({ ...record, settings: { 'machine/ip': '10.0.0.1' } });
   await store[Symbol.asyncDispose]();
 
@@ -55,9 +56,9 @@ test('what was created and updated is there after reopening', async () => {
 
 test('of many updates at once all resolve and the last one stays', async () => {
   await using store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   await Promise.all(Array.from({ length: 50 }, (_, index) => store.update({ ...record, settings: { n: String(index) } })));
   const [, loaded] = await store.load();
   assert.equal(loaded?.settings.n, '49');
@@ -65,9 +66,9 @@ test('of many updates at once all resolve and the last one stays', async () => {
 
 test('a lazy update is written on close', async () => {
   const store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   await store.update({ ...record, uid: 1000 }, { lazily: true });
   await store[Symbol.asyncDispose]();
   await using again = await open();
@@ -112,9 +113,9 @@ test('a root of an older version is brought up to date', async () => {
 
 test('a damaged record is left out with a line in the log, the others are loaded', async () => {
   await using store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   writeFileSync(join(root, 'nf-types/host/a/.record.json'), '{"kind":"vnf"');
   assert.deepEqual(
     (await store.load()).map((each) => each.name),
@@ -125,9 +126,9 @@ test('a damaged record is left out with a line in the log, the others are loaded
 
 test('rename moves the user files, and the directory names the object', async () => {
   await using store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   writeFileSync(join(store.configDir(record), 'nf_conf'), 'mine');
   await store.rename(record, { ...record, name: 'b' });
   assert.equal(readFileSync(join(store.configDir({ ...record, name: 'b' }), 'nf_conf'), 'utf8'), 'mine');
@@ -136,9 +137,9 @@ test('rename moves the user files, and the directory names the object', async ()
 
 test('remove takes the user files with it', async () => {
   await using store = await open();
-  await store.create(type(store));
+  await store.create(type(store), noContents);
   const record = vnf(store);
-  await store.create(record);
+  await store.create(record, noContents);
   await store.remove(record);
   assert.deepEqual(
     (await store.load()).map((each) => each.name),

@@ -2,4 +2,4 @@ export type * from './hypervisor.ts';
 export type * from './logger.ts';
 export type * from './middlebox-source.ts';
 export type * from './network.ts';
-export type * from './state.ts';
+export * from './state.ts';

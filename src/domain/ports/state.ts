@@ -1,5 +1,16 @@
 import type { StoredRecord } from '../records.ts';
 
+/** What a new object has from the start. */
+export interface NewContents {
+  /** Text of its user files, by name. */
+  readonly files: Readonly<Record<string, string>>;
+  /** Directories on this machine that it needs. */
+  readonly directories: readonly string[];
+}
+
+/** An object with nothing but its record. */
+export const noContents: NewContents = { files: {}, directories: [] };
+
 /**
  * Where truth is kept. Made so that a backend shared by several machines fits: nothing here assumes a local
  * disk, and changes may come from elsewhere.
@@ -11,8 +22,8 @@ export interface StateStore extends AsyncDisposable {
   load(): Promise<readonly StoredRecord[]>;
   /** A serial that no object of this root has or had. */
   nextSerial(): number;
-  /** Makes a new object with its directory of user files, all or nothing. */
-  create(record: StoredRecord): Promise<void>;
+  /** Makes a new object with its directory of user files, all or nothing. Durable when it resolves. */
+  create(record: StoredRecord, contents: NewContents): Promise<void>;
   /** Replaces a record. Durable when it resolves, unless `lazily`: then soon, and at the latest on close. */
   update(record: StoredRecord, options?: { readonly lazily: boolean }): Promise<void>;
   /** Gives an object another name, with all its user files, atomically. */
