@@ -79,7 +79,7 @@ export class FuseSession {
       return false;
     }
     input.length = length;
-    if (length < Size.inHeader) this.#report(new Error(`A request of ${length} bytes was dropped: it has no whole header.`));
+    if (length < Size.inHeader) this.#report(new Error(`A request of ${length} bytes was dropped: it has no whole header.`), 0);
     else this.#serve(input.words[Header.opcode] as number);
     return true;
   }
@@ -177,10 +177,18 @@ export class FuseSession {
   }
 
   #report(error: unknown, opcode = this.#request.opcode): void {
-    const { onError } = this.#options;
-    if (onError === undefined) writeSync(stderr, `nfio/fuse: ${opcodeName(opcode)}: ${describe(error)}\n`);
-    else onError(error, opcode);
+    try {
+      (this.#options.onError ?? writeReport)(error, opcode);
+    } catch (failure) {
+      // A reporter that fails must not end the loop: clients wait for it.
+      writeReport(failure, opcode);
+      writeReport(error, opcode);
+    }
   }
+}
+
+function writeReport(error: unknown, opcode: number): void {
+  writeSync(stderr, `nfio/fuse: ${opcodeName(opcode)}: ${describe(error)}\n`);
 }
 
 function describe(error: unknown): string {

@@ -209,3 +209,15 @@ test('without onError a report goes to standard error, at once, from a thread wh
   assert.equal(signal, 'SIGKILL');
   assert.match(stderr, /^nfio\/fuse: READLINK: Error: A request for READLINK came before INIT\./);
 });
+
+test('a reporter that throws ends nothing', () => {
+  const onError = (): void => {
+    throw new Error('the reporter failed');
+  };
+  const wire = new Wire(
+    serving(() => {}),
+    { onError },
+  );
+  assert.deepEqual(wire.serve(readlink), [reply(undefined, 5)]);
+  assert.deepEqual(wire.serve(readlink), [reply(undefined, 5)]);
+});
