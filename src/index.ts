@@ -26,4 +26,5 @@ export { type GuestSpecOptions, makeGuestSpec } from './library/guest-spec.ts';
 export { HypervisorFactory, type HypervisorOptions, type HypervisorType } from './library/hypervisor-factory.ts';
 export { Nfio, type NfioOptions } from './library/nfio.ts';
 export { type InstanceConfiguration, VnfsOperations } from './library/vnfs-operations.ts';
+export { type CheckedProgram, nftables, programChecked, routes, serviceCommand, trafficControl } from './middleboxes/languages/index.ts';
 export { Fabric, FabricNetwork } from './network/index.ts';
