@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import {
+  Fabric,
+  FabricNetwork,
+  type GuestSpec,
+  HypervisorFactory,
+  makeGuestSpec,
+  Nfio,
+  NfioError,
+  type PortSpec,
+  type SegmentSpec,
+} from '../../src/index.ts';
+import { assertNoLeaks, snapshotWorld } from '../support/leaks.ts';
+
+const skip = process.getuid?.() === 0 ? false : 'mounts and guests need root';
+const vnf = 'nf-types/host/h';
+
+function is(code: string, number?: number): (error: unknown) => boolean {
+  return (error) => error instanceof NfioError && error.code === code && error.originalNumber === number;
+}
+
+describe('a tree, mounted and used by a program', { skip, timeout: 60_000 }, () => {
+  let directory: string;
+  let nfio: Nfio;
+  let world: ReturnType<typeof snapshotWorld>;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nfio-library-'));
+    world = snapshotWorld(directory);
+    await mkdir(join(directory, 'mnt'));
+    nfio = new Nfio({ mountpoint: join(directory, 'mnt'), root: join(directory, 'root') });
+    await nfio.mount();
+  });
+
+  after(async () => {
+    if (nfio.mounted) await nfio.vnfsOps.vnfsDestroyVnf(vnf).catch(() => undefined);
+    await nfio[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+    assertNoLeaks(world, directory);
+  });
+
+  test('an instance is made once, of a type that is there', async () => {
+    assert.equal(nfio.mounted, true);
+    await nfio.vnfsOps.vnfsCreateVnfInstance(vnf);
+    await assert.rejects(nfio.vnfsOps.vnfsCreateVnfInstance(vnf), is('VNFCreateError', 704));
+    await assert.rejects(nfio.vnfsOps.vnfsCreateVnfInstance('nf-types/nothing/x'), is('UnknownTypeError'));
+    await assert.rejects(nfio.vnfsOps.vnfsCreateVnfInstance('nf-types/host/No!'), is('InvalidNameError'));
+  });
+
+  test('undeployed it has no counters and runs nothing', async () => {
+    const ops = nfio.vnfsOps;
+    assert.equal(await ops.vnfsGetStatus(vnf), 'undeployed');
+    assert.deepEqual([await ops.vnfsGetRxBytes(vnf), await ops.vnfsGetId(vnf), await ops.vnfsGetIp(vnf)], [undefined, '', '']);
+    await assert.rejects(ops.vnfsExecuteInVnf(vnf, 'true'), is('VNFNotRunningError', 716));
+    await assert.rejects(
+      ops.vnfsStopVnf(vnf),
+      (error) => is('VNFStopError', 709)(error) && /host\/h: stop: .*undeployed/.test(String(error)),
+    );
+    await assert.rejects(ops.vnfsDeployNf('nf-types/host/none'), is('VNFNotFoundError', 702));
+  });
+
+  test('deployed it runs, is configured as the tree says, and counts', async () => {
+    const ops = nfio.vnfsOps;
+    await writeFile(join(nfio.mountpoint, vnf, 'machine/vm.vcpu'), '0.5');
+    await ops.vnfsDeployNf(vnf);
+    assert.equal(await ops.vnfsGetStatus(join(nfio.mountpoint, vnf)), 'running');
+    assert.ok(existsSync(`/proc/${await ops.vnfsGetId(vnf)}`), 'the identifier of a netns guest is a pid');
+    assert.deepEqual([await ops.vnfsGetRxBytes(vnf), await ops.vnfsGetTxBytes(vnf), await ops.vnfsGetPktDrops(vnf)], [0, 0, 0]);
+    const configuration = { nfInstanceName: 'h', nfType: 'host', ipAddress: '', imageName: '' };
+    assert.deepEqual(await ops.vnfsGetInstanceConfiguration(vnf), configuration);
+  });
+
+  test('commands give all they print; one that fails is an error, and its output stays', async () => {
+    const ops = nfio.vnfsOps;
+    assert.equal(await ops.vnfsExecuteInVnf(vnf, 'hostname; echo to stderr >&2'), 'h\nto stderr\n');
+    assert.equal((await ops.vnfsExecuteInVnf(vnf, 'head -c 1048576 /dev/zero | tr "\\0" x')).length, 1_048_576);
+    await assert.rejects(
+      ops.vnfsExecuteInVnf(vnf, 'echo no; exit 3'),
+      (error) => is('VNFCommandExecutionError', 703)(error) && /exit status 3/.test(String(error)),
+    );
+    assert.equal(await readFile(join(nfio.mountpoint, vnf, 'command'), 'utf8'), 'no\n');
+  });
+
+  test('goes through its states', async () => {
+    const ops = nfio.vnfsOps;
+    const first = await ops.vnfsGetId(vnf);
+    await ops.vnfsPauseVnf(vnf);
+    assert.equal(await ops.vnfsGetStatus(vnf), 'paused');
+    await assert.rejects(ops.vnfsExecuteInVnf(vnf, 'true'), is('VNFNotRunningError', 716));
+    await ops.vnfsUnpauseVnf(vnf);
+    await ops.vnfsRestartVnf(vnf);
+    assert.equal(await ops.vnfsGetStatus(vnf), 'running');
+    assert.notEqual(await ops.vnfsGetId(vnf), first);
+    await ops.vnfsStopVnf(vnf);
+    assert.match(await ops.vnfsGetStatus(vnf), /^exited/);
+    await ops.vnfsStartVnf(vnf);
+    await ops.vnfsDestroyVnf(vnf);
+    assert.equal(await ops.vnfsGetStatus(vnf), 'undeployed');
+  });
+
+  test('a mount in use, one that is there already and none at all are said in errors', async () => {
+    await assert.rejects(nfio.mount(), is('MountError'));
+    const user = await open(join(nfio.mountpoint, 'nf-types'));
+    await assert.rejects(nfio.unmount(), is('BusyError'));
+    await user.close();
+    await nfio.unmount();
+    assert.equal(nfio.mounted, false);
+    await assert.rejects(nfio.unmount(), is('MountError'));
+    await assert.rejects(nfio.vnfsOps.vnfsGetStatus(vnf), is('VNFNotFoundError', 702));
+    await nfio.mount();
+    assert.equal(await nfio.vnfsOps.vnfsGetStatus(vnf), 'undeployed');
+  });
+});
+
+describe('a hypervisor without a mount', { skip, timeout: 60_000 }, () => {
+  const mountId = `l${randomBytes(4).toString('hex').slice(0, 7)}`;
+  const segment: SegmentSpec = { id: 'seg001', name: 'lan', uplink: '' };
+  const network = new FabricNetwork(new Fabric(mountId));
+  const signal = AbortSignal.timeout(50_000);
+  let directory: string;
+  let world: ReturnType<typeof snapshotWorld>;
+  let guests: readonly GuestSpec[];
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nfio-library-'));
+    world = snapshotWorld(mountId, directory);
+    guests = await Promise.all([1, 2].map(guest));
+    new HypervisorFactory('netns', { mountId, runDir: join(directory, 'run') });
+  });
+
+  after(async () => {
+    const driver = HypervisorFactory.getHypervisorInstance();
+    for (const spec of guests) await driver.destroy(spec, { force: true, signal });
+    await network.removeSegment(segment, signal);
+    await network.removeIfUnused(signal);
+    await network[Symbol.asyncDispose]();
+    await HypervisorFactory.disposeHypervisorInstance();
+    await rm(directory, { recursive: true, force: true });
+    assertNoLeaks(world, mountId, directory);
+  });
+
+  async function guest(number: number): Promise<GuestSpec> {
+    const base = join(directory, `guest${number}`);
+    await mkdir(join(base, 'config'), { recursive: true });
+    const port = makePort(number);
+    return makeGuestSpec({
+      id: `guest${number}`,
+      name: `g${number}`,
+      guestDir: join(base, 'guest'),
+      configDir: join(base, 'config'),
+      ports: [port],
+    });
+  }
+
+  function makePort(number: number): PortSpec {
+    const link = { mtu: undefined, up: true, rateBps: undefined, delayUsec: undefined, lossPercent: undefined };
+    const mac = `02:00:00:00:00:0${number}`;
+    return { id: `port0${number}`, name: 'eth0', segment, addresses: [`10.9.0.${number}/24`], gateway: undefined, mac, ...link };
+  }
+
+  test('deploys guests whose packets pass, and finds them again', async () => {
+    const driver = HypervisorFactory.getHypervisorInstance();
+    const [one, two] = guests as readonly [GuestSpec, GuestSpec];
+    for (const spec of guests) {
+      await driver.deploy(spec, signal);
+      await driver.start(spec, signal);
+    }
+    assert.equal(await driver.getIp(one, signal), '10.9.0.1');
+    const ping = await driver.executeInGuest(one, { argv: ['ping', '-c', '1', '-W', '5', '10.9.0.2'] }, { signal });
+    assert.equal(ping.exitCode, 0, ping.stdout + ping.stderr);
+
+    await HypervisorFactory.disposeHypervisorInstance();
+    new HypervisorFactory('netns', { mountId, runDir: join(directory, 'run') });
+    const next = HypervisorFactory.getHypervisorInstance();
+    await next.recover(guests, signal);
+    assert.deepEqual(next.guestStatus(two), { state: 'running', word: 'running' });
+  });
+});

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { afterEach, describe, test } from 'node:test';
+import { HypervisorBase, HypervisorFactory, type HypervisorType, NetnsDriver, NfioError } from '../../src/index.ts';
+
+afterEach(() => HypervisorFactory.disposeHypervisorInstance());
+
+describe('HypervisorFactory', () => {
+  test('asking before one was made is an error', () => {
+    assert.throws(() => HypervisorFactory.getHypervisorInstance(), { name: 'Error', message: /no hypervisor yet/ });
+  });
+
+  test('makes netns unless told otherwise, and hands it out', () => {
+    new HypervisorFactory();
+    const driver = HypervisorFactory.getHypervisorInstance();
+    assert.ok(driver instanceof NetnsDriver && driver instanceof HypervisorBase);
+    assert.equal(driver.name, 'netns');
+  });
+
+  test('the same type again is the same instance', () => {
+    new HypervisorFactory('netns');
+    const driver = HypervisorFactory.getHypervisorInstance();
+    new HypervisorFactory('netns', { mountId: 'another1' });
+    assert.equal(HypervisorFactory.getHypervisorInstance(), driver);
+  });
+
+  test('a second type is a RangeError, and the first stays', () => {
+    new HypervisorFactory('netns');
+    const driver = HypervisorFactory.getHypervisorInstance();
+    assert.throws(() => new HypervisorFactory('docker' as HypervisorType), { name: 'RangeError', message: /of type netns already/ });
+    assert.equal(HypervisorFactory.getHypervisorInstance(), driver);
+  });
+
+  test('a type that is not there is a TypeError that names those that are, and nothing is made', () => {
+    for (const type of ['xen', '', 'constructor', '__proto__']) {
+      assert.throws(() => new HypervisorFactory(type as HypervisorType), { name: 'TypeError', message: /there is: netns/ });
+      assert.throws(() => HypervisorFactory.getHypervisorInstance(), Error);
+    }
+  });
+
+  test('a mountId that cannot be part of names is refused', () => {
+    for (const mountId of ['', 'short', 'UPPER123', '../../et', 'ninechars']) {
+      assert.throws(
+        () => new HypervisorFactory('netns', { mountId }),
+        (error) => error instanceof NfioError && error.code === 'InvalidValueError',
+      );
+    }
+  });
+
+  test('once let go of, another can be made; letting go of none does nothing', async () => {
+    new HypervisorFactory('netns');
+    const first = HypervisorFactory.getHypervisorInstance();
+    await HypervisorFactory.disposeHypervisorInstance();
+    await HypervisorFactory.disposeHypervisorInstance();
+    assert.throws(() => HypervisorFactory.getHypervisorInstance(), Error);
+    new HypervisorFactory('netns');
+    assert.notEqual(HypervisorFactory.getHypervisorInstance(), first);
+  });
+});
+
+test('HypervisorBase itself is no hypervisor', () => {
+  const Base = HypervisorBase as unknown as new () => HypervisorBase;
+  assert.throws(() => new Base(), TypeError);
+});
