@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, readdir, realpath, stat } from 'node:fs/promises';
+import { access, mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { readMountTable } from './mount-table.ts';
 
@@ -52,6 +52,28 @@ function mountpointError(path: string, cause: unknown): NfioError {
   if (errno === Errno.ENOENT)
     return new NfioError('MountError', { errno: 'ENOENT', message: `${path} does not exist. Make it: mkdir -p ${path}`, cause });
   return new NfioError('MountError', { message: `${path} cannot be used as a mountpoint: ${(cause as Error).message}`, cause });
+}
+
+/** Makes the root directory if it is not there. Rejects with a sentence when it cannot be one. */
+export async function checkRoot(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const isFile = errnoOf(cause) === Errno.EEXIST || errnoOf(cause) === Errno.ENOTDIR;
+    const why = isFile ? 'is not a directory' : `cannot be made: ${(cause as NodeJS.ErrnoException).code}`;
+    throw new NfioError('StateWriteError', { message: `The root ${path} ${why}. Choose another directory with --root.`, cause });
+  }
+}
+
+/** Rejects with a sentence when a module directory that was named is not there. */
+export async function checkModules(path: string | undefined): Promise<void> {
+  if (path === undefined) return;
+  const isDirectory = await stat(path).then(
+    (info) => info.isDirectory(),
+    () => false,
+  );
+  if (isDirectory) return;
+  throw new NfioError('NotFoundError', { message: `${path} is not a directory of modules. Check --modules, or make it: mkdir -p ${path}` });
 }
 
 /** Rejects with a MountError when the kernel offers no FUSE here. */

@@ -96,6 +96,20 @@ describe('nfio mount and umount', () => {
     assert.equal(existsSync(root), false);
   });
 
+  test('a root or a module directory that cannot be one is said in a sentence', async () => {
+    const file = join(directory, 'plain');
+    await writeFile(file, '');
+    const badRoot = await nfio('mount', '--root', file, mountpoint);
+    assert.deepEqual(badRoot, {
+      status: 1,
+      out: '',
+      err: `nfio: The root ${file} is not a directory. Choose another directory with --root.\n`,
+    });
+    const badModules = await nfio('mount', '--root', root, '--modules', file, mountpoint);
+    assert.match(badModules.err, /^nfio: .*plain is not a directory of modules\. Check --modules, or make it: mkdir -p /);
+    assert.equal(await isMounted(), false);
+  });
+
   test('a second mount of the same root is refused', async () => {
     await mount();
     const second = join(directory, 'second');

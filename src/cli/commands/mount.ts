@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { defineCommand } from '../command.ts';
-import { checkFuseDevice, checkMountpoint, checkPrivilege } from '../preflight.ts';
+import { checkFuseDevice, checkModules, checkMountpoint, checkPrivilege, checkRoot } from '../preflight.ts';
 import { UsageError } from '../usage-error.ts';
 
 const hypervisors = ['netns', 'docker', 'libvirt'] as const;
@@ -13,7 +13,7 @@ export const mountCommand = defineCommand({
   operands: ['MOUNTPOINT'],
   options: {
     root: { type: 'string', value: 'DIR', aliases: ['nfio_root'], summary: 'Directory of all persistent state (default /var/lib/nfio)' },
-    hypervisor: { type: 'string', choices: hypervisors, summary: 'Where VNFs run unless their host says otherwise (default netns)' },
+    hypervisor: { type: 'string', choices: hypervisors, summary: 'Where VNFs run (default netns, the only one in this version)' },
     modules: { type: 'string', value: 'DIR', aliases: ['middlebox_module_root'], summary: 'Directory of your own middlebox modules' },
     foreground: { type: 'boolean', summary: 'Stay in the foreground, log to standard error, unmount on Ctrl-C' },
     'log-level': {
@@ -38,11 +38,15 @@ are found again. Only one mount can use a root at a time.`,
     await checkPrivilege('mount');
     const mountpoint = await checkMountpoint(resolve(operands[0] ?? ''));
     await checkFuseDevice();
+    const modules = values.modules === undefined ? undefined : resolve(values.modules);
+    await checkModules(modules);
+    const root = resolve(values.root ?? '/var/lib/nfio');
+    await checkRoot(root);
     const options = {
       mountpoint,
-      root: resolve(values.root ?? '/var/lib/nfio'),
+      root,
       hypervisor: hypervisors.find((name) => name === values.hypervisor) ?? 'netns',
-      ...(values.modules === undefined ? {} : { modules: resolve(values.modules) }),
+      ...(modules === undefined ? {} : { modules }),
       ...attrTimeout(values['attr-timeout']),
       logLevel: logLevels.find((level) => level === values['log-level']) ?? 'info',
       foreground: values.foreground,
