@@ -9,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { readMountTable } from '../../src/cli/mount-table.ts';
 import { findMount, isAlive } from '../../src/cli/mounts.ts';
 import { runProgram } from '../../src/cli/run-program.ts';
-import { nfio } from '../support/nfio-command.ts';
+import { nfio, nfioPath } from '../support/nfio-command.ts';
 
 let directory: string;
 let mountpoint: string;
@@ -66,6 +66,19 @@ describe('nfio mount and umount', () => {
     const result = await nfio('--nfio_root', root, '--nfio_mount', mountpoint, '--log_level', 'WARNING');
     assert.deepEqual({ status: result.status, err: result.err }, { status: 0, err: '' });
     assert.equal(await isMounted(), true);
+  });
+
+  test('in the foreground it stays until a signal ends it, and then unmounts', async () => {
+    const child = spawn(process.execPath, [nfioPath, 'mount', '--foreground', '--root', root, mountpoint], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
+    const deadline = Date.now() + 10_000;
+    while ((await findMount(mountpoint)) === undefined) {
+      assert.ok(Date.now() < deadline, 'it mounts');
+      await sleep(20);
+    }
+    child.kill('SIGTERM');
+    assert.equal(await ended, 0);
+    assert.equal(await isMounted(), false);
   });
 
   test('a symbolic link names the directory it leads to, for mount and umount', async () => {

@@ -8,12 +8,17 @@ export interface CommandResult {
   readonly err: string;
 }
 
-const binary = join(import.meta.dirname, '..', '..', 'bin', 'nfio');
+/** The command of this checkout. */
+export const nfioPath = join(import.meta.dirname, '..', '..', 'bin', 'nfio');
 
 /** Runs the nfio of this checkout as a user would, in a process of its own. It is killed after 30 s. */
 export function nfio(...argv: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [binary, ...argv], { stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000, killSignal: 'SIGKILL' });
+    const child = spawn(process.execPath, [nfioPath, ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 30_000,
+      killSignal: 'SIGKILL',
+    });
     const written = { out: '', err: '' };
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       written.out += text;
