@@ -71,7 +71,7 @@ async function main(argv: readonly string[]): Promise<number> {
     else rows.push(...measured);
   }
   if (options.json) console.log(JSON.stringify({ machine: describeMachine(), runs: options.runs, rows }, null, 2));
-  else if (rows.length > 0) console.log(`\n${renderTable(rows)}\n\n${describeMachine()}; medians of ${options.runs} runs.`);
+  else if (rows.length > 0) console.log(`\n${renderTable(rows)}\n\n${describeMachine()}; ${options.runs} runs.`);
   return failed || abort.signal.aborted ? 1 : 0;
 }
 

@@ -39,7 +39,8 @@ async function startFuseNative(workshop: Workshop): Promise<MountedServer> {
   try {
     await run(['npm', 'install', '--no-save', '--ignore-scripts', '--prefix', directory, `fuse-native@${fuseNativeVersion}`]);
   } catch (error) {
-    throw new Unavailable(`fuse-native could not be installed from the npm registry: ${(error as Error).message}`, { cause: error });
+    const reason = `fuse-native@${fuseNativeVersion} could not be fetched from the npm registry; npm view fuse-native says why.`;
+    throw new Unavailable(reason, { cause: error });
   }
   const module = join(directory, 'node_modules', 'fuse-native');
   if (!existsSync(join(module, 'prebuilds', `linux-${process.arch}`))) {
@@ -49,6 +50,12 @@ async function startFuseNative(workshop: Workshop): Promise<MountedServer> {
   return start(workshop, [process.execPath, source('hello-fuse-native.cjs'), module, mountpoint], mountpoint);
 }
 
+/** A peer that is installed and does not run here is as good as absent, and its row says so. */
 async function start(workshop: Workshop, argv: readonly string[], mountpoint: string): Promise<MountedServer> {
-  return workshop.use(await MountedServer.start(onOneCpu(argv), mountpoint));
+  try {
+    return workshop.use(await MountedServer.start(onOneCpu(argv), mountpoint));
+  } catch (cause) {
+    if (workshop.signal.aborted) throw cause;
+    throw new Unavailable(`It does not run here. ${(cause as Error).message.replace(/\s+/g, ' ')}`, { cause });
+  }
 }
