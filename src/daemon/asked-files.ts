@@ -14,12 +14,15 @@ export function moduleFile(middlebox: Middlebox, path: string): ModuleFile | und
   return middlebox.files?.find((file) => file.path === path);
 }
 
+/** How long what a size was told of is worth showing, milliseconds. */
+const promiseMs = 1000;
+
 /** Files whose content has to be asked for: of a guest's rule set, a remote engine, a module. */
 export class AskedFiles {
   readonly #orchestrator: Orchestrator;
   readonly #tree: Tree;
   /** What an open file showed at offset 0, so that the reads after it see the same. */
-  readonly #shown = new Map<number, Uint8Array>();
+  readonly #shown = new Map<number, { readonly content: Uint8Array; read: boolean; readonly sinceMs: number }>();
 
   constructor(orchestrator: Orchestrator, tree: Tree) {
     this.#orchestrator = orchestrator;
@@ -31,12 +34,26 @@ export class AskedFiles {
     part: { readonly fh: number; readonly offset: number; readonly size: number },
     signal: AbortSignal,
   ): Promise<Uint8Array> {
-    let content = part.offset === 0 ? undefined : this.#shown.get(part.fh);
-    if (content === undefined) {
-      content = await this.#ask(ticket.nodeid, signal);
-      this.#shown.set(part.fh, content);
-    }
+    const known = this.#shown.get(part.fh);
+    const promised = known !== undefined && !known.read && performance.now() - known.sinceMs < promiseMs;
+    const content = known !== undefined && (part.offset > 0 || promised) ? known.content : await this.#show(ticket, part.fh, signal);
+    const shown = this.#shown.get(part.fh);
+    if (shown !== undefined) shown.read = true;
     return content.subarray(Math.min(part.offset, content.length), Math.min(part.offset + part.size, content.length));
+  }
+
+  /** The size of an open file: that of what it showed, or of what it will show to who reads it now. */
+  async size(ticket: Ticket, fh: number, signal: AbortSignal): Promise<number | undefined> {
+    const known = this.#shown.get(fh);
+    if (known !== undefined && (known.read || performance.now() - known.sinceMs < promiseMs)) return known.content.length;
+    // What cannot be told now is said by the read that follows.
+    return (await this.#show(ticket, fh, signal).catch(() => undefined))?.length;
+  }
+
+  async #show(ticket: Ticket, fh: number, signal: AbortSignal): Promise<Uint8Array> {
+    const content = await this.#ask(ticket.nodeid, signal);
+    this.#shown.set(fh, { content, read: false, sinceMs: performance.now() });
+    return content;
   }
 
   release(fh: number): void {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from '../domain/ports/logger.ts';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import { Opcode } from '../fuse/abi/opcodes.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Replier } from '../fuse/replier.ts';
 import type { Ticket } from '../fuse/ticket.ts';
@@ -86,7 +87,7 @@ export class Gateway {
     const { ticket } = message;
     switch (message.op) {
       case 'mkdir':
-        return this.#replyEntry(ticket, await this.#changes.mkdir(ticket, message.name, message.mode));
+        return this.#replyEntry(ticket, await this.#changes.mkdir(ticket, message));
       case 'rmdir':
         await this.#changes.rmdir(ticket, message.name);
         break;
@@ -101,9 +102,17 @@ export class Gateway {
       case 'own':
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':
-        await this.#changes.write(ticket, { data: message.data, signal });
+        await this.#changes.write(ticket.nodeid, { data: message.data, signal });
         replier.write(ticket, message.data.length);
         return;
+      case 'restore':
+        await this.#changes.restore(message, signal);
+        break;
+      case 'empty':
+        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal });
+        return this.#replyEmptied(ticket);
+      case 'size':
+        return this.#replyAttr(ticket, this.#changes.file(ticket.nodeid), await this.#asked.size(ticket, message.fh, signal));
       case 'read':
         replier.bytes(ticket, await this.#asked.read(ticket, message, signal));
         return;
@@ -137,8 +146,14 @@ export class Gateway {
     this.#parts.replier.create(ticket, this.#entryOf(found), { fh, openFlags: OpenReplyFlag.DIRECT_IO });
   }
 
-  #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }): void {
-    this.#parts.replier.attr(ticket, attributesOf(view, spec), this.#parts.timeoutMs);
+  #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }, size?: number): void {
+    this.#parts.replier.attr(ticket, attributesOf(view, spec, size), spec.type === 'file' ? 0 : this.#parts.timeoutMs);
+  }
+
+  /** truncate(2) wants attributes, close(2) nothing. */
+  #replyEmptied(ticket: Ticket): void {
+    if (ticket.opcode === Opcode.SETATTR) this.#replyAttr(ticket, this.#changes.file(ticket.nodeid));
+    else this.#parts.replier.ok(ticket);
   }
 
   #entryOf({ view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }): Entry {
@@ -146,7 +161,7 @@ export class Gateway {
       nodeid: specialNodeid(view.serial, spec.index),
       generation: Math.floor(view.createdMs),
       entryTimeoutMs: this.#parts.timeoutMs,
-      attrTimeoutMs: this.#parts.timeoutMs,
+      attrTimeoutMs: spec.type === 'file' ? 0 : this.#parts.timeoutMs,
       attr: attributesOf(view, spec),
     };
   }

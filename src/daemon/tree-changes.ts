@@ -1,3 +1,4 @@
+import type { Ownership } from '../domain/records.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Ticket } from '../fuse/ticket.ts';
@@ -6,6 +7,7 @@ import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { DirectorySpec, FileSpec, RegularSpec } from '../tree/file-spec.ts';
 import { fileAt, specOf } from '../tree/files.ts';
+import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
@@ -28,7 +30,10 @@ export class TreeChanges {
   }
 
   /** @throws NotPermittedError (EPERM) where a directory means nothing, and what the use case throws. */
-  async mkdir(ticket: Ticket, name: string, mode: number): Promise<Located> {
+  async mkdir(
+    ticket: Ticket,
+    { name, mode, copying }: { readonly name: string; readonly mode: number; readonly copying: boolean },
+  ): Promise<Located> {
     const { view, spec } = this.#directory(ticket.nodeid);
     const owner = { uid: ticket.uid, gid: ticket.gid, mode: mode & 0o7777 };
     const fixed = spec.children.get(name);
@@ -41,7 +46,7 @@ export class TreeChanges {
         await this.#orchestrator.networks.create(name, owner);
         break;
       case 'vnf':
-        await this.#orchestrator.vnfs.create(view.name, name, { owner, caller: ticket });
+        await this.#orchestrator.vnfs.create(view.name, name, { owner, caller: ticket, bare: copying });
         break;
       case 'port':
         await this.#orchestrator.ports.create(view.serial, name, owner);
@@ -96,19 +101,40 @@ export class TreeChanges {
   }
 
   async own(ticket: Ticket, change: OwnershipChange): Promise<Located> {
-    const { view, spec } = this.#file(ticket.nodeid);
+    await this.#own(this.#file(ticket.nodeid), change);
+    return this.#file(ticket.nodeid);
+  }
+
+  async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
     if (view.kind === 'root' || view.kind === 'host') throw notPermitted(spec.name);
     const { uid, gid, mode } = attributesOf(view, spec);
     await this.#orchestrator.ownership.change(
       { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
       { uid: change.uid, gid: change.gid, mode: change.mode },
     );
-    return this.#file(ticket.nodeid);
+  }
+
+  /** A file of an instance is replaced by a copy of it, which has an owner too. */
+  async restore(
+    copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { view, spec } = this.#file(copy.nodeid);
+    if (isRemoved(view, spec)) this.#show(view, spec);
+    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal });
+    const { uid, gid, mode } = attributesOf(view, spec);
+    const same = uid === copy.owner.uid && gid === copy.owner.gid && (mode & 0o7777) === copy.owner.mode;
+    if (!same) await this.#own({ view, spec }, copy.owner);
+  }
+
+  /** The special file of a nodeid. @throws NotFoundError when its object has been removed. */
+  file(nodeid: number): Located {
+    return this.#file(nodeid);
   }
 
   /** A write to a file that takes one. */
-  async write(ticket: Ticket, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
-    const { view, spec } = this.#file(ticket.nodeid);
+  async write(nodeid: number, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
+    const { view, spec } = this.#file(nodeid);
     const { data, signal } = options;
     const { write } = spec as RegularSpec;
     if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, signal);

@@ -6,6 +6,14 @@ import { NfioError } from '../errors/index.ts';
 import { wantedLimits } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
 
+/** How to make a VNF. */
+export interface NewVnf {
+  readonly owner: Ownership;
+  readonly caller: HookCaller;
+  /** Without the default configuration: a program that copies an instance brings its own, and insists on new files. */
+  readonly bare: boolean;
+}
+
 /** Makes, changes, renames and removes VNFs. */
 export class VnfService {
   readonly #model: Model;
@@ -16,7 +24,7 @@ export class VnfService {
   }
 
   /** mkdir nf-types/TYPE/NAME. @throws InvalidNameError, BusyError (EEXIST), and what the module's hook throws. */
-  async create(type: string, name: string, options: { readonly owner: Ownership; readonly caller: HookCaller }): Promise<VnfRecord> {
+  async create(type: string, name: string, options: NewVnf): Promise<VnfRecord> {
     checkName('VNF', name);
     this.#reserve(type, name);
     try {
@@ -39,7 +47,7 @@ export class VnfService {
       };
       const { configuration } = middlebox;
       await this.#model.parts.store.create(record, {
-        files: configuration === undefined ? {} : { nf_conf: configuration.default },
+        files: configuration === undefined || options.bare ? {} : { nf_conf: configuration.default },
         directories: [this.#model.rootPath(record)],
       });
       this.#model.inventory.put(record);

@@ -13,16 +13,17 @@ export class CopyingProcesses {
   readonly #made = new Map<string, Set<string>>();
   readonly #pids = new Map<number, string[]>();
 
-  /** A process makes a directory. */
-  began(pid: number, parent: number, name: string): void {
+  /** A process makes a directory. @returns whether it is one that copies. */
+  began(pid: number, parent: number, name: string): boolean {
     if (!this.#pids.has(pid)) {
-      if (!copiers.has(commandName(pid))) return;
+      if (!copiers.has(commandName(pid))) return false;
       this.#forgetEnded();
       this.#pids.set(pid, []);
     }
     const key = keyOf(pid, parent, name);
     this.#pids.get(pid)?.push(key);
     this.#made.set(key, new Set());
+    return true;
   }
 
   /** True for a file that this process has yet to make. `path` is below the directory `name` in `parent`. */

@@ -9,6 +9,7 @@ import type { FileSpec } from './file-spec.ts';
 import type { Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
 import { readiness } from './readiness.ts';
+import { isScratchFile, ScratchFiles } from './scratch-files.ts';
 import { SpecialFiles } from './special-files.ts';
 import type { Tree } from './tree.ts';
 import { UserRequests } from './user-requests.ts';
@@ -30,6 +31,7 @@ export interface FileSystemOptions {
  */
 export class NfioFileSystem implements FileSystem {
   readonly #special: SpecialFiles;
+  readonly #scratch: ScratchFiles;
   readonly #user: UserRequests;
   readonly #tree: Tree;
   readonly #forward: Forward;
@@ -49,13 +51,18 @@ export class NfioFileSystem implements FileSystem {
     this.#tree = tree;
     this.#forward = forward;
     this.#user = new UserRequests({ users, forward, handles, timeoutMs });
-    this.#special = new SpecialFiles({ tree, forward, handles, timeoutMs, backedEntry });
+    this.#scratch = new ScratchFiles(handles);
+    this.#special = new SpecialFiles({ tree, forward, handles, scratch: this.#scratch, timeoutMs, backedEntry });
   }
 
   /** Takes in what the main thread tells. */
   receive(message: KernelMessage): void {
     if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
     else this.#tree.apply(message);
+  }
+
+  #file(request: Request): SpecialFiles | UserRequests | ScratchFiles {
+    return isScratchFile(request.nodeid) ? this.#scratch : this.#side(request);
   }
 
   #side(request: Request): SpecialFiles | UserRequests {
@@ -72,11 +79,12 @@ export class NfioFileSystem implements FileSystem {
 
   forget(nodeid: number, nlookup: number): void {
     if (isUserFile(nodeid)) this.#user.forget(nodeid, nlookup);
+    else if (isScratchFile(nodeid)) this.#scratch.forget(nodeid);
   }
 
   getattr(request: Request): void {
     try {
-      this.#side(request).getattr(request);
+      this.#file(request).getattr(request);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
@@ -84,7 +92,7 @@ export class NfioFileSystem implements FileSystem {
 
   setattr(request: Request, change: AttrChange): void {
     try {
-      this.#side(request).setattr(request, change);
+      this.#file(request).setattr(request, change);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
@@ -134,7 +142,7 @@ export class NfioFileSystem implements FileSystem {
 
   open(request: Request, flags: number): void {
     try {
-      this.#side(request).open(request, flags);
+      this.#file(request).open(request, flags);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
@@ -142,7 +150,7 @@ export class NfioFileSystem implements FileSystem {
 
   read(request: Request, fh: number, offset: number, size: number): void {
     try {
-      this.#side(request).read(request, fh, offset, size);
+      this.#file(request).read(request, fh, offset, size);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
@@ -150,26 +158,26 @@ export class NfioFileSystem implements FileSystem {
 
   write(request: Request, fh: number, offset: number, size: number): void {
     try {
-      this.#side(request).write(request, fh, offset, size);
+      this.#file(request).write(request, fh, offset, size);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
   }
 
   statfs(request: Request): void {
-    this.#guard(request, () => this.#side(request).statfs(request));
+    this.#guard(request, () => this.#file(request).statfs(request));
   }
 
   release(request: Request, fh: number): void {
-    this.#guard(request, () => this.#side(request).release(request, fh));
+    this.#guard(request, () => this.#file(request).release(request, fh));
   }
 
   flush(request: Request, fh: number): void {
-    this.#guard(request, () => this.#side(request).flush(request, fh));
+    this.#guard(request, () => this.#file(request).flush(request, fh));
   }
 
   fsync(request: Request, fh: number): void {
-    this.#guard(request, () => this.#side(request).fsync(request, fh));
+    this.#guard(request, () => this.#file(request).fsync(request, fh));
   }
 
   opendir(request: Request): void {

@@ -1,14 +1,27 @@
+import type { Ownership } from '../domain/records.ts';
 import type { Ticket } from '../fuse/ticket.ts';
 import type { TreeChange } from './views.ts';
 
 /** A request that the kernel thread hands to the main thread, which answers it by its ticket. */
 export type Forwarded =
-  | { readonly op: 'mkdir'; readonly ticket: Ticket; readonly name: string; readonly mode: number }
+  | { readonly op: 'mkdir'; readonly ticket: Ticket; readonly name: string; readonly mode: number; readonly copying: boolean }
   | { readonly op: 'rmdir' | 'unlink'; readonly ticket: Ticket; readonly name: string }
   | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
   | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }
   | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
   | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean }
+  /** A scratch file is renamed onto a special file. Without data: what it holds is ignored. */
+  | {
+      readonly op: 'restore';
+      readonly ticket: Ticket;
+      readonly nodeid: number;
+      readonly data: Uint8Array | undefined;
+      readonly owner: Ownership;
+    }
+  /** A value is truncated, by SETATTR, or by closing a file that nothing was written to. */
+  | { readonly op: 'empty'; readonly ticket: Ticket }
+  /** The true size of an open file that is asked for. */
+  | { readonly op: 'size'; readonly ticket: Ticket; readonly fh: number }
   | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
   | { readonly op: 'save'; readonly ticket: Ticket; readonly save: Save }
   | ReplaceConfiguration

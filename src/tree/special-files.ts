@@ -12,10 +12,13 @@ import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
+import { type OpenFile, OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
 import { readiness } from './readiness.ts';
+import { isScratchName, type ScratchFile, type ScratchFiles } from './scratch-files.ts';
 import { isAsked, isStream, openStream, sizeOf, streamPath, textOf } from './special-content.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { Tree } from './tree.ts';
+import { emptiesAtClose, truncationOf, withoutText } from './truncation.ts';
 import type { ObjectView } from './views.ts';
 
 /** What special files need of their surroundings. */
@@ -23,29 +26,12 @@ export interface SpecialContext {
   readonly tree: Tree;
   readonly forward: Forward;
   readonly handles: HandleNumbers;
+  readonly scratch: ScratchFiles;
   /** How long the kernel may keep names and attributes. */
   readonly timeoutMs: number;
   /** The entry of a directory of user files (config/, rfs/), undefined when it is not there. */
   backedEntry(view: ObjectView, spec: FileSpec): Entry | undefined;
 }
-
-/** An open special file. */
-interface OpenFile {
-  readonly view: ObjectView;
-  readonly spec: RegularSpec;
-  /** What was read at offset 0, kept so that the reads after it see the same; undefined before that. */
-  text: string | undefined;
-  /** Of a stream: its descriptor, and up to where it was read. */
-  fd: number | undefined;
-  position: number;
-  /** The kernel's handle of those who poll the file. */
-  kh: number | undefined;
-  /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
-  readonly restoring: boolean;
-}
-
-/** State of a file that was just opened. */
-const unread = { text: undefined, fd: undefined, position: 0, kh: undefined } as const;
 
 const ownerOnly = constants.O_WRONLY | constants.O_RDWR;
 const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
@@ -56,7 +42,7 @@ const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeou
  */
 export class SpecialFiles implements FileSystem {
   readonly #context: SpecialContext;
-  readonly #open = new Map<number, OpenFile>();
+  readonly #open = new OpenFiles();
   readonly #listings = new Listings<Listed>();
   readonly #copying = new CopyingProcesses();
   /** Reused for every answer; the reply is encoded before it changes again. */
@@ -69,25 +55,45 @@ export class SpecialFiles implements FileSystem {
   lookup(request: Request, name: string): void {
     const { view, spec } = this.#directory(request);
     const found = findInDirectory(this.#context.tree, { view, spec, name });
-    if (found === undefined || this.#isHiddenFrom(request.pid, found)) {
-      request.replyError(Errno.ENOENT);
+    if (found === undefined) {
+      this.#lookupScratch(request, name);
       return;
     }
-    const entry = this.#entryOf(found.view, found.spec);
+    const entry = this.#isHiddenFrom(request.pid, found) ? undefined : this.#entryOf(found.view, found.spec);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
   }
 
+  #lookupScratch(request: Request, name: string): void {
+    const scratch = this.#context.scratch.find(request.nodeid, name);
+    if (scratch === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(this.#context.scratch.entryOf(scratch));
+  }
+
   getattr(request: Request): void {
     const { view, spec } = this.#file(request);
-    request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), isStream(spec) ? 0 : this.#context.timeoutMs);
+    const fh = this.#open.newest(request.nodeid);
+    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec), this.#context.timeoutMs);
+    else if (fh === undefined) request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), 0);
+    else this.#getattrOpen(request, { view, spec, fh });
+  }
+
+  /** An open file tells its true size, so it is asked each time. */
+  #getattrOpen(request: Request, { view, spec, fh }: { readonly view: ObjectView; readonly spec: RegularSpec; readonly fh: number }): void {
+    const file = this.#open.get(fh);
+    const size = sizeOf(view, spec);
+    if (size !== undefined || file === undefined) request.replyAttr(attributesOf(view, spec, size), 0);
+    else if (isAsked(view, spec)) this.#context.forward({ op: 'size', ticket: request.defer(), fh });
+    else request.replyAttr(attributesOf(view, spec, sizeWhileOpen(file, view)), 0);
   }
 
   setattr(request: Request, change: AttrChange): void {
     const { uid, gid, mode } = change;
-    // Sizes and times are ours: truncation comes with every shell redirection, and says nothing.
     if (uid === undefined && gid === undefined && mode === undefined) {
-      this.getattr(request);
+      // truncate(2) to nothing empties a value; other sizes, and times, are ours.
+      const { view, spec } = this.#file(request);
+      if (change.size === 0 && spec.type === 'file' && spec.write === 'setting') this.#empty(request, view, spec);
+      else this.getattr(request);
       return;
     }
     const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }), ...(mode === undefined ? {} : { mode }) };
@@ -104,21 +110,26 @@ export class SpecialFiles implements FileSystem {
     const { view, spec } = this.#directory(request);
     const existing = spec.children.get(name);
     if (existing !== undefined && this.#copyMakes(request, view, existing)) return;
-    if (existing === undefined && spec.listing !== undefined && spec.listing !== 'link') {
-      this.#copying.began(request.pid, request.nodeid, name);
-    }
-    this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode });
+    const makesObject = existing === undefined && spec.listing !== undefined && spec.listing !== 'link';
+    const copying = makesObject && this.#copying.began(request.pid, request.nodeid, name);
+    this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode, copying });
   }
 
-  create(request: Request, name: string, file: { readonly flags: number }): void {
+  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
     const { view, spec } = this.#directory(request);
     const existing = spec.children.get(name);
     if (existing?.type !== 'file') {
-      request.replyError(Errno.EPERM);
+      if (existing === undefined && isScratchName({ view, spec, name }, file.flags)) this.#context.scratch.make(request, name, file);
+      else request.replyError(Errno.EPERM);
       return;
     }
     const fh = this.#context.handles.make(file.flags);
-    this.#open.set(fh, { view, spec: existing, ...unread, restoring: true });
+    this.#open.add(specialNodeid(view.serial, existing.index), fh, {
+      view,
+      spec: existing,
+      truncation: truncationOf(existing, constants.O_TRUNC),
+      restoring: true,
+    });
     if (isRemoved(view, existing)) {
       this.#context.forward({ op: 'create', ticket: request.defer(), name, fh });
       return;
@@ -128,6 +139,11 @@ export class SpecialFiles implements FileSystem {
   }
 
   unlink(request: Request, name: string): void {
+    if (this.#context.scratch.find(request.nodeid, name) !== undefined) {
+      this.#context.scratch.remove(request.nodeid, name);
+      request.replyOk();
+      return;
+    }
     this.#context.forward({ op: 'unlink', ticket: request.defer(), name });
   }
 
@@ -136,7 +152,50 @@ export class SpecialFiles implements FileSystem {
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    const scratch = this.#context.scratch.find(request.nodeid, name);
+    if (scratch !== undefined) {
+      this.#renameScratch(request, { scratch, name, to });
+      return;
+    }
     this.#context.forward({ op: 'rename', ticket: request.defer(), name, parent: to.parent, newName: to.name });
+  }
+
+  /** A program replaces a file by a temporary one: what that holds is written. */
+  #renameScratch(
+    request: Request,
+    {
+      scratch,
+      name,
+      to,
+    }: { readonly scratch: ScratchFile; readonly name: string; readonly to: { readonly parent: number; readonly name: string } },
+  ): void {
+    const { view, spec } = this.#directory(request, to.parent);
+    const target = spec.children.get(to.name);
+    if (target?.type !== 'file') {
+      request.replyError(Errno.EPERM);
+      return;
+    }
+    const ignored = target.write === undefined || isIgnoredRestore(target, view);
+    if (ignored && isDeployed(view)) {
+      request.replyError(Errno.EACCES);
+      return;
+    }
+    this.#context.scratch.remove(request.nodeid, name);
+    const { uid, gid, mode } = scratch;
+    const nodeid = specialNodeid(view.serial, target.index);
+    this.#context.forward({
+      op: 'restore',
+      ticket: request.defer(),
+      nodeid,
+      data: ignored ? undefined : scratch.data,
+      owner: { uid, gid, mode },
+    });
+  }
+
+  /** Empties a value; readers see it at once. */
+  #empty(request: Request, view: ObjectView, spec: RegularSpec): void {
+    this.#context.tree.apply({ kind: 'put', view: withoutText(view, spec.path) });
+    this.#context.forward({ op: 'empty', ticket: request.defer() });
   }
 
   open(request: Request, flags: number): void {
@@ -151,7 +210,7 @@ export class SpecialFiles implements FileSystem {
       return;
     }
     const fh = this.#context.handles.make(flags);
-    this.#open.set(fh, { view, spec, ...unread, restoring: false });
+    this.#open.add(request.nodeid, fh, { view, spec, truncation: truncationOf(spec, flags), restoring: false });
     request.replyOpen(fh, writes ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH);
   }
 
@@ -167,8 +226,8 @@ export class SpecialFiles implements FileSystem {
       this.#context.forward({ op: 'read', ticket: request.defer(), fh, offset, size });
       return;
     }
-    if (offset === 0 || file.text === undefined) file.text = textOf(view, file.spec);
-    replyPart(request, file.text, offset, size);
+    const text = offset === 0 || file.text === undefined ? textFromStart(file, view) : file.text;
+    replyPart(request, text, offset, size);
   }
 
   write(request: Request, fh: number, offset: number, size: number): void {
@@ -185,6 +244,7 @@ export class SpecialFiles implements FileSystem {
       return;
     }
     file.text = undefined;
+    file.truncation = 'none';
     const data = Uint8Array.from(request.written(size));
     this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring });
   }
@@ -199,8 +259,11 @@ export class SpecialFiles implements FileSystem {
     request.replyPoll(readiness(hasChanged(file, view)));
   }
 
-  flush(request: Request): void {
-    request.replyOk();
+  flush(request: Request, fh: number): void {
+    const file = this.#open.get(fh);
+    const view = file === undefined ? undefined : this.#context.tree.get(file.view.serial);
+    if (file !== undefined && view !== undefined && emptiesAtClose(file, view, { last: false })) this.#empty(request, view, file.spec);
+    else request.replyOk();
   }
 
   fsync(request: Request): void {
@@ -208,12 +271,13 @@ export class SpecialFiles implements FileSystem {
   }
 
   release(request: Request, fh: number): void {
-    const file = this.#open.get(fh);
-    this.#open.delete(fh);
+    const file = this.#open.remove(request.nodeid, fh);
     if (file?.fd !== undefined) closeSync(file.fd);
     if (file?.kh !== undefined) this.#context.forward({ op: 'unwatch', nodeid: request.nodeid, kh: file.kh });
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
-    request.replyOk();
+    const view = file === undefined ? undefined : this.#context.tree.get(file.view.serial);
+    if (file !== undefined && view !== undefined && emptiesAtClose(file, view, { last: true })) this.#empty(request, view, file.spec);
+    else request.replyOk();
   }
 
   opendir(request: Request): void {
@@ -257,21 +321,21 @@ export class SpecialFiles implements FileSystem {
     entry.nodeid = specialNodeid(view.serial, spec.index);
     entry.generation = Math.floor(view.createdMs);
     entry.entryTimeoutMs = this.#context.timeoutMs;
-    entry.attrTimeoutMs = isStream(spec) ? 0 : this.#context.timeoutMs;
+    // An open file tells its true size, another the constant one.
+    entry.attrTimeoutMs = spec.type === 'file' ? 0 : this.#context.timeoutMs;
     entry.attr = attributesOf(view, spec, sizeOf(view, spec));
     return entry;
   }
 
-  #file(request: Request): { view: ObjectView; spec: FileSpec } {
-    const { nodeid } = request;
+  #file(request: Request, nodeid = request.nodeid): { view: ObjectView; spec: FileSpec } {
     const view = this.#context.tree.get(serialOf(nodeid));
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
     if (view === undefined || spec === undefined) throw Object.assign(new Error('removed'), { code: 'ENOENT' });
     return { view, spec };
   }
 
-  #directory(request: Request): { view: ObjectView; spec: DirectorySpec } {
-    const { view, spec } = this.#file(request);
+  #directory(request: Request, nodeid = request.nodeid): { view: ObjectView; spec: DirectorySpec } {
+    const { view, spec } = this.#file(request, nodeid);
     if (spec.type !== 'directory') throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
     return { view, spec };
   }
@@ -282,9 +346,7 @@ export class SpecialFiles implements FileSystem {
     if (known !== undefined) return known;
     const { view, spec } = this.#file(request);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
-    const file: OpenFile = { view, spec, ...unread, restoring: false };
-    this.#open.set(fh, file);
-    return file;
+    return this.#open.add(request.nodeid, fh, { view, spec, truncation: 'none', restoring: false });
   }
 
   #readStream(

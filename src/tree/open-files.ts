@@ -1,0 +1,81 @@
+import type { RegularSpec } from './file-spec.ts';
+import { textOf } from './special-content.ts';
+import type { Truncation } from './truncation.ts';
+import type { ObjectView } from './views.ts';
+
+/** An open special file. */
+export interface OpenFile {
+  readonly view: ObjectView;
+  readonly spec: RegularSpec;
+  /** What it showed, or what its size was told of: the reads that follow see the same. */
+  text: string | undefined;
+  /** When its size was told, milliseconds; undefined once it was read. */
+  promisedMs: number | undefined;
+  /** Of a stream: its descriptor, and up to where it was read. */
+  fd: number | undefined;
+  position: number;
+  /** The kernel's handle of those who poll the file. */
+  kh: number | undefined;
+  /** What closing it may mean. */
+  truncation: Truncation;
+  /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
+  readonly restoring: boolean;
+}
+
+/** How long what a size was told of is worth showing; then a read shows the value as it is. */
+const promiseMs = 1000;
+
+/** Text of an open file from its beginning on. */
+export function textFromStart(file: OpenFile, view: ObjectView): string {
+  const keeps = file.text !== undefined && file.promisedMs !== undefined && performance.now() - file.promisedMs < promiseMs;
+  if (!keeps) file.text = textOf(view, file.spec);
+  file.promisedMs = undefined;
+  return file.text ?? '';
+}
+
+/**
+ * The true size of an open file, in bytes: that of what it showed last, or else of what it will show to who reads it now. Programs that ask an open file for its
+ * size (tar, rsync) insist on reading as much.
+ */
+export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
+  const now = performance.now();
+  if (file.text === undefined || (file.promisedMs !== undefined && now - file.promisedMs >= promiseMs)) {
+    file.text = textOf(view, file.spec);
+    file.promisedMs = now;
+  }
+  return Buffer.byteLength(file.text);
+}
+
+/** The open special files, by handle, and the one of each file that was opened last. */
+export class OpenFiles {
+  readonly #files = new Map<number, OpenFile & { readonly before: number | undefined }>();
+  readonly #newest = new Map<number, number>();
+
+  add(nodeid: number, fh: number, opened: Pick<OpenFile, 'view' | 'spec' | 'truncation' | 'restoring'>): OpenFile {
+    const state = { text: undefined, promisedMs: undefined, fd: undefined, position: 0, kh: undefined };
+    const file = { ...opened, ...state, before: this.#newest.get(nodeid) };
+    this.#files.set(fh, file);
+    this.#newest.set(nodeid, fh);
+    return file;
+  }
+
+  get(fh: number): OpenFile | undefined {
+    return this.#files.get(fh);
+  }
+
+  /** Handle of the newest open file of a nodeid. The kernel does not say which one an fstat(2) is of. */
+  newest(nodeid: number): number | undefined {
+    return this.#newest.get(nodeid);
+  }
+
+  /** @returns the file, undefined when the handle is not open. */
+  remove(nodeid: number, fh: number): OpenFile | undefined {
+    const file = this.#files.get(fh);
+    this.#files.delete(fh);
+    if (this.#newest.get(nodeid) !== fh) return file;
+    const before = file?.before;
+    if (before !== undefined && this.#files.has(before)) this.#newest.set(nodeid, before);
+    else this.#newest.delete(nodeid);
+    return file;
+  }
+}
