@@ -3,6 +3,12 @@ import type { Terminal } from './command.ts';
 
 /** The terminal (or pipe, or file) this process writes to. NO_COLOR and a dumb terminal are honoured. */
 export function processTerminal(): Terminal {
+  // A reader that has seen enough (head) is no error; what a command has begun, it ends.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   const plain = Boolean(process.env['NO_COLOR']) || process.env['TERM'] === 'dumb';
   return {
     out: (text) => void process.stdout.write(text),

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, open } from 'node:fs/promises';
 import { release } from 'node:os';
 import { join } from 'node:path';
-import type { Finding, Probe } from './probe.ts';
+import { asRoot, type Finding, type Probe } from './probe.ts';
 
 /** Programs nf.io runs, and the Debian packages they are in. */
 const programs = [
@@ -61,7 +61,7 @@ async function probeDevice(path: string, remedy: string): Promise<Finding> {
     await device.close();
     return { ok: true, detail: 'can be opened' };
   } catch (error) {
-    return { ok: false, detail: `cannot be opened: ${(error as NodeJS.ErrnoException).code}`, remedy };
+    return { ok: false, detail: `cannot be opened: ${(error as NodeJS.ErrnoException).code}`, remedy: asRoot(remedy) };
   }
 }
 

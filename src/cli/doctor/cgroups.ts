@@ -1,6 +1,6 @@
 import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Finding, Probe } from './probe.ts';
+import { asRoot, type Finding, type Probe } from './probe.ts';
 
 const hierarchy = '/sys/fs/cgroup';
 /** What limits, pauses and measures guests. Version 2 freezes without a controller. */
@@ -55,6 +55,6 @@ async function tryGroup(parent: string, detail: string): Promise<Finding> {
     return { ok: true, detail };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return { ok: false, detail: `no group can be made in ${parent}: ${code}`, remedy: `mount -o remount,rw ${parent}, as root` };
+    return { ok: false, detail: `no group can be made in ${parent}: ${code}`, remedy: asRoot(`mount -o remount,rw ${parent}`) };
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { runProgram } from '../run-program.ts';
-import { type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
+import { asRoot, type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
 
 const ruleset = `table inet nfio_doctor {
   chain forward { type filter hook forward priority 0; tcp dport 23 counter drop; }
@@ -33,7 +33,11 @@ async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
     directory = await mkdtemp(join(parent, '.nfio-doctor-'));
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return { ok: false, detail: `${parent} cannot be written: ${code}`, remedy: 'choose a root that can be: nfio mount --root DIR' };
+    return {
+      ok: false,
+      detail: `${parent} cannot be written: ${code}`,
+      remedy: asRoot('choose a root that can be: nfio mount --root DIR'),
+    };
   }
   try {
     for (const name of ['upper', 'work', 'merged']) await mkdir(join(directory, name));

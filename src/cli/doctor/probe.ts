@@ -34,7 +34,16 @@ export function inNamespaces(flags: readonly string[], script: string, operands:
 /** Turns the end of a program into a finding; the remedy may depend on why it failed. */
 export function found(result: ProgramResult, when: { readonly ok: string; readonly remedy: string }): Finding {
   if (result.exitCode === 0) return { ok: true, detail: when.ok };
-  return { ok: false, detail: reason(result), remedy: when.remedy };
+  return {
+    ok: false,
+    detail: reason(result),
+    remedy: result.errorCode === 'ENOENT' ? 'install the programs named above' : asRoot(when.remedy),
+  };
+}
+
+/** Without root most probes fail for that reason alone: then that is what to mend first. */
+export function asRoot(remedy: string): string {
+  return process.geteuid?.() === 0 ? remedy : 'sudo nfio doctor';
 }
 
 function reason(result: ProgramResult): string {
