@@ -11,6 +11,8 @@ export function newPortLines(port: PortSpec, fabric: string): string[] {
       'add',
       'name',
       name,
+      'index',
+      interfaceIndex(port),
       'address',
       port.mac,
       ...mtu,
@@ -40,4 +42,12 @@ export function addressLine(verb: 'add' | 'del', address: string, name: string):
 export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
   if (port.gateway === undefined || !port.up) return [];
   return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestPortName(port))];
+}
+
+/**
+ * A number for the guest's end that no interface of the fabric has. Where both ends of a veth have the same number Linux takes
+ * the link's coming up for nothing urgent (linkwatch_urgent_event) and the first second's packets are lost.
+ */
+function interfaceIndex({ id }: PortSpec): number {
+  return 1_000_000 + (Number.parseInt(id, 36) % 1_000_000_000);
 }

@@ -22,7 +22,8 @@ import { executeInGuest, executeInNetwork } from './execute.ts';
 import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory, readExitCode, writeRecord, writeStartFiles } from './guest-files.ts';
 import { writeGuestScripts } from './guest-scripts.ts';
-import { launch } from './launch.ts';
+import { launch, letGo } from './launch.ts';
+import { Launcher } from './launcher.ts';
 import { changePort, type PortChange } from './live-port.ts';
 import { findAddress } from './port-address.ts';
 import { signalProcess, waitUntilGone } from './process-table.ts';
@@ -43,6 +44,7 @@ export class NetnsDriver extends HypervisorBase {
   readonly #fabric: Fabric;
   readonly #cgroups: Cgroups;
   readonly #watcher: Watcher;
+  readonly #launcher: Launcher;
   readonly #guests = new Map<string, Guest>();
   #prepared: Promise<void> | undefined;
 
@@ -51,6 +53,7 @@ export class NetnsDriver extends HypervisorBase {
     this.#context = context;
     this.#fabric = fabric;
     this.#cgroups = new Cgroups(context.mountId);
+    this.#launcher = new Launcher(context.runDir);
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
@@ -71,9 +74,9 @@ export class NetnsDriver extends HypervisorBase {
 
   async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {
     await this.#prepare();
-    await makeGuestDirectory(spec.guestDir);
+    makeGuestDirectory(spec.guestDir);
     const guest = new Guest(spec);
-    await writeRecord(spec.guestDir, guest.record);
+    writeRecord(spec.guestDir, guest.record);
     this.#guests.set(spec.id, guest);
   }
 
@@ -81,12 +84,11 @@ export class NetnsDriver extends HypervisorBase {
     const guest = this.#known(spec);
     if (guest.process !== undefined) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
     await this.#prepare();
-    await makeGuestDirectory(spec.guestDir);
-    const ports = spec.ports;
+    await guest.clearing;
     try {
-      if (ports.length > 0) await this.#fabric.ensure();
+      if (spec.ports.length > 0) await this.#fabric.ensure();
       this.#cgroups.create(spec.id, spec.limits);
-      await writeStartFiles(spec, { devDirectory: this.#devDirectory, fabric: this.#fabric.name });
+      writeStartFiles(spec, { devDirectory: this.#devDirectory, fabric: this.#fabric.name });
       await this.#launch(guest, spec, signal);
     } catch (error) {
       await this.#undoStart(guest, spec);
@@ -101,7 +103,7 @@ export class NetnsDriver extends HypervisorBase {
       if (guest.paused) await this.#cgroups.freeze(ref.id, false);
       signalProcess(guest.process, 'SIGTERM');
       if (!(await waitUntilGone(guest.process, stopTimeoutMs))) await this.#kill(guest);
-      guest.ended(await readExitCode(ref.guestDir));
+      guest.ended(readExitCode(ref.guestDir));
       await this.#clearAfterEnd(guest);
     } finally {
       guest.verb = undefined;
@@ -171,7 +173,7 @@ export class NetnsDriver extends HypervisorBase {
     if (guest?.process === undefined) return;
     await changePort(guest.process, this.#fabric, change, signal);
     const others = guest.record.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    await guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
   }
 
   logPath(ref: GuestRef): string {
@@ -188,6 +190,7 @@ export class NetnsDriver extends HypervisorBase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
+    await this.#launcher[Symbol.asyncDispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }
 
@@ -210,13 +213,12 @@ export class NetnsDriver extends HypervisorBase {
 
   async #launch(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const cgroupFiles = this.#cgroups.joinFiles(spec.id);
-    const launched = await launch(spec, { mountId: this.#context.mountId, runDir: this.#context.runDir, cgroupFiles, signal });
-    guest.process = launched.process;
+    const init = await launch(spec, { mountId: this.#context.mountId, launcher: this.#launcher, cgroupFiles, signal });
+    guest.process = init;
     if (spec.ports.length > 0) await this.#fabric.attach(spec.ports);
-    for (const port of spec.ports.filter(isShaped)) await shapePort(launched.process, this.#fabric, port, signal);
-    await guest.started(spec);
-    launched.go();
-    launched.onEnd(() => this.#watcher.look(guest));
+    for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
+    guest.started(spec);
+    letGo(spec);
   }
 
   async #undoStart(guest: Guest, spec: GuestSpec): Promise<void> {
@@ -237,7 +239,14 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   /** What the kernel does not clear by itself when a guest ends. */
-  async #clearAfterEnd(guest: Guest): Promise<void> {
+  #clearAfterEnd(guest: Guest): Promise<void> {
+    guest.clearing ??= this.#clear(guest).finally(() => {
+      guest.clearing = undefined;
+    });
+    return guest.clearing;
+  }
+
+  async #clear(guest: Guest): Promise<void> {
     await this.#fabric.removePorts(guest.record.ports.map(({ id }) => id));
     await this.#cgroups.remove(guest.ref.id);
   }

@@ -5,8 +5,8 @@ import { runProgram } from '../../network/index.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-files.ts';
 import { joinScript } from './guest-scripts.ts';
-import { searchPath } from './launch.ts';
 import type { ProcessId } from './process-table.ts';
+import { searchPath } from './search-path.ts';
 
 /** The guest to run in. */
 export interface ExecuteTarget {

@@ -3,25 +3,67 @@ import { join } from 'node:path';
 import { NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 
+/** The name that init's arguments begin with. */
+export const guestLabel = 'nfio-guest';
+
+/** Name of the file that init is, as /proc/PID/cmdline shows it. */
+export const initFile = 'guest-init.sh';
+
+/** Name of the file that starts guests. */
+export const launcherFile = 'guest-launcher.sh';
+
+/** Stands for a newline in a word of a request. */
+export const newlineMark = '\u0001';
+
 /**
- * Starts a guest from outside, with the machine's own root directory. Environment: NFIO_DIR the guest's directory, NFIO_RUN
- * where these scripts are, NFIO_CGROUPS the cgroup files to join. Arguments: the label (label, mount, id, type, name), then as
- * init takes them. Descriptor 3 reports: "pid N", "ready N" or "fail STEP" after the words of what failed; 1 is the log.
+ * Starts guests from outside, with the machine's own root directory: a small process that forks in a tenth of the time node
+ * needs. A request on its standard input is a number and so many words, one a line: the guest's directory, the id to report by,
+ * the cgroup files to join, the bounding set, the number of environment variables, these, then init's arguments. It reports on
+ * its standard output: "ID pid N", then "ID ready N" or "ID fail STEP"; what failed tells why in the file setup.
  *
  * Once the guest's root is in place no program may run in it with more than the guest's own capabilities, for the guest wrote
  * those files. So the machine's mounts, which pivot_root left at /dev, are unmounted from here, by the machine's own umount.
  */
-const startScript = `
-exec 4>&1 2>&3
-fail() { echo "fail $1" >&3; exit 1; }
+const launcherScript = `
 set -f
-cd "$NFIO_DIR" || fail directory
-for procs in $NFIO_CGROUPS; do echo 0 >"$procs" || fail cgroup; done
-unshare --net --mount --uts --ipc --pid -- sh "$NFIO_RUN/guest-init.sh" "$@" | {
-  read -r pid || exit 1
-  nsenter --target "$pid" --mount --root=/ -- umount --no-canonicalize --lazy "/proc/$pid/root/dev" || fail 'old root'
-  echo "ready $pid" >&3
+newline='
+'
+mark='${newlineMark}'
+fail() { echo "$NFIO_ID fail $1"; exit 1; }
+start() {
+  export NFIO_ID="$2"
+  exec 3>&1 </dev/null
+  cd "$1" && exec 2>setup 4>>log || fail directory
+  for procs in $3; do echo 0 >"$procs" || fail cgroup; done
+  export NFIO_BOUNDING="$4"
+  variables=$5
+  shift 5
+  while [ "$variables" -gt 0 ]; do
+    export "NFIO_ENV_$1"
+    variables=$((variables - 1))
+    shift
+  done
+  setsid unshare --net --mount --uts --ipc --pid -- sh "$NFIO_RUN/${initFile}" "$@" | {
+    read -r pid || fail setup
+    nsenter --target "$pid" --mount --root=/ -- umount --no-canonicalize --lazy "/proc/$pid/root/dev" >&2 || fail 'old root'
+    echo "$NFIO_ID ready $pid"
+  }
 }
+while IFS= read -r count; do
+  set --
+  while [ "$count" -gt 0 ]; do
+    IFS= read -r word || exit
+    while :; do
+      case $word in
+        *"$mark"*) word=\${word%%"$mark"*}$newline\${word#*"$mark"} ;;
+        *) break ;;
+      esac
+    done
+    set -- "$@" "$word"
+    count=$((count - 1))
+  done
+  (start "$@" &)
+done
 `;
 
 /**
@@ -32,7 +74,7 @@ unshare --net --mount --uts --ipc --pid -- sh "$NFIO_RUN/guest-init.sh" "$@" | {
  */
 const initScript = `
 {
-  fail() { echo "fail $1" >&3; exit 1; }
+  fail() { echo "$NFIO_ID fail $1" >&3; exit 1; }
   settings() {
     while read -r path value; do
       [ -e "/proc/sys/$path" ] || [ "$1" = all ] || continue
@@ -40,25 +82,25 @@ const initScript = `
     done <sysctl
   }
   read -r pid rest </proc/self/stat
-  echo "pid $pid" >&3
+  echo "$NFIO_ID pid $pid" >&3
   printf '%s' "$5" >/proc/sys/kernel/hostname || fail hostname
   shift 5
   settings existing
-  ip -batch ports >&3 || fail ports
+  ip -batch ports >&2 || fail ports
   settings all
-  mount --all --fstab fstab >&3 || fail mounts
+  mount --all --fstab fstab >&2 || fail mounts
   if [ $# -eq 1 ]; then
     exec 9<>"$NFIO_RUN/never"
-    (exec <&9 3>&- 4>&- 9>&-; read -r never) &
+    (exec <&9 >/dev/null 2>&1 3>&- 4>&- 9>&-; read -r never) &
     main=$!
     exec 9>&-
   else
-    rm -f loaded && mkfifo -m 600 loaded || fail fifo
+    rm -f loaded go && mkfifo -m 600 loaded go || fail fifo
     {
       cd /
       if [ "$NFIO_BOUNDING" = '' ]; then exec sh "$NFIO_RUN/guest-command.sh" "$@"; fi
       exec setpriv --no-new-privs --inh-caps=-all --bounding-set="$NFIO_BOUNDING" -- sh "$NFIO_RUN/guest-command.sh" "$@"
-    } >&4 2>&4 4>&- </dev/null 7>loaded &
+    } >&4 2>&4 3>&- 4>&- </dev/null 5<>go 7>loaded &
     main=$!
     read -r loaded <loaded || fail command
   fi
@@ -66,7 +108,7 @@ const initScript = `
   exec 8>exit
   cd root && pivot_root . dev || fail root
   echo "$pid"
-  exec >&4 2>&4 4>&-
+  exec >&4 2>&4 3>&- 4>&-
   while :; do
     wait "$main"
     code=$?
@@ -84,8 +126,8 @@ const initScript = `
 const commandScript = `
 echo loaded >&7
 exec 7>&-
-read -r go <&3 && [ "$go" = go ] || exit 1
-exec 3>&-
+read -r go <&5 && [ "$go" = go ] || exit 1
+exec 5>&-
 names=$1
 shift
 words=$(($# - names))
@@ -110,16 +152,10 @@ shift
 exec "$@"
 `;
 
-/** The name that init's arguments begin with. */
-export const guestLabel = 'nfio-guest';
-
-/** Name of the file that init is, as /proc/PID/cmdline shows it. */
-export const initFile = 'guest-init.sh';
-
 /** Writes the scripts to a directory. Running guests keep the ones they began with. */
 export async function writeGuestScripts(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const scripts = { 'guest-start.sh': startScript, [initFile]: initScript, 'guest-command.sh': commandScript };
+  const scripts = { [launcherFile]: launcherScript, [initFile]: initScript, 'guest-command.sh': commandScript };
   for (const [name, text] of Object.entries(scripts)) {
     const temporary = join(directory, `.${name}.${process.pid}`);
     await writeFile(temporary, text, { mode: 0o600 });

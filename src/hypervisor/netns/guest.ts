@@ -10,6 +10,8 @@ export class Guest {
   paused = false;
   /** The verb that is changing it now: what happens meanwhile is not news. */
   verb: 'stop' | 'destroy' | undefined;
+  /** Settles when what it left behind is cleared away, while that is going on. */
+  clearing: Promise<void> | undefined;
   #record: GuestRecord;
   #exitCode: number | undefined;
 
@@ -31,11 +33,11 @@ export class Guest {
   }
 
   /** Notes that it runs as specified. */
-  async started(spec: GuestSpec): Promise<void> {
+  started(spec: GuestSpec): void {
     const { ports, boot } = spec;
     this.#exitCode = undefined;
     this.paused = false;
-    await this.remember({ process: this.process, ports, privileged: boot.privileged, capabilities: boot.capabilities });
+    this.remember({ process: this.process, ports, privileged: boot.privileged, capabilities: boot.capabilities });
   }
 
   /** Notes that its main process ended. */
@@ -46,8 +48,8 @@ export class Guest {
   }
 
   /** Changes part of what is kept of it. */
-  async remember(part: Partial<GuestRecord>): Promise<void> {
+  remember(part: Partial<GuestRecord>): void {
     this.#record = { ...this.#record, ...part };
-    await writeRecord(this.ref.guestDir, this.#record);
+    writeRecord(this.ref.guestDir, this.#record);
   }
 }

@@ -31,21 +31,27 @@ export async function recoverGuests(refs: readonly GuestRef[], world: World, sig
 }
 
 async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, world: World): Promise<Guest | undefined> {
-  const record = await readRecord(ref.guestDir);
+  const record = readRecord(ref.guestDir);
   if (record === undefined && process === undefined) return undefined;
   const guest = new Guest(ref, record);
-  if (process !== undefined) {
+  if (process !== undefined && record?.process?.pid !== process.pid) {
+    await end(process, world); // its start was cut short
+  } else if (process !== undefined) {
     guest.process = { pid: process.pid, startTime: process.startTime };
     guest.paused = world.cgroups.isFrozen(ref.id);
   } else if (record?.process !== undefined) {
-    guest.ended(await readExitCode(ref.guestDir));
+    guest.ended(readExitCode(ref.guestDir));
     await world.fabric.removePorts(record.ports.map(({ id }) => id));
   }
   return guest;
 }
 
-async function removeOrphan(orphan: LabelledProcess, { logger, cgroups }: World): Promise<void> {
-  logger.warn(`guest ${orphan.type}/${orphan.name} (pid ${orphan.pid}) is in no record of this root: it is stopped`);
+async function removeOrphan(orphan: LabelledProcess, world: World): Promise<void> {
+  world.logger.warn(`guest ${orphan.type}/${orphan.name} (pid ${orphan.pid}) is in no record of this root: it is stopped`);
+  await end(orphan, world);
+}
+
+async function end(orphan: LabelledProcess, { cgroups }: World): Promise<void> {
   if (cgroups.isFrozen(orphan.id)) await cgroups.freeze(orphan.id, false);
   signalProcess(orphan, 'SIGKILL');
   await waitUntilGone(orphan, 5000);

@@ -6,7 +6,7 @@ import type { Guest } from './guest.ts';
 import { logFile, readExitCode } from './guest-files.ts';
 import { isAlive, waitUntilGone } from './process-table.ts';
 
-const intervalMs = 400;
+const intervalMs = 300;
 /** Logs are looked at once in so many rounds. */
 const logRounds = 10;
 const maxLogBytes = 16 * 1024 * 1024;
@@ -37,8 +37,7 @@ export class Watcher implements Disposable {
     this.#listeners.push(listener);
   }
 
-  /** Looks at one guest that may have ended just now. */
-  look(guest: Guest): void {
+  #look(guest: Guest): void {
     this.#settle(guest).catch((error: unknown) => this.#logger.warn(`${guest.ref.type}/${guest.ref.name}: ${String(error)}`));
   }
 
@@ -51,7 +50,7 @@ export class Watcher implements Disposable {
     const logsToo = ++this.#round % logRounds === 0;
     for (const guest of this.#guests.values()) {
       if (guest.process === undefined) continue;
-      if (!isAlive(guest.process)) this.look(guest);
+      if (!isAlive(guest.process)) this.#look(guest);
       else if (logsToo) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
     }
   }
@@ -60,11 +59,11 @@ export class Watcher implements Disposable {
     const process = guest.process;
     if (process === undefined || guest.verb !== undefined) return;
     if (!(await waitUntilGone(process, intervalMs))) return; // its processes are still ending: looked at again
-    const exitCode = await readExitCode(guest.ref.guestDir);
     if (guest.process !== process || guest.verb !== undefined) return;
-    guest.ended(exitCode);
+    await this.#clear(guest).catch((error: unknown) => this.#logger.warn(`${guest.ref.type}/${guest.ref.name}: ${String(error)}`));
+    if (guest.process !== process || guest.verb !== undefined) return;
+    guest.ended(readExitCode(guest.ref.guestDir));
     for (const listener of this.#listeners) listener(guest.ref, guest.status);
-    await this.#clear(guest);
   }
 }
 

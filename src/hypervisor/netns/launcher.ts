@@ -1,0 +1,99 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { NfioError } from '../../errors/index.ts';
+import { sealedStdio, spawnError } from '../../network/index.ts';
+import { launcherFile, newlineMark } from './guest-scripts.ts';
+import { searchPath } from './search-path.ts';
+
+/** What is told of a guest that is being started. */
+export interface LaunchReport {
+  readonly word: 'pid' | 'ready' | 'fail';
+  readonly rest: string;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, null>;
+
+/** The process that forks guests off (see guest-scripts.ts). It is started when first needed, and again when it died. */
+export class Launcher implements AsyncDisposable {
+  readonly #runDir: string;
+  readonly #waiting = new Map<string, (report: LaunchReport) => void>();
+  #child: Child | undefined;
+  #rest = '';
+
+  constructor(runDir: string) {
+    this.#runDir = runDir;
+  }
+
+  /** Asks for a guest to be started; `take` hears of it until `forget`. */
+  request(id: string, words: readonly string[], take: (report: LaunchReport) => void): void {
+    const lines = words.map(encodeWord);
+    const child = this.#child ?? this.#start();
+    this.#waiting.set(id, take);
+    this.#hold(true);
+    child.stdin.write(`${[String(lines.length), ...lines].join('\n')}\n`);
+  }
+
+  /** Ends what `request` began. */
+  forget(id: string): void {
+    this.#waiting.delete(id);
+    if (this.#waiting.size === 0) this.#hold(false);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    this.#hold(true);
+    this.#child = undefined;
+    const ended = once(child, 'exit');
+    child.stdin.end();
+    await ended;
+  }
+
+  #start(): Child {
+    const child = spawn('sh', [join(this.#runDir, launcherFile)], {
+      cwd: '/',
+      detached: true,
+      stdio: sealedStdio(['pipe', 'pipe', 'ignore']),
+      env: { PATH: searchPath, NFIO_RUN: this.#runDir },
+    }) as Child;
+    this.#child = child;
+    this.#rest = '';
+    child.stdin.on('error', () => undefined); // its end tells
+    child.stdout.on('data', (chunk: Uint8Array) => this.#take(Buffer.from(chunk).toString()));
+    child.once('error', (cause) => this.#ended(child, spawnError('sh', cause).message));
+    child.once('close', () => this.#ended(child, 'launcher'));
+    return child;
+  }
+
+  /** The process may exit while nobody waits. */
+  #hold(hold: boolean): void {
+    const verb = hold ? 'ref' : 'unref';
+    this.#child?.[verb]();
+    for (const pipe of [this.#child?.stdin, this.#child?.stdout] as readonly (Socket | undefined)[]) pipe?.[verb]();
+  }
+
+  #ended(child: Child, why: string): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    for (const take of [...this.#waiting.values()]) take({ word: 'fail', rest: why });
+  }
+
+  #take(text: string): void {
+    const lines = (this.#rest + text).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      const [, id = '', word, rest = ''] = /^(\S+) (pid|ready|fail) (.*)$/.exec(line) ?? [];
+      if (word !== undefined) this.#waiting.get(id)?.({ word: word as LaunchReport['word'], rest });
+    }
+  }
+}
+
+function encodeWord(word: string): string {
+  if (word.includes(newlineMark) || word.includes('\0')) {
+    throw new NfioError('InvalidValueError', { message: 'a command or environment variable holds a control character (NUL or SOH)' });
+  }
+  return word.replaceAll('\n', newlineMark);
+}

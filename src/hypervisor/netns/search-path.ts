@@ -1,0 +1,2 @@
+/** Where programs are looked for, on the machine and in guests. */
+export const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
