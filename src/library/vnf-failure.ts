@@ -30,7 +30,13 @@ export function accessFailure(vnf: VnfPlace, cause: unknown): NfioError {
   if (errno === 'EACCES' || errno === 'EPERM') {
     return new NfioError('NotPermittedError', { errno, message: `${vnf.path} belongs to another user: see ls -l, and chown`, cause });
   }
-  return new NfioError(codes[errno] ?? 'VNFNotFoundError', { errno, message: `${vnf.path}: ${(cause as Error).message}`, cause });
+  if ((cause as NodeJS.ErrnoException).code === 'ENOTCONN') {
+    const message = `${vnf.path}: no process serves the mount any more; unmount it (nfio umount --lazy), and mount it again`;
+    return new NfioError('HypervisorConnectionError', { errno: 'ECONNREFUSED', message, cause });
+  }
+  // What the guest is asked for when the file is read, as the original asked it by a command.
+  const message = `${vnf.type}/${vnf.name}: ${(cause as Error).message}`;
+  return new NfioError(codes[errno] ?? 'VNFCommandExecutionError', { errno, message, cause });
 }
 
 /** An operation that failed, and what the error file of the VNF says. */

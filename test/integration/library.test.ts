@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -33,6 +33,7 @@ describe('a tree, mounted and used by a program', { skip, timeout: 60_000 }, () 
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), 'nfio-library-'));
     world = snapshotWorld(directory);
+    await chmod(directory, 0o755);
     await mkdir(join(directory, 'mnt'));
     nfio = new Nfio({ mountpoint: join(directory, 'mnt'), root: join(directory, 'root') });
     await nfio.mount();
@@ -101,6 +102,27 @@ describe('a tree, mounted and used by a program', { skip, timeout: 60_000 }, () 
     assert.match(await ops.vnfsGetStatus(vnf), /^exited/);
     await ops.vnfsStartVnf(vnf);
     await ops.vnfsDestroyVnf(vnf);
+    assert.equal(await ops.vnfsGetStatus(vnf), 'undeployed');
+  });
+
+  test('another user may act on what was handed to them, and on nothing else', async () => {
+    const ops = nfio.vnfsOps;
+    const theirs = 'nf-types/host/theirs';
+    await ops.vnfsCreateVnfInstance(theirs);
+    const path = join(nfio.mountpoint, theirs);
+    for (const name of ['', ...(await readdir(path, { recursive: true }))]) await chown(join(path, name), 65534, 65534);
+    process.setegid?.(65534);
+    process.seteuid?.(65534);
+    try {
+      await ops.vnfsDeployNf(theirs);
+      assert.equal(await ops.vnfsExecuteInVnf(theirs, 'hostname'), 'theirs\n');
+      await ops.vnfsDestroyVnf(theirs);
+      await assert.rejects(ops.vnfsDeployNf(vnf), is('NotPermittedError'));
+      await assert.rejects(ops.vnfsExecuteInVnf(vnf, 'true'), is('NotPermittedError'));
+    } finally {
+      process.seteuid?.(0);
+      process.setegid?.(0);
+    }
     assert.equal(await ops.vnfsGetStatus(vnf), 'undeployed');
   });
 

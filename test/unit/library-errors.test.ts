@@ -62,14 +62,18 @@ describe('a failed write to a file of a VNF', () => {
   });
 });
 
-test('a file that cannot be opened: no such VNF, or not yours', () => {
+test('a file that cannot be opened or read: no such VNF, not yours, nobody to ask', () => {
   const codes = { ENOENT: 'VNFNotFoundError', ENOTDIR: 'VNFNotFoundError', EACCES: 'NotPermittedError', EPERM: 'NotPermittedError' };
   for (const [errno, code] of Object.entries(codes)) {
     const error = accessFailure(vnf, failed(errno));
     assert.deepEqual([error.code, error.errnoName], [code, errno]);
     assert.match(error.message, /\/nfio\/nf-types\/firewall\/fw-a/);
   }
-  assert.equal(accessFailure(vnf, failed('EHOSTUNREACH')).originalNumber, 701);
+  const others = { EHOSTUNREACH: [701, 'EHOSTUNREACH'], ENOTCONN: [701, 'ECONNREFUSED'], EIO: [703, 'EIO'] };
+  for (const [errno, expected] of Object.entries(others)) {
+    const error = accessFailure(vnf, failed(errno));
+    assert.deepEqual([error.originalNumber, error.errnoName], expected);
+  }
 });
 
 test('a VNF that cannot be made', () => {
