@@ -21,17 +21,30 @@ interface FileSummary {
   readonly counts: { readonly tests: number };
 }
 
-/** Events of tests that pass are of no interest: the line of their file stands for them. */
-const quiet = new Set(['test:pass', 'test:start', 'test:enqueue', 'test:dequeue', 'test:complete', 'test:plan']);
-
-/** Passes on failures, skips, output and the summary; prints one line for each file. */
+/** Passes on failures, skips and the summary; prints one line for each file, and what a file wrote only when it failed. */
 export async function* condense(source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
+  const written = new Map<string, TestEvent[]>();
   for await (const event of source) {
-    if (event.type === 'test:summary' && event.data.file !== undefined) console.log(fileLine(event.data.file, event.data));
-    const skipped = event.type === 'test:pass' && event.data.skip !== undefined;
-    const ofFile = event.type === 'test:diagnostic' && event.data.file !== undefined;
-    if (skipped || !(quiet.has(event.type) || ofFile)) yield event;
+    const file = event.data.file;
+    if (file === undefined) {
+      // The end of the run: what is left was written by files that ended without a summary.
+      for (const events of written.values()) yield* events;
+      written.clear();
+      yield event;
+    } else if (event.type === 'test:stdout' || event.type === 'test:stderr') {
+      written.set(file, [...(written.get(file) ?? []), event]);
+    } else if (event.type === 'test:summary') {
+      if (!event.data.success) yield* written.get(file) ?? [];
+      written.delete(file);
+      console.log(fileLine(file, event.data));
+    } else if (isWorthShowing(event)) {
+      yield event;
+    }
   }
+}
+
+function isWorthShowing(event: TestEvent): boolean {
+  return event.type === 'test:fail' || (event.type === 'test:pass' && event.data.skip !== undefined);
 }
 
 function fileLine(file: string, summary: FileSummary): string {
