@@ -12,7 +12,7 @@ export interface NfioOptions {
   readonly mountpoint: string;
   /** Directory of all persistent state; made when it is not there. Default `/var/lib/nfio`. */
   readonly root?: string;
-  /** Where VNFs run. Default `netns`. */
+  /** Where VNFs run. Default `netns`, so far the only one; docker and libvirt come in later versions. */
   readonly hypervisor?: MountOptions['hypervisor'];
   /** Directory of your own middlebox modules. Default: only what is built in. */
   readonly moduleRoot?: string;
