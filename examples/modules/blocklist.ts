@@ -78,8 +78,8 @@ export default defineMiddlebox({
     mkdir(instance, caller) {
       notes.set(instance.name, `made by user ${caller.uid}\n`);
     },
-    getattr(instance) {
-      return { size: Buffer.byteLength(notes.get(instance.name) ?? '') };
+    getattr(instance, path) {
+      return path === 'note' ? { size: Buffer.byteLength(notes.get(instance.name) ?? '') } : undefined;
     },
     read(instance) {
       return notes.get(instance.name) ?? '';

@@ -40,6 +40,7 @@ describe('examples/modules/blocklist.ts', () => {
     await hooks.write(instance, 'note', Buffer.from('for the lab\n'));
     assert.equal(await hooks.read(instance, 'note'), 'for the lab\n');
     assert.deepEqual(hooks.getattr(instance, 'note'), { size: 12 });
+    assert.equal(hooks.getattr(instance, 'block'), undefined);
   });
 
   it('blocks and counts', { skip: whyNoNamespaces() ?? false, timeout: 30_000 }, async () => {

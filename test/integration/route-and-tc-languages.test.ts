@@ -118,6 +118,9 @@ describe('traffic control', { skip, timeout: 60_000 }, () => {
     const received = Number(/(\d+) received/.exec(stdout)?.[1]);
     assert.ok(received > 0 && received < 20, stdout);
     assert.equal(await language.drops?.(guest), 20 - received);
+    await language.apply({ text: 'qdisc add dev lan root tbf rate 1mbit burst 4k latency 50ms', guestPath }, guest);
+    await language.apply({ text: shaped, guestPath }, guest);
+    assert.equal(await language.drops?.(guest), 20 - received, 'other queues do not forget');
   });
 
   it('is refused as a whole, with the line, and what was there stays', async () => {

@@ -7,6 +7,9 @@ import { inventoryScript, removalOf } from './removal.ts';
 /** A table of nf.io's own that says that the guest's rules were loaded by it. The first transaction must be the one that makes it. */
 const marker = 'inet nfio_rules';
 
+/** Length of rules that nft reads in no time. */
+const shortText = 64 * 1024;
+
 /**
  * nftables rules (nft(8)). What a guest gets are the user's own rules, rewritten to count every packet they drop or reject, in one
  * transaction. Counters stay over a reload, so that the number of drops never goes backwards and loses none.
@@ -20,9 +23,10 @@ export function nftables(): ConfigLanguage & Required<Pick<ConfigLanguage, 'drop
     },
     async apply({ text }, guest) {
       const counted = countDrops(await normaliser.normalise(text, guest.ports, guest.signal));
-      // In a fresh guest the marker is not there, and one process is enough.
-      const first = await nft(guest, ['-f', '-'], `create table ${marker}\n${counted.text}`);
-      if (first.exitCode !== 0) await reload(counted, guest);
+      // In a fresh guest the marker is not there, and one process is enough. For many rules a second attempt would cost more than it saves.
+      const fresh =
+        counted.text.length <= shortText && (await nft(guest, ['-f', '-'], `create table ${marker}\n${counted.text}`)).exitCode === 0;
+      if (!fresh) await reload(counted, guest);
     },
     drops: (guest) => countedDrops(guest),
   };

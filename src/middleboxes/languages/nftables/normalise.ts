@@ -20,11 +20,13 @@ exec nft -s list ruleset
 
 /** What is kept of normalised texts: most VNFs of a type have one and the same. */
 const maxCachedTexts = 64;
+const maxCachedLength = 4 * 1024 * 1024;
 const maxStandIns = 64;
 
 /** Turns what users write into the form that `nft list ruleset` prints: one statement a line, no variables, no shorthand. */
 export class RulesetNormaliser {
   readonly #cache = new Map<string, string>();
+  #cachedLength = 0;
 
   /**
    * @param ports names of the guest's ports; undefined when there is no guest yet: then each interface that is named is taken to exist.
@@ -44,11 +46,15 @@ export class RulesetNormaliser {
     return result.stdout;
   }
 
+  /** The oldest make room. A listing that would fill the cache alone is kept only until the next one. */
   #remember(key: string, listing: string): void {
-    if (listing.length > 64 * 1024) return;
-    const oldest = this.#cache.keys().next();
-    if (this.#cache.size >= maxCachedTexts && !oldest.done) this.#cache.delete(oldest.value);
     this.#cache.set(key, listing);
+    this.#cachedLength += listing.length;
+    for (const [oldest, text] of this.#cache) {
+      if (this.#cache.size <= 1 || (this.#cache.size <= maxCachedTexts && this.#cachedLength <= maxCachedLength)) break;
+      this.#cache.delete(oldest);
+      this.#cachedLength -= text.length;
+    }
   }
 }
 

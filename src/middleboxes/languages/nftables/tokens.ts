@@ -10,8 +10,7 @@ export interface Token {
  * As nft's own scanner sees it: a string runs to the next quote, over line ends, without escapes; a comment to the end of its
  * line. A word is anything else up to white space, a brace, comma, semicolon, quote or #.
  */
-const pattern =
-  /(?<string>"[^"]*")|(?<comment>#[^\n]*)|(?<newline>\n)|(?<space>[^\S\n]+|\\\n)|(?<punctuation>[{};,])|(?<word>[^\s{};,"#]+)/y;
+const pattern = /"[^"]*"|#[^\n]*|\n|[^\S\n]+|\\\n|[{};,]|[^\s{};,"#]+/y;
 
 /**
  * Splits nftables text; the texts of the tokens together are the text.
@@ -23,13 +22,33 @@ export function tokenize(text: string): Token[] {
   let line = 1;
   pattern.lastIndex = 0;
   while (pattern.lastIndex < text.length) {
-    const match = pattern.exec(text);
-    if (match === null) throw new Error(`line ${line}: a " is not closed`);
-    const [kind] = Object.entries(match.groups ?? {}).find(([, value]) => value !== undefined) ?? ['word'];
-    tokens.push({ kind: kind as Token['kind'], text: match[0], line });
-    line += match[0].split('\n').length - 1;
+    const token = pattern.exec(text)?.[0];
+    if (token === undefined) throw new Error(`line ${line}: a " is not closed`);
+    const kind = kindOf(token);
+    tokens.push({ kind, text: token, line });
+    if (kind === 'newline' || token === '\\\n') line += 1;
+    else if (kind === 'string') line += token.split('\n').length - 1;
   }
   return tokens;
+}
+
+/** Its first character tells. */
+function kindOf(token: string): Token['kind'] {
+  switch (token.charAt(0)) {
+    case '"':
+      return 'string';
+    case '#':
+      return 'comment';
+    case '\n':
+      return 'newline';
+    case '{':
+    case '}':
+    case ';':
+    case ',':
+      return 'punctuation';
+    default:
+      return token === '\\\n' || token.trimStart() === '' ? 'space' : 'word';
+  }
 }
 
 /** True for what nft takes as part of a statement. */

@@ -17,6 +17,10 @@ for name; do echo "qdisc del dev $name root"; echo "qdisc del dev $name clsact";
 exit 0
 `;
 
+/** The table that keeps what queues of before dropped, and the script that lists it behind the queues. */
+const keeper = 'inet nfio_shaper';
+const countScript = `tc -s -j qdisc show || exit 4; nft -j list counters table ${keeper} 2>/dev/null; exit 0`;
+
 /**
  * Traffic control in the batch syntax of tc(8): what the guest's own ports send. Every command is tried first in a throw-away
  * namespace with the same ports, so that one the kernel refuses changes nothing in the guest.
@@ -28,8 +32,7 @@ export function trafficControl(): ConfigLanguage {
     async apply({ text }, guest) {
       const commands = parseTc(text);
       await tryOut(commands, guest);
-      const ports = guest.ports.filter((port) => port.length <= longestInterfaceName);
-      if (ports.length > 0) await guest.executeInNetwork({ argv: ['sh', '-c', clearScript, 'sh', ...ports] });
+      await clear(guest);
       if (commands.length === 0) return;
       const { exitCode, stderr } = await guest.executeInNetwork({ argv: ['tc', '-batch', '-'], stdin: batchOf(commands) });
       if (exitCode !== 0) throw translate(commands, stderr, '; nothing is shaped now: save nf_conf again');
@@ -51,13 +54,39 @@ async function tryOut(commands: readonly TcCommand[], guest: GuestAccess | undef
   if (exitCode !== 0) throw translate(commands, stderr, '');
 }
 
-/** Packets that queues dropped: of the outermost ones only, which count for those within. */
+/** Takes all queues away. What they dropped is kept by a counter of nftables, which has nothing else to do here. */
+async function clear(guest: GuestAccess): Promise<void> {
+  const ports = guest.ports.filter((port) => port.length <= longestInterfaceName);
+  const drops = await countDrops(guest);
+  if (drops > 0) {
+    const stdin = `add table ${keeper}\ndelete table ${keeper}\ntable ${keeper} {\ncounter drops { packets ${drops} bytes 0 }\n}\n`;
+    const { exitCode, stderr } = await guest.executeInNetwork({ argv: ['nft', '-f', '-'], stdin });
+    if (exitCode !== 0)
+      throw new NfioError('ConfigurationError', { message: `nf_conf: the count of drops cannot be kept: ${firstLine(stderr)}` });
+  }
+  if (ports.length > 0) await guest.executeInNetwork({ argv: ['sh', '-c', clearScript, 'sh', ...ports] });
+}
+
+/** Packets that queues dropped: of the outermost ones, which count for those within, and of those that were there before. */
 async function countDrops(guest: GuestAccess): Promise<number> {
-  const { exitCode, stdout, stderr } = await guest.executeInNetwork({ argv: ['tc', '-s', '-j', 'qdisc', 'show'] });
-  if (exitCode !== 0) throw new NfioError('ConfigurationError', { message: `the queues cannot be listed: ${stderr.split('\n')[0]}` });
-  const queues = JSON.parse(stdout) as readonly { readonly root?: boolean; readonly kind: string; readonly drops?: number }[];
-  const outermost = queues.filter(({ root, kind }) => root === true || kind === 'ingress' || kind === 'clsact');
-  return outermost.reduce((sum, { kind, drops = 0 }) => (kind === 'noqueue' ? sum : sum + drops), 0);
+  const { exitCode, stdout, stderr } = await guest.executeInNetwork({ argv: ['sh', '-c', countScript] });
+  if (exitCode !== 0) throw new NfioError('ConfigurationError', { message: `the queues cannot be listed: ${firstLine(stderr)}` });
+  const [queues = '[]', counters = '{"nftables":[]}'] = stdout.trim().split(/\n(?=\{"nftables")/);
+  const kept = (JSON.parse(counters) as { readonly nftables: readonly { readonly counter?: { readonly packets: number } }[] }).nftables;
+  const outermost = (JSON.parse(queues) as readonly Queue[]).filter(
+    ({ root, kind }) => root === true || kind === 'ingress' || kind === 'clsact',
+  );
+  return (
+    outermost.reduce((sum, { kind, drops = 0 }) => (kind === 'noqueue' ? sum : sum + drops), 0) +
+    kept.reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0)
+  );
+}
+
+/** A queueing discipline as tc lists it. */
+interface Queue {
+  readonly root?: boolean;
+  readonly kind: string;
+  readonly drops?: number;
 }
 
 function batchOf(commands: readonly TcCommand[]): string {
@@ -67,6 +96,10 @@ function batchOf(commands: readonly TcCommand[]): string {
 function translate(commands: readonly TcCommand[], stderr: string, rest: string): NfioError {
   const number = /^Command failed -:(\d+)$/m.exec(stderr)?.[1];
   const line = number === undefined ? undefined : commands[Number(number) - 1]?.line;
-  const said = (stderr.split('\n').find((each) => each !== '') ?? 'tc failed').replace(/^(Error|RTNETLINK answers): /, '');
+  const said = firstLine(stderr).replace(/^(Error|RTNETLINK answers): /, '');
   return new NfioError('ConfigurationError', { message: `nf_conf${line === undefined ? '' : ` line ${line}`}: ${said}${rest}` });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((each) => each !== '') ?? 'no reason was given';
 }
