@@ -11,16 +11,22 @@ import { assertNoLeaks, snapshotWorld } from './leaks.ts';
 /** A driver on a mount of its own, in a temporary directory, with makers of what it is given. */
 export class NetnsWorld {
   readonly mountId = `t${randomBytes(4).toString('hex').slice(0, 7)}`;
-  readonly base = mkdtempSync(join(tmpdir(), 'nfio-netns-'));
+  readonly base: string;
   readonly warnings: string[] = [];
   readonly signal = AbortSignal.timeout(120_000);
   readonly lan: SegmentSpec = { id: 'lan000', name: 'lan', uplink: '' };
   readonly wan: SegmentSpec = { id: 'wan000', name: 'wan', uplink: '' };
   fabric = new Fabric(this.mountId);
   network = new FabricNetwork(this.fabric);
-  driver = this.#makeDriver();
-  readonly #before = snapshotWorld(this.mountId, this.base);
+  driver: NetnsDriver;
+  readonly #before = snapshotWorld(this.mountId);
   #serial = 0;
+
+  /** @param prefix How the name of its directory begins. */
+  constructor(prefix = 'nfio-netns-') {
+    this.base = mkdtempSync(join(tmpdir(), prefix));
+    this.driver = this.#makeDriver();
+  }
 
   /** As a new process would: a fresh driver that knows nothing yet. */
   async again(): Promise<NetnsDriver> {
@@ -69,7 +75,8 @@ export class NetnsWorld {
     await this.network.removeIfUnused(signal);
     await this.driver[Symbol.asyncDispose]();
     rmSync(this.base, { recursive: true, force: true });
-    assertNoLeaks(this.#before, this.mountId, this.base);
+    assertNoLeaks(this.#before, this.mountId);
+    assertNoLeaks(snapshotWorld('\0'), this.base);
   }
 
   #makeDriver(): NetnsDriver {

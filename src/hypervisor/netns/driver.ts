@@ -1,4 +1,5 @@
 import { rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
 import type {
@@ -19,6 +20,7 @@ import type { Fabric } from '../../network/index.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
+import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory, readExitCode, writeRecord, writeStartFiles } from './guest-files.ts';
 import { writeGuestScripts } from './guest-scripts.ts';
@@ -28,11 +30,14 @@ import { changePort, type PortChange } from './live-port.ts';
 import { findAddress } from './port-address.ts';
 import { signalProcess, waitUntilGone } from './process-table.ts';
 import { recoverGuests } from './recover.ts';
+import { checkPrograms } from './required-programs.ts';
 import { isShaped, shapePort } from './shape-port.ts';
 import { Watcher } from './watcher.ts';
 
 const stopTimeoutMs = 2000;
 const killTimeoutMs = 10_000;
+/** Setting up more guests at a time than that makes each of them later and none earlier. */
+const launchesAtOnce = 4 * availableParallelism();
 
 /**
  * The embedded hypervisor: guests are namespaces and cgroups of this machine. They outlive this object and this process; a later
@@ -45,6 +50,7 @@ export class NetnsDriver extends HypervisorBase {
   readonly #cgroups: Cgroups;
   readonly #watcher: Watcher;
   readonly #launcher: Launcher;
+  readonly #gate = new Gate(launchesAtOnce);
   readonly #guests = new Map<string, Guest>();
   #prepared: Promise<void> | undefined;
 
@@ -74,7 +80,7 @@ export class NetnsDriver extends HypervisorBase {
 
   async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {
     await this.#prepare();
-    makeGuestDirectory(spec.guestDir);
+    makeGuestDirectory(spec);
     const guest = new Guest(spec);
     writeRecord(spec.guestDir, guest.record);
     this.#guests.set(spec.id, guest);
@@ -89,7 +95,7 @@ export class NetnsDriver extends HypervisorBase {
       if (spec.ports.length > 0) await this.#fabric.ensure();
       this.#cgroups.create(spec.id, spec.limits);
       writeStartFiles(spec, { devDirectory: this.#devDirectory, fabric: this.#fabric.name });
-      await this.#launch(guest, spec, signal);
+      await this.#gate.run(() => this.#launch(guest, spec, signal));
     } catch (error) {
       await this.#undoStart(guest, spec);
       throw error;
@@ -201,6 +207,7 @@ export class NetnsDriver extends HypervisorBase {
   /** Makes, once, what all guests share. */
   #prepare(): Promise<void> {
     this.#prepared ??= (async () => {
+      checkPrograms();
       await writeGuestScripts(this.#context.runDir);
       await makeDeviceDirectory(this.#devDirectory);
       this.#watcher.start();

@@ -1,10 +1,22 @@
-import { chmodSync, constants, lstatSync, mkdirSync, openSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import { ipLine, newPortLines } from '../../network/index.ts';
-import { mountTable } from './mount-table.ts';
+import { isOwnDirectory, mountTable } from './mount-table.ts';
 import type { ProcessId } from './process-table.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
@@ -35,7 +47,7 @@ const unfitTypes = new Map([
  *
  * @throws UnsupportedError (EOPNOTSUPP) when its file system cannot hold a guest, VNFDeployError with the errno that says why else.
  */
-export function makeGuestDirectory(guestDir: string): void {
+export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
   try {
     for (const name of ['upper', 'work']) rmSync(join(guestDir, name), { recursive: true, force: true }); // a guest may have left anything there
     mkdirSync(join(guestDir, 'upper/etc/nfio'), { recursive: true });
@@ -44,13 +56,27 @@ export function makeGuestDirectory(guestDir: string): void {
     for (const name of ownFiles) {
       if (lstatSync(`/etc/${name}`, { throwIfNoEntry: false })?.isFile() !== true) writeFileSync(join(guestDir, 'upper/etc', name), '');
     }
+    for (const mount of boot.mounts) makeMountPoint(join(guestDir, 'upper'), mount);
   } catch (cause) {
+    if (cause instanceof NfioError) throw cause;
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
     throw new NfioError('VNFDeployError', { errno, message: `${guestDir} could not be prepared (${errno})`, cause });
   }
   const unfit = unfitTypes.get(statfsSync(guestDir).type);
   if (unfit === undefined) return;
   throw new NfioError('UnsupportedError', { message: `guests cannot be kept on ${unfit} (${guestDir}): put --root on ext4, xfs or tmpfs` });
+}
+
+function makeMountPoint(upper: string, { source, target }: GuestSpec['boot']['mounts'][number]): void {
+  const found = statSync(source, { throwIfNoEntry: false });
+  if (found === undefined || !isAbsolute(target)) {
+    const wrong = found === undefined ? `${source} does not exist on this machine` : `${target} is not an absolute path`;
+    throw new NfioError('VNFDeployError', { errno: found === undefined ? 'ENOENT' : 'EINVAL', message: `mounts in boot.conf: ${wrong}` });
+  }
+  const point = join(upper, target);
+  if (existsSync(target) || isOwnDirectory(target)) return;
+  mkdirSync(found.isDirectory() ? point : dirname(point), { recursive: true });
+  if (!found.isDirectory()) writeFileSync(point, '');
 }
 
 /** Writes what the setup of a start reads: mounts, ports, settings, and the guest's own files in /etc. */

@@ -49,9 +49,18 @@ export function mountTable(spec: GuestSpec, devDirectory: string): string {
     ]),
     ...['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(spec.guestDir, 'etc', name), `/etc/${name}`, 'nosuid,nodev')),
     bind(spec.configDir, '/etc/nfio', 'ro,nosuid,nodev'),
-    ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, readOnly ? 'ro,nosuid,nodev' : 'nosuid,nodev')),
+    ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, mountOptions(target, readOnly))),
   ];
   return `${rows.map((row) => row.map(escapeOctal).join(' ')).join('\n')}\n`;
+}
+
+/** True for what lies in one of the guest's own, empty file systems: nothing there can be prepared from outside. */
+export function isOwnDirectory(path: string): boolean {
+  return isBelow(path, ['/run', '/tmp', '/root']);
+}
+
+function mountOptions(target: string, readOnly: boolean): string {
+  return ['nosuid', 'nodev', ...(readOnly ? ['ro'] : []), ...(isOwnDirectory(target) ? ['X-mount.mkdir'] : [])].join(',');
 }
 
 /** A word as fstab(5) and /proc/mounts spell it. */

@@ -1,0 +1,35 @@
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+import { NfioError } from '../../errors/index.ts';
+import { searchPath } from './search-path.ts';
+
+/** What the driver runs, and the package that brings it. */
+const programs: Readonly<Record<string, readonly string[]>> = {
+  iproute2: ['ip', 'tc'],
+  'util-linux': ['unshare', 'nsenter', 'setpriv', 'setsid', 'pivot_root'],
+  mount: ['mount', 'umount'],
+  'libcap2-bin': ['capsh'],
+  coreutils: ['env', 'mkfifo', 'mknod'],
+};
+
+/**
+ * Checks that the programs are there.
+ *
+ * @throws MissingToolError (EOPNOTSUPP) that says what to install.
+ */
+export function checkPrograms(path = searchPath): void {
+  for (const [debianPackage, names] of Object.entries(programs)) {
+    const missing = names.find((name) => !path.split(':').some((directory) => isExecutable(join(directory, name))));
+    if (missing === undefined) continue;
+    throw new NfioError('MissingToolError', { message: `guests need the program "${missing}": apt-get install ${debianPackage}` });
+  }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
