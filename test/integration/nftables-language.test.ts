@@ -153,6 +153,7 @@ describe('nftables refuses', { skip: whyNoNamespaces() ?? false, timeout: 60_000
     '1include "/etc/shadow"': /^nf_conf line 1: "include"/,
     'table ip t { chain c { log prefix "a } }': /^nf_conf line 1: a " is not closed/,
     'table ip nfio_t { }': /^nf_conf line 1: names that begin with nfio_/,
+    'table ip t { };\n monitor\n': /^nf_conf line 2: "monitor" would never end/,
     'table ip t { flags owner; }': /^nf_conf line 1: a table cannot have the flag owner/,
     'table ip t { }\n\0': /^nf_conf line 2: there is a NUL byte/,
   };

@@ -26,11 +26,17 @@ export function checkUntrusted(text: string): { readonly text: string; readonly 
     if (token.kind !== 'word') continue;
     if (token.text.includes('include'))
       throw refuse(`line ${token.line}: "include" is not allowed here: put the rules into nf_conf itself`);
+    if (token.text === 'monitor' && beginsStatement(tokens, index)) throw refuse(`line ${token.line}: "monitor" would never end`);
     if (token.text.includes(reservedPrefix)) throw refuse(`line ${token.line}: names that begin with ${reservedPrefix} are nf.io's own`);
     if (token.text === 'owner' && tokens.slice(Math.max(index - 8, 0), index).some((each) => each.text === 'flags'))
       throw refuse(`line ${token.line}: a table cannot have the flag owner here`);
   }
   return { text: complete, tokens };
+}
+
+function beginsStatement(tokens: readonly Token[], index: number): boolean {
+  const before = tokens.slice(0, index).findLast((token) => token.kind !== 'space');
+  return before === undefined || before.kind === 'newline' || before.text === ';';
 }
 
 function tokensOf(text: string): readonly Token[] {
