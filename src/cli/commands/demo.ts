@@ -24,7 +24,9 @@ checked. Everything is removed again. The exit status is 1 when a step does not 
     await checkPrivilege('demo');
     const directory = await mkdtemp(join(tmpdir(), 'nfio-demo-'));
     const started = performance.now();
-    const { good, mountId } = await runSteps(steps, directory, terminal);
+    const interrupt = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupt.abort());
+    const { good, mountId } = await runSteps(steps, { directory, terminal, signal: interrupt.signal });
     if (!good && values.keep) {
       terminal.out(`Left in ${directory}. Remove it with: nfio umount --destroy ${join(directory, 'nfio')}; rm -r ${directory}\n`);
       return 1;

@@ -16,17 +16,25 @@ export interface StepsOutcome {
   readonly mountId: string | undefined;
 }
 
-/** Runs the steps in a directory until one fails. */
-export async function runSteps(steps: readonly Step[], directory: string, terminal: Terminal): Promise<StepsOutcome> {
+/** Where the steps run, who watches, and who may end them early. */
+export interface Stage {
+  readonly directory: string;
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+/** Runs the steps until one fails or the signal aborts. */
+export async function runSteps(steps: readonly Step[], stage: Stage): Promise<StepsOutcome> {
+  const { directory, terminal } = stage;
   const mountpoint = join(directory, 'nfio');
   let mountId: string | undefined;
   await mkdir(mountpoint);
   for (const [index, step] of steps.entries()) {
     const number = paint(terminal.interactive, 'dim', `[${index + 1}/${steps.length}]`);
     terminal.out(`${number} ${paint(terminal.interactive, 'bold', step.title)}\n`);
-    for (const line of step.shell.split('\n')) terminal.out(`${paint(terminal.interactive, 'cyan', `$ ${line}`)}\n`);
+    for (const line of promptedLines(step.shell)) terminal.out(`${paint(terminal.interactive, 'cyan', line)}\n`);
     const started = performance.now();
-    const wrong = await runStep(step, directory, terminal);
+    const wrong = await runStep(step, stage);
     mountId ??= (await findMount(mountpoint))?.mountId;
     if (wrong !== undefined) {
       terminal.out(`${paint(terminal.interactive, 'red', `✖ ${wrong}`)}\n`);
@@ -38,8 +46,20 @@ export async function runSteps(steps: readonly Step[], directory: string, termin
   return { good: true, mountId };
 }
 
-async function runStep(step: Step, directory: string, terminal: Terminal): Promise<string | undefined> {
-  const { output, exitCode } = await runShell(step, directory, (text) => terminal.out(text));
+/** The lines as a shell shows them: after $, and those of a here-document after >. */
+function promptedLines(shell: string): readonly string[] {
+  let end: string | undefined;
+  return shell.split('\n').map((line) => {
+    const prompt = end === undefined ? '$' : '>';
+    if (end === undefined) end = /<<'(\w+)'/.exec(line)?.[1];
+    else if (line === end) end = undefined;
+    return `${prompt} ${line}`;
+  });
+}
+
+async function runStep(step: Step, stage: Stage): Promise<string | undefined> {
+  const { output, exitCode } = await runShell(step, stage);
+  if (stage.signal.aborted) return 'interrupted';
   if (exitCode !== 0) return `the shell's exit status is ${exitCode ?? `none: it took more than ${stepTimeoutMs / 1000} s`}`;
   return step.check(output);
 }
@@ -50,7 +70,7 @@ interface ShellResult {
 }
 
 /** Runs a step's shell, showing its output as it comes. */
-function runShell(step: Step, directory: string, show: (text: string) => void): Promise<ShellResult> {
+function runShell(step: Step, { directory, terminal, signal }: Stage): Promise<ShellResult> {
   return new Promise((resolve, reject) => {
     const child = spawn('bash', ['-c', step.shell], {
       cwd: step.place === 'inside' ? join(directory, 'nfio') : directory,
@@ -58,15 +78,19 @@ function runShell(step: Step, directory: string, show: (text: string) => void): 
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: stepTimeoutMs,
       killSignal: 'SIGKILL',
+      signal,
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
         output += text;
-        show(text);
+        terminal.out(text);
       });
     }
-    child.on('error', reject);
+    // An abort is reported as an error and then by the end of the child, which is what counts.
+    child.on('error', (error) => {
+      if (error.name !== 'AbortError') reject(error);
+    });
     child.on('close', (exitCode) => resolve({ output, exitCode }));
   });
 }
