@@ -53,7 +53,7 @@ export function isVerb(text: string): text is Verb {
 export function planVerb(state: VnfState, verb: Verb): readonly Step[] {
   if (!allowed[state].includes(verb)) {
     throw new NfioError('InvalidActionError', {
-      message: `${verb}: the VNF is ${state}; possible now: ${allowed[state].join(', ')}`,
+      message: `the VNF is ${state}; possible now: ${allowed[state].join(', ')}`,
     });
   }
   return steps[verb];
