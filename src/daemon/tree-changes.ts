@@ -87,6 +87,7 @@ export class TreeChanges {
   /** Only VNFs are renamed, and within their type. */
   async rename(ticket: Ticket, name: string, to: { readonly parent: number; readonly name: string }): Promise<void> {
     const { view, spec } = this.#directory(ticket.nodeid);
+    if (spec.children.has(name)) throw notPermitted(name);
     const child = this.#child(view, spec, name);
     if (child.kind !== 'vnf' || to.parent !== ticket.nodeid) throw notPermitted(name);
     await this.#orchestrator.vnfs.rename(child.serial, to.name);

@@ -1,4 +1,4 @@
-import { fdatasync as fdatasyncCallback } from 'node:fs';
+import { constants, fdatasync as fdatasyncCallback } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { guestAccess, readCandidate } from './guest-spec.ts';
@@ -18,7 +18,8 @@ export class ConfigSaver {
   async sync(fd: number | undefined, newIn: string | undefined): Promise<void> {
     if (fd !== undefined) await fdatasync(fd);
     if (newIn === undefined) return;
-    const directory = await open(newIn, 'r');
+    // Below rfs/ a guest may have put a FIFO in its place.
+    const directory = await open(newIn, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK);
     try {
       await directory.sync();
     } finally {

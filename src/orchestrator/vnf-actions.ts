@@ -25,13 +25,18 @@ export class VnfActions {
     const word = text.trim();
     // A copy of an instance writes back what it read from `action`, and means nothing by it.
     if (isVerbList(word) && this.#model.state(vnf) === 'undeployed') return;
+    await this.#model.recordVnf(serial, word.slice(0, 80), () => this.#alone(serial, word, signal));
+  }
+
+  /** One verb at a time: a second one is refused, not kept waiting. */
+  async #alone(serial: number, word: string, signal: AbortSignal): Promise<void> {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) {
       throw new NfioError('BusyError', { message: `${runtime.busy} is still under way; wait for it or interrupt it`, retryable: true });
     }
     runtime.busy = word;
     try {
-      await this.#model.recordVnf(serial, word.slice(0, 80), () => runtime.lane.run(() => this.#perform(serial, word, signal)));
+      await runtime.lane.run(() => this.#perform(serial, word, signal));
     } finally {
       runtime.busy = undefined;
     }

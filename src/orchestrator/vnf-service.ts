@@ -81,29 +81,33 @@ export class VnfService {
 
   /** rmdir of an instance. @throws BusyError while it is deployed, or a verb is under way. */
   async remove(serial: number): Promise<void> {
-    const removed = await this.#model.runtime(serial).lane.run(async () => {
-      const vnf = this.#idle(serial, 'removed');
-      await this.#discard(vnf);
-      return vnf;
-    });
+    const removed = await this.#model.recordVnf(serial, 'rmdir', () =>
+      this.#model.runtime(serial).lane.run(async () => {
+        const vnf = this.#idle(serial, 'removed');
+        await this.#discard(vnf);
+        return vnf;
+      }),
+    );
     this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
   }
 
   /** mv of an instance within its type. */
   async rename(serial: number, name: string): Promise<void> {
+    await this.#model.recordVnf(serial, 'mv', () => this.#model.runtime(serial).lane.run(() => this.#rename(serial, name)));
+  }
+
+  async #rename(serial: number, name: string): Promise<void> {
     checkName('VNF', name);
-    await this.#model.runtime(serial).lane.run(async () => {
-      const vnf = this.#idle(serial, 'renamed');
-      this.#reserve(vnf.type, name);
-      try {
-        const renamed = { ...vnf, name };
-        await this.#model.parts.store.rename(vnf, renamed);
-        this.#model.inventory.put(renamed);
-        this.#model.publishVnf(serial);
-      } finally {
-        this.#making.delete(`${vnf.type}/${name}`);
-      }
-    });
+    const vnf = this.#idle(serial, 'renamed');
+    this.#reserve(vnf.type, name);
+    try {
+      const renamed = { ...vnf, name };
+      await this.#model.parts.store.rename(vnf, renamed);
+      this.#model.inventory.put(renamed);
+      this.#model.publishVnf(serial);
+    } finally {
+      this.#making.delete(`${vnf.type}/${name}`);
+    }
   }
 
   #idle(serial: number, change: string): VnfRecord {

@@ -79,7 +79,8 @@ export class UserFiles {
     const stats = lstatSync(backing.path());
     const nodeid = userNodeid(stats.ino);
     let node = this.#nodes.get(nodeid);
-    if (node === undefined) {
+    // A known one of another place is a removed directory whose inode number came back.
+    if (node === undefined || !node.top || node.backing !== backing) {
       node = new UserNode(nodeid, backing, { top: true });
       this.#nodes.set(nodeid, node);
     }
@@ -262,8 +263,10 @@ export class UserFiles {
 
   #found(parent: UserNode, name: string, stats: Stats): Found {
     const nodeid = userNodeid(stats.ino);
-    const node = this.#nodes.get(nodeid) ?? new UserNode(nodeid, parent.backing, { top: false });
-    if (!node.top) node.addLink(parent, name);
+    const known = this.#nodes.get(nodeid);
+    // A known top directory is a removed one, whose inode number came back.
+    const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false }) : known;
+    node.addLink(parent, name);
     return { node, stats };
   }
 

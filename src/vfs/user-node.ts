@@ -24,19 +24,26 @@ interface Link {
  */
 export class UserNode {
   readonly nodeid: number;
-  readonly backing: Backing;
   /** True for the directory where the backing begins. */
   readonly top: boolean;
   /** Open files of it. */
   readonly fds = new Set<number>();
   /** How often the kernel was told of it (nlookup, fuse.h). */
   lookups = 0;
+  readonly #firstBacking: Backing;
   #links: Link[] = [];
 
   constructor(nodeid: number, backing: Backing, options: { readonly top: boolean }) {
     this.nodeid = nodeid;
-    this.backing = backing;
+    this.#firstBacking = backing;
     this.top = options.top;
+  }
+
+  /** Where it is now: a rename can take it, or a directory above it, from one VNF to another. */
+  get backing(): Backing {
+    let node: UserNode = this;
+    for (let link = node.#links[0]; link !== undefined && !node.top; link = node.#links[0]) node = link.parent;
+    return node.#firstBacking;
   }
 
   /** Takes note of a name, the newest first. */
