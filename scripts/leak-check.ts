@@ -6,6 +6,7 @@ export type LeakCheck = () => Promise<string | undefined>;
 
 /** What ends by itself, such as the last process of a test, gets this long. */
 const graceMs = 2000;
+const mostShown = 20;
 
 /** Remembers how the machine is before the tests. What disappears meanwhile is no leak. */
 export function startLeakCheck(): LeakCheck {
@@ -15,10 +16,15 @@ export function startLeakCheck(): LeakCheck {
     for (;;) {
       const left = leftSince(before);
       if (left.length === 0) return undefined;
-      if (performance.now() > deadline) return left.join('\n');
+      if (performance.now() > deadline) return describe(left);
       await sleep(100);
     }
   };
+}
+
+function describe(left: readonly string[]): string {
+  const more = left.length > mostShown ? [`  and ${left.length - mostShown} more`] : [];
+  return [...left.slice(0, mostShown), ...more].join('\n');
 }
 
 function leftSince(before: World): readonly string[] {
