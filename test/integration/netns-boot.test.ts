@@ -1,5 +1,6 @@
 import { equal, match, ok, rejects, throws } from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -75,6 +76,24 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
     for (let tries = 0; tries < 100 && !readFileSync(log, 'utf8').includes('two'); tries++) await sleep(20);
     equal(readFileSync(log, 'utf8'), 'one\ntwo\n');
     equal(world.driver.guestStatus(spec).state, 'running');
+  });
+
+  it('say what is full when a start finds no room, and are as before', async () => {
+    const spec = world.guest();
+    const disk = spec.guestDir;
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]);
+    try {
+      await world.driver.deploy(spec, world.signal);
+      throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(1024 * 1024)), { code: 'ENOSPC' });
+      await rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', errnoName: 'ENOSPC' });
+      equal(world.driver.guestStatus(spec).state, 'created');
+      rmSync(join(disk, 'filler'));
+      await world.driver.start(spec, world.signal);
+      await world.driver.stop(spec, world.signal);
+    } finally {
+      execFileSync('umount', [disk]);
+    }
+    await world.driver.destroy(spec, { force: true, signal: world.signal });
   });
 
   it('say which program is missing, and what brings it', () => {

@@ -15,7 +15,7 @@ import type {
   GuestSpec,
   GuestStatus,
 } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../../network/index.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
@@ -98,7 +98,7 @@ export class NetnsDriver extends HypervisorBase {
       await this.#gate.run(() => this.#launch(guest, spec, signal));
     } catch (error) {
       await this.#undoStart(guest, spec);
-      throw error;
+      throw asNfioError('VNFStartError', spec, error);
     }
   }
 
@@ -142,7 +142,9 @@ export class NetnsDriver extends HypervisorBase {
       await this.#kill(guest);
     }
     if (guest !== undefined) await this.#clearAfterEnd(guest);
-    await rm(ref.guestDir, { recursive: true, force: true });
+    await rm(ref.guestDir, { recursive: true, force: true }).catch((error: unknown) => {
+      throw asNfioError('VNFDestroyError', ref, error);
+    });
     this.#guests.delete(ref.id);
   }
 
@@ -276,4 +278,12 @@ export class NetnsDriver extends HypervisorBase {
     if (guest.paused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
     return guest;
   }
+}
+
+/** Gives a failed system call its place in the table of errors, with the errno that says why. */
+function asNfioError(code: 'VNFStartError' | 'VNFDestroyError', ref: GuestRef, cause: unknown): NfioError {
+  if (cause instanceof NfioError) return cause;
+  const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+  const done = code === 'VNFStartError' ? 'started' : 'destroyed';
+  return new NfioError(code, { errno, message: `${ref.type}/${ref.name} could not be ${done}: ${(cause as Error).message}`, cause });
 }

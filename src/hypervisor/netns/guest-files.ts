@@ -49,7 +49,7 @@ const unfitTypes = new Map([
  */
 export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
   try {
-    for (const name of ['upper', 'work']) rmSync(join(guestDir, name), { recursive: true, force: true }); // a guest may have left anything there
+    for (const name of ['upper', 'work']) removeTree(join(guestDir, name)); // a guest may have left anything there
     mkdirSync(join(guestDir, 'upper/etc/nfio'), { recursive: true });
     chmodSync(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
     for (const name of ['work', 'root', 'etc']) mkdirSync(join(guestDir, name), { recursive: true });
@@ -91,7 +91,12 @@ export function writeStartFiles(spec: GuestSpec, options: { readonly devDirector
     'etc/resolv.conf': spec.boot.dns.map((server) => `nameserver ${server}\n`).join(''),
   };
   for (const [file, text] of Object.entries(files)) writeFileSync(join(guestDir, file), text);
-  rmSync(join(guestDir, 'exit'), { force: true });
+  removeTree(join(guestDir, 'exit'));
+}
+
+/** Most often there is nothing, which lstat(2) tells at a tenth of rmSync's cost. */
+function removeTree(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { recursive: true, force: true });
 }
 
 /** Opens the guest's log to append to, never through a symbolic link. The caller closes it. */
