@@ -53,9 +53,11 @@ export function attributesOf(view: ObjectView, spec: FileSpec, size?: number): S
   answer.nlink = directory ? 2 : 1;
   answer.uid = own === undefined ? view.uid : own.uid;
   answer.gid = own === undefined ? view.gid : own.gid;
-  answer.atimeMs = view.changedMs;
-  answer.mtimeMs = view.changedMs;
-  answer.ctimeMs = view.changedMs;
+  // What is in a directory hardly changes, what is in its files does: tar and others take a new time for a change under their hands.
+  const timeMs = directory ? view.createdMs : view.changedMs;
+  answer.atimeMs = timeMs;
+  answer.mtimeMs = timeMs;
+  answer.ctimeMs = timeMs;
   return answer;
 }
 

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 
 /** Programs that copy trees and insist on making every file of a directory they made. */
-const copiers = new Set(['cp']);
+const copiers = new Set(['cp', 'rsync', 'git']);
 
 /**
  * `cp -r fw-a fw-b` makes fw-b and then each file in it, with O_EXCL and without looking first. In a file system whose directories are born with their files
  * every one of these would fail with EEXIST, so for the process that copies, and for nobody else, a directory it made shows only what it has
- * made in it.
+ * made in it. rsync and git look first, and would take a file that was there from the start for one that is up to date.
  */
 export class CopyingProcesses {
   /** What a process has made in a directory it made: by pid and the directory's own place. */
