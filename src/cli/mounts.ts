@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { runtimeDirectory } from '../daemon/options.ts';
+import { isAlive } from '../daemon/process-alive.ts';
 import { readMountTable } from './mount-table.ts';
 
 /** A mount as its daemon recorded it in mount.json of its runtime directory. */
@@ -38,17 +38,6 @@ export async function findMount(path: string): Promise<LiveMount | undefined> {
   if (direct !== undefined) return direct;
   const real = await realpath(path).catch(() => undefined);
   return mounts.find((mount) => mount.mountpoint === real);
-}
-
-/** Whether a process runs. One that has ended and waits for its parent to notice (a zombie) does not. */
-export function isAlive(pid: number): boolean {
-  try {
-    // proc(5) stat: pid (name) state …; the name may hold anything, parentheses and blanks included.
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return !/^\) [ZX]/.test(stat.slice(stat.lastIndexOf(')')));
-  } catch {
-    return false;
-  }
 }
 
 async function readRecords(): Promise<readonly MountRecord[]> {

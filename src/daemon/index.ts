@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
 import type { SupervisorMessage } from './messages.ts';
 import { daemonModule, type MountOptions } from './options.ts';
@@ -39,7 +40,7 @@ export async function runForeground(options: MountOptions): Promise<number> {
 }
 
 function spawnSupervisor(options: MountOptions, output: number | 'inherit'): ChildProcess {
-  return spawn(process.execPath, [daemonModule('supervisor').pathname, JSON.stringify(options)], {
+  return spawn(process.execPath, [fileURLToPath(daemonModule('supervisor')), JSON.stringify(options)], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', output, output, 'ipc'],

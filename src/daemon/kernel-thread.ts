@@ -23,8 +23,8 @@ export interface KernelThreadData {
 
 /** What this thread sends besides forwarded requests. */
 export type KernelThreadNote =
-  | { readonly op: 'negotiated'; readonly negotiated: Negotiated }
-  | { readonly op: 'error'; readonly message: string };
+  /** Requests are answered from now on. */
+  { readonly op: 'serving'; readonly negotiated: Negotiated } | { readonly op: 'error'; readonly message: string };
 
 /** Reads requests and answers what it can; sleeps in read(2) otherwise. Ends when the file system is unmounted. */
 function main(data: KernelThreadData): void {
@@ -43,14 +43,12 @@ function main(data: KernelThreadData): void {
     outbox.postMessage(note);
   };
   const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError });
-  if (data.negotiated === undefined) {
-    session.handleOne();
-    if (session.negotiated === undefined) return;
-    const note: KernelThreadNote = { op: 'negotiated', negotiated: session.negotiated };
-    outbox.postMessage(note);
-  } else {
-    session.adopt(data.negotiated);
-  }
+  // The first request of a new connection is INIT; one that was taken over has had it.
+  if (data.negotiated === undefined) session.handleOne();
+  else session.adopt(data.negotiated);
+  if (session.negotiated === undefined) throw new Error('the kernel and nf.io could not agree on a protocol version');
+  const note: KernelThreadNote = { op: 'serving', negotiated: session.negotiated };
+  outbox.postMessage(note);
   session.run();
 }
 

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import type { Logger } from '../domain/ports/logger.ts';
 
 const levels = ['error', 'warn', 'info', 'debug'] as const;
@@ -8,7 +9,16 @@ export function createLogger(level: (typeof levels)[number]): Logger {
   const writer =
     (own: (typeof levels)[number]) =>
     (message: string): void => {
-      if (levels.indexOf(own) <= most) process.stderr.write(`${new Date().toISOString()} ${own} ${message}\n`);
+      if (levels.indexOf(own) <= most) writeLine(`${new Date().toISOString()} ${own} ${message}\n`);
     };
   return { error: writer('error'), warn: writer('warn'), info: writer('info'), debug: writer('debug') };
+}
+
+/** A full disk, or a terminal that is gone, loses the line; the file system goes on. */
+function writeLine(line: string): void {
+  try {
+    writeSync(2, line);
+  } catch {
+    // There is nowhere left to say so.
+  }
 }

@@ -12,8 +12,8 @@ export interface ServerStart {
 
 /** What a server tells its supervisor. */
 export type ServerMessage =
-  | { readonly kind: 'ready'; readonly mountId: string }
-  | { readonly kind: 'negotiated'; readonly negotiated: Negotiated }
+  /** It answers requests, as agreed with the kernel. */
+  | { readonly kind: 'ready'; readonly mountId: string; readonly negotiated: Negotiated }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
 
 /** What a supervisor tells the process that started it. */

@@ -37,12 +37,13 @@ async function main(start: ServerStart): Promise<void> {
     if (orchestrator !== undefined) publisher.show(change, surroundingsOf(orchestrator, tree));
   };
   orchestrator = await compose(options, { logger, listener });
-  for (const view of fixedViews(options, orchestrator.model.parts.store)) publisher.post({ kind: 'put', view });
+  const { store } = orchestrator.model.parts;
+  for (const view of fixedViews(options, store)) publisher.post({ kind: 'put', view });
   await orchestrator.start();
 
   const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;
   const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
-  outbox.port1.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, start }));
+  outbox.port1.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, mountId: store.mountId }));
   const data: KernelThreadData = {
     fd: fuseFd,
     generation: start.generation,
@@ -55,7 +56,6 @@ async function main(start: ServerStart): Promise<void> {
   const kernelThread = new Worker(daemonModule('kernel-thread'), { workerData: data, transferList: [inbox.port2, outbox.port2] });
   // Requests that the server before this one had read and not answered.
   if (start.negotiated !== undefined) notify(notifications, { kind: 'resend' });
-  tell({ kind: 'ready', mountId: orchestrator.model.parts.store.mountId });
   const code = await new Promise<number>((resolve) => {
     kernelThread.once('error', (error) => logger.error(`kernel thread: ${error.stack ?? error.message}`));
     kernelThread.once('exit', resolve);
@@ -83,8 +83,8 @@ function notify(notifications: MessagePort, notification: Notification): void {
   notifications.postMessage(notification);
 }
 
-function receive(message: Forwarded | KernelThreadNote, parts: { gateway: Gateway; logger: Logger; start: ServerStart }): void {
-  if (message.op === 'negotiated') tell({ kind: 'negotiated', negotiated: message.negotiated });
+function receive(message: Forwarded | KernelThreadNote, parts: { gateway: Gateway; logger: Logger; mountId: string }): void {
+  if (message.op === 'serving') tell({ kind: 'ready', mountId: parts.mountId, negotiated: message.negotiated });
   else if (message.op === 'error') parts.logger.error(message.message);
   else parts.gateway.receive(message);
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { Negotiated } from '../fuse/init.ts';
 import { openAndMount, unmount } from '../fuse/mount.ts';
@@ -56,7 +57,7 @@ class Supervisor {
 
   #startServer(): ChildProcess {
     const start: ServerStart = { options: this.#options, generation: this.#generation, negotiated: this.#negotiated };
-    return spawn(process.execPath, [daemonModule('server').pathname, JSON.stringify(start)], {
+    return spawn(process.execPath, [fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
       stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc'],
       // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
       detached: true,
@@ -68,8 +69,7 @@ class Supervisor {
     let failure: { message: string; code: string | undefined } | undefined;
     server.on('message', (message: ServerMessage) => {
       if (message.kind === 'failed') failure = { message: message.message, code: message.code };
-      else if (message.kind === 'negotiated') this.#negotiated = message.negotiated;
-      else this.#ready(message.mountId, server.pid ?? 0);
+      else this.#ready(message, server.pid ?? 0);
     });
     return new Promise((resolve) => {
       server.once('error', (error) => resolve({ message: error.message, code: undefined }));
@@ -80,7 +80,8 @@ class Supervisor {
     });
   }
 
-  #ready(mountId: string, serverPid: number): void {
+  #ready({ mountId, negotiated }: Extract<ServerMessage, { kind: 'ready' }>, serverPid: number): void {
+    this.#negotiated = negotiated;
     const { mountpoint, root, hypervisor } = this.#options;
     const directory = join(runtimeDirectory, mountId);
     const startedAt = new Date().toISOString();
@@ -119,7 +120,7 @@ function report(message: SupervisorMessage): void {
 async function main(options: MountOptions): Promise<number> {
   const logger = createLogger(options.logLevel);
   lockRoot(options.root);
-  const { fd } = await openAndMount(options.mountpoint, { subtype: 'nfio', fsname: options.root });
+  const { fd } = await openAndMount(options.mountpoint, { fsname: 'nfio', subtype: 'nfio' });
   return await new Supervisor(options, { fd, logger, version: await readVersion() }).run();
 }
 

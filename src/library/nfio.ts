@@ -2,6 +2,7 @@ import { realpath } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MountOptions, startDaemon } from '../daemon/index.ts';
+import { isAlive } from '../daemon/process-alive.ts';
 import { errnoName, NfioError } from '../errors/index.ts';
 import { FuseMountError, isMounted, unmount } from '../fuse/index.ts';
 import { VnfsOperations } from './vnfs-operations.ts';
@@ -106,14 +107,5 @@ async function waitForEnd(pid: number): Promise<void> {
       throw new NfioError('TimeoutError', { message: `unmounted, but process ${pid} has not ended; end it with: kill ${pid}` });
     }
     await sleep(pollMs);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readMountTable } from '../../src/cli/mount-table.ts';
-import { findMount, isAlive } from '../../src/cli/mounts.ts';
+import { findMount } from '../../src/cli/mounts.ts';
 import { runProgram } from '../../src/cli/run-program.ts';
+import { isAlive } from '../../src/daemon/process-alive.ts';
 import { nfio, nfioPath } from '../support/nfio-command.ts';
 
 let directory: string;

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isAlive } from '../../daemon/process-alive.ts';
 import { NfioError } from '../../errors/index.ts';
 import { defineCommand } from '../command.ts';
 import { destroyAll } from '../destroy-all.ts';
 import { readMountTable } from '../mount-table.ts';
-import { findMount, isAlive, type LiveMount } from '../mounts.ts';
+import { findMount, type LiveMount } from '../mounts.ts';
 import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
 import { readVnfStates, type VnfState } from '../vnf-states.ts';
