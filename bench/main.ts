@@ -5,13 +5,13 @@ import { benchmarks } from './cases/index.ts';
 import { describeMachine, renderTable } from './report.ts';
 import { Workshop } from './workshop.ts';
 
-const defaultRuns = 15;
+const defaultRuns = 30;
 const usage = `Usage: npm run bench -- [NAME…] [--runs N] [--json]
 
 Measures nf.io against its peers, in alternating runs, and prints the ratios. Needs root. Without a NAME, all of:
 ${benchmarks.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
 
-  --runs N   runs of each measurement (default ${defaultRuns}; hosts takes a third of it)
+  --runs N   runs of each measurement (default ${defaultRuns}; hosts takes a sixth of it)
   --json     the samples' medians, least and greatest as JSON, times in seconds
   --help     this text
 

@@ -72,7 +72,7 @@ export const hosts: Benchmark = {
       ['nf.io', timed('nf.io', () => nfioHosts(mount))],
       ['Mininet', await subject(async () => timed('Mininet', await mininet(workshop)))],
     ]);
-    const up = await alternate(subjects, Math.ceil(runs / 3), workshop.signal);
+    const up = await alternate(subjects, Math.ceil(runs / 6), workshop.signal);
     const comparison = { ours: 'nf.io', peer: 'Mininet' };
     const upComparison: Comparison = { ...comparison, operation: `${count} hosts up`, target: { limit: 1 / 3 } };
     const downComparison: Comparison = { ...comparison, operation: `${count} hosts removed` };
