@@ -250,6 +250,24 @@ function describeLimits(at: () => HypervisorWorld, running: Running): void {
     equal((await at().sh(spec, 'head -c 200000000 /dev/zero | tail -c 150000000 | wc -c')).stdout.trim(), '150000000');
   });
 
+  it('refuses limits a guest cannot live with, and keeps those it has', async () => {
+    const { driver, signal } = at();
+    const spec = await running({ limits: { vcpu: undefined, memoryBytes: 128 * MiB } });
+    await at().sh(spec, 'head -c 40000000 /dev/zero > /dev/shm/held');
+    await rejects(driver.setLimits(spec, { vcpu: undefined, memoryBytes: 8 * MiB }, signal), { code: 'BusyError', errnoName: 'EBUSY' });
+    equal((await at().sh(spec, 'wc -c < /dev/shm/held')).stdout.trim(), '40000000');
+    for (const limits of [
+      { vcpu: 0, memoryBytes: undefined },
+      { vcpu: undefined, memoryBytes: 0 },
+    ]) {
+      const small = at().guest({ limits });
+      await driver.deploy(small, signal);
+      await rejects(driver.start(small, signal), { code: 'InvalidValueError' });
+      await driver.destroy(small, { force: true, signal });
+    }
+    await driver.setLimits(spec, { vcpu: 1e30, memoryBytes: 1e30 }, signal);
+  });
+
   it('counts processor time and memory', async () => {
     const spec = await running();
     const source = at().driver.counterSource(spec);

@@ -8,6 +8,8 @@ import { type CgroupMounts, findCgroupMounts } from './cgroup-mounts.ts';
 /** A guest that forks without end stops here, not at the machine's limit. */
 const maxProcesses = 4096;
 const periodUsec = 100_000;
+/** Less does not hold even what sets a guest up. */
+const minMemoryBytes = 4 * 1024 * 1024;
 const minQuotaUsec = 1000; // the kernel takes no less
 
 /** The cgroups of one mount's guests: /nfio/MOUNT/GUEST in every hierarchy that is needed, version 1 or 2. */
@@ -37,11 +39,14 @@ export class Cgroups {
   }
 
   /**
-   * @throws UnsupportedError (EOPNOTSUPP) when this machine has no controller for a limit, BusyError (EBUSY) when the guest
+   * @throws InvalidValueError (EINVAL) for what no guest can live with, UnsupportedError (EOPNOTSUPP) when this machine has no controller for a limit, BusyError (EBUSY) when the guest
    * uses more memory than it may from now on.
    */
   setLimits(id: string, limits: GuestLimits): void {
     const { vcpu, memoryBytes } = limits;
+    if ((vcpu !== undefined && !(vcpu > 0)) || (memoryBytes !== undefined && !(memoryBytes >= minMemoryBytes))) {
+      throw new NfioError('InvalidValueError', { message: 'a guest needs more than 0 processors and at least 4 MiB of memory' });
+    }
     const quota = vcpu === undefined ? undefined : Math.max(minQuotaUsec, Math.round(Math.min(vcpu, 100_000) * periodUsec));
     const bytes = memoryBytes === undefined ? undefined : String(Math.min(Math.floor(memoryBytes), Number.MAX_SAFE_INTEGER));
     this.#limitMemory(id, bytes);
@@ -80,6 +85,15 @@ export class Cgroups {
       cpuPath: cpu && join(cpu, this.#mounts.v1.cpuacct === undefined ? 'cpu.stat' : 'cpuacct.usage'),
       memoryPath: memory && join(memory, this.#mounts.v1.memory === undefined ? 'memory.current' : 'memory.usage_in_bytes'),
     };
+  }
+
+  /** Ends whatever is in a guest's cgroups, also what never came as far as its namespaces. */
+  kill(id: string): void {
+    for (const file of this.joinFiles(id)) {
+      for (const pid of read(file).split('\n').map(Number)) {
+        if (pid > 1 && pid !== process.pid) killNow(pid);
+      }
+    }
   }
 
   /** Ids of guests that have cgroups, whether or not they live. */
@@ -140,6 +154,14 @@ export class Cgroups {
     const { v1, unified } = this.#mounts;
     const wanted = ['cpu', 'cpuacct', 'memory', 'freezer', 'pids'].map((controller) => v1[controller] ?? unified);
     return [...new Set(wanted)].filter((root) => root !== undefined);
+  }
+}
+
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it ended by itself
   }
 }
 

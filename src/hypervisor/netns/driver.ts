@@ -233,6 +233,7 @@ export class NetnsDriver extends HypervisorBase {
   async #undoStart(guest: Guest, spec: GuestSpec): Promise<void> {
     if (guest.process !== undefined) await this.#kill(guest);
     guest.process = undefined;
+    this.#cgroups.kill(spec.id);
     await this.#fabric.removePorts(spec.ports.map(({ id }) => id)).catch(() => undefined);
     await this.#cgroups.remove(spec.id).catch(() => undefined);
   }

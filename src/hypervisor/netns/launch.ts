@@ -10,6 +10,7 @@ import { findProcess, type ProcessId, signalProcess } from './process-table.ts';
 import { searchPath } from './search-path.ts';
 
 const startTimeoutMs = 30_000;
+const giveUpMs = 1000;
 
 /** What launching needs besides the guest itself. */
 export interface LaunchOptions {
@@ -33,11 +34,13 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
     let unwanted: NfioError | undefined;
     const giveUp = (error: NfioError): void => {
       unwanted ??= error;
-      if (init !== undefined) signalProcess(init, 'SIGKILL'); // the launcher reports that
+      if (init !== undefined) signalProcess(init, 'SIGKILL'); // the launcher reports that, if it can
+      clearTimeout(timer);
+      timer = setTimeout(() => take({ word: 'fail', rest: 'setup' }), giveUpMs);
     };
     const abort = (): void => giveUp(new NfioError('InterruptedError', { cause: signal.reason }));
     const late = (): void => giveUp(new NfioError('TimeoutError', { message: `the guest was not set up in ${startTimeoutMs} ms` }));
-    const timer = setTimeout(late, startTimeoutMs);
+    let timer = setTimeout(late, startTimeoutMs);
     const end = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -45,8 +48,10 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
     };
     const take = ({ word, rest }: LaunchReport): void => {
       if (word === 'pid') init = findProcess(Number(rest));
-      if (unwanted !== undefined) giveUp(unwanted);
-      if (word === 'pid') return;
+      if (word === 'pid') {
+        if (unwanted !== undefined) giveUp(unwanted);
+        return;
+      }
       end();
       if (word === 'ready' && unwanted === undefined && init !== undefined) {
         resolve(init);
