@@ -1,7 +1,8 @@
 import { constants, fdatasync as fdatasyncCallback } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { guestAccess, readCandidate } from './guest-spec.ts';
+import { readCandidate } from './config-files.ts';
+import { guestAccess } from './guest-spec.ts';
 import type { Model } from './model.ts';
 
 const fdatasync = promisify(fdatasyncCallback);

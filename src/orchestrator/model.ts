@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
-import type { HookInstance, Middlebox } from '../domain/middlebox.ts';
+import type { HookInstance, Middlebox, RunProfile } from '../domain/middlebox.ts';
 import type { ModelListener, VnfObservation } from '../domain/observation.ts';
 import type { GuestRef, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
@@ -82,6 +82,11 @@ export class Model {
   /** Loads the module of a type. @throws what the module source throws. */
   async loadMiddlebox(type: string): Promise<void> {
     this.#middleboxes.set(type, await this.parts.middleboxes.load(type));
+  }
+
+  /** How a type runs under this mount's hypervisor; undefined: as any guest does. */
+  profile(type: string): RunProfile | undefined {
+    return this.middlebox(type).run?.[this.parts.driver.name as 'netns' | 'docker' | 'libvirt'];
   }
 
   /** Names of the actions that a type adds to the verbs. */

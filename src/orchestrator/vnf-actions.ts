@@ -3,8 +3,10 @@ import { isVerb, isVerbList, planVerb, type Step, verbs, verbsFor } from '../dom
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
-import { guestAccess, guestSpec, readCandidate } from './guest-spec.ts';
+import { readCandidate } from './config-files.ts';
+import { guestAccess, guestSpec } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
+import { checkPrograms } from './required-programs.ts';
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
@@ -121,6 +123,7 @@ export class VnfActions {
   }
 
   async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    await checkPrograms(this.#model.profile(vnf.type));
     for (const port of vnf.ports) {
       const network = this.#model.inventory.network(port.settings['network'] ?? '');
       if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));

@@ -1,0 +1,80 @@
+import { constants, type Stats } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { parseBootConf } from '../domain/boot-conf.ts';
+import type { ConfigCandidate } from '../domain/middlebox.ts';
+import type { BootOptions } from '../domain/ports/hypervisor.ts';
+import type { VnfRecord } from '../domain/records.ts';
+import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
+import type { Model } from './model.ts';
+
+/** Largest boot.conf, and largest nf_conf, that is read. Bytes. */
+const bootConfLimit = 64 * 1024;
+const nfConfLimit = 1024 * 1024;
+
+/** Bits of a mode that let others than the owner write. */
+const othersWrite = 0o022;
+
+/** A file of config/. */
+interface ConfigFile {
+  readonly text: string;
+  readonly stats: Stats;
+}
+
+/**
+ * What boot.conf asks for; nothing when there is none.
+ *
+ * @throws InvalidValueError when it is not valid, NotPermittedError (EPERM) when someone who is not root could have written
+ *   that the guest gets powers over this machine.
+ */
+export async function readBootConf(model: Model, vnf: VnfRecord): Promise<BootOptions> {
+  const path = join(model.parts.store.configDir(vnf), 'boot.conf');
+  const file = await readConfig(path, bootConfLimit);
+  const options = parseBootConf(file?.text ?? '');
+  if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(await stat(dirname(path))))) {
+    throw new NfioError('NotPermittedError', {
+      message:
+        'boot.conf: privileged, capabilities and mounts are root’s to give: config and boot.conf must belong to root, and others must not write them',
+    });
+  }
+  return options;
+}
+
+/** The configuration in a file of config/, undefined when there is no such file or the type has no configuration. */
+export async function readCandidate(model: Model, vnf: VnfRecord, name = 'nf_conf'): Promise<ConfigCandidate | undefined> {
+  if (model.middlebox(vnf.type).configuration === undefined) return undefined;
+  const file = await readConfig(join(model.parts.store.configDir(vnf), name), nfConfLimit);
+  return file === undefined ? undefined : { text: file.text, guestPath: `/etc/nfio/${name}` };
+}
+
+/** True for options with which a guest can act on the machine it runs on. */
+function givesPower({ privileged, capabilities, mounts }: BootOptions): boolean {
+  return privileged || capabilities.length > 0 || mounts.length > 0;
+}
+
+function isRootsAlone({ uid, mode }: Stats): boolean {
+  return uid === 0 && (mode & othersWrite) === 0;
+}
+
+/** Reads a file of config/ whole; its owner may have made it a link or a FIFO, which is refused. */
+async function readConfig(path: string, limit: number): Promise<ConfigFile | undefined> {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  let file: Awaited<ReturnType<typeof open>>;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+    throw new NfioError('ConfigurationError', { message: `${name} cannot be read (${errno}): it must be a regular file`, cause });
+  }
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw new NfioError('ConfigurationError', { message: `${name} is not a regular file` });
+    if (stats.size > limit) {
+      throw new NfioError('ConfigurationError', { message: `${name} has ${stats.size} bytes; at most ${limit} are read` });
+    }
+    return { text: await file.readFile('utf8'), stats };
+  } finally {
+    await file.close();
+  }
+}
