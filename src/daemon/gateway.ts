@@ -6,7 +6,7 @@ import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import { Opcode } from '../fuse/abi/opcodes.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Replier } from '../fuse/replier.ts';
-import type { Ticket } from '../fuse/ticket.ts';
+import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { FileSpec } from '../tree/file-spec.ts';
@@ -102,14 +102,14 @@ export class Gateway {
       case 'own':
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':
-        await this.#changes.write(ticket.nodeid, { data: message.data, signal });
+        await this.#changes.write(ticket.nodeid, { data: message.data, signal, again: isResent(ticket) });
         replier.write(ticket, message.data.length);
         return;
       case 'restore':
         await this.#changes.restore(message, signal);
         break;
       case 'empty':
-        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal });
+        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal, again: isResent(ticket) });
         return this.#replyEmptied(ticket);
       case 'size':
         return this.#replyAttr(ticket, this.#changes.file(ticket.nodeid), await this.#asked.size(ticket, message.fh, signal));

@@ -1,7 +1,7 @@
 import type { Ownership } from '../domain/records.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
-import type { Ticket } from '../fuse/ticket.ts';
+import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
@@ -38,6 +38,8 @@ export class TreeChanges {
     const owner = { uid: ticket.uid, gid: ticket.gid, mode: mode & 0o7777 };
     const fixed = spec.children.get(name);
     if (fixed !== undefined) return this.#show(view, fixed);
+    const before = isResent(ticket) ? this.#find(view, spec, name) : undefined;
+    if (before !== undefined) return { view: before, spec: specOf(before).top };
     switch (spec.listing) {
       case 'type':
         await this.#orchestrator.types.create(name, owner);
@@ -62,6 +64,7 @@ export class TreeChanges {
     const { view, spec } = this.#directory(ticket.nodeid);
     const fixed = spec.children.get(name);
     if (fixed !== undefined) return this.#hide(view, fixed);
+    if (isResent(ticket) && this.#find(view, spec, name) === undefined) return;
     const child = this.#child(view, spec, name);
     switch (child.kind) {
       case 'type':
@@ -88,6 +91,7 @@ export class TreeChanges {
   async rename(ticket: Ticket, name: string, to: { readonly parent: number; readonly name: string }): Promise<void> {
     const { view, spec } = this.#directory(ticket.nodeid);
     if (spec.children.has(name)) throw notPermitted(name);
+    if (isResent(ticket) && this.#find(view, spec, name) === undefined) return;
     const child = this.#child(view, spec, name);
     if (child.kind !== 'vnf' || to.parent !== ticket.nodeid) throw notPermitted(name);
     await this.#orchestrator.vnfs.rename(child.serial, to.name);
@@ -122,7 +126,7 @@ export class TreeChanges {
   ): Promise<void> {
     const { view, spec } = this.#file(copy.nodeid);
     if (isRemoved(view, spec)) this.#show(view, spec);
-    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal });
+    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal, again: false });
     const { uid, gid, mode } = attributesOf(view, spec);
     const same = uid === copy.owner.uid && gid === copy.owner.gid && (mode & 0o7777) === copy.owner.mode;
     if (!same) await this.#own({ view, spec }, copy.owner);
@@ -134,15 +138,18 @@ export class TreeChanges {
   }
 
   /** A write to a file that takes one. */
-  async write(nodeid: number, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
+  async write(
+    nodeid: number,
+    options: { readonly data: Uint8Array; readonly signal: AbortSignal; readonly again: boolean },
+  ): Promise<void> {
     const { view, spec } = this.#file(nodeid);
     const { data, signal } = options;
     const { write } = spec as RegularSpec;
-    if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, signal);
+    if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, options);
     if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
     if (write === 'action') {
       const text = await this.#text(view, spec, data);
-      return await this.#orchestrator.actions.act(view.serial, text, signal);
+      return await this.#orchestrator.actions.act(view.serial, text, options);
     }
     await this.#set(view, spec, { text: await this.#text(view, spec, data), signal });
   }
@@ -195,9 +202,13 @@ export class TreeChanges {
     return { view: this.#tree.get(view.serial) ?? view, spec };
   }
 
-  #child(view: ObjectView, spec: DirectorySpec, name: string): ObjectView {
+  #find(view: ObjectView, spec: DirectorySpec, name: string): ObjectView | undefined {
     const listing = spec.listing === 'link' ? undefined : spec.listing;
-    const child = listing === undefined ? undefined : this.#tree.children(view.serial, listing).get(name);
+    return listing === undefined ? undefined : this.#tree.children(view.serial, listing).get(name);
+  }
+
+  #child(view: ObjectView, spec: DirectorySpec, name: string): ObjectView {
+    const child = this.#find(view, spec, name);
     if (child === undefined) throw new NfioError('NotFoundError', { message: `there is no ${name} here` });
     return child;
   }

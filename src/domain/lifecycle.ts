@@ -59,11 +59,38 @@ export function planVerb(state: VnfState, verb: Verb): readonly Step[] {
   return steps[verb];
 }
 
+const goals: Readonly<Partial<Record<Verb, VnfState>>> = {
+  activate: 'running',
+  deploy: 'created',
+  start: 'running',
+  stop: 'exited',
+  pause: 'paused',
+  unpause: 'running',
+  destroy: 'undeployed',
+};
+
+const starting: ReadonlySet<Verb> = new Set(['activate', 'start', 'restart']);
+
+/**
+ * What is left of a verb that a server of this mount may have begun, or even ended, before it died: the same request comes again to its successor. Verbs
+ * without a goal (restart, reload) are simply taken again.
+ *
+ * @throws InvalidActionError as planVerb does.
+ */
+export function planAgain(state: VnfState, verb: Verb): readonly Step[] {
+  if (goals[verb] === state) return verb === 'activate' || verb === 'start' ? steps.reload : [];
+  // A start that was cut short leaves a guest that can be started.
+  const halfway = starting.has(verb) && !allowed[state].includes(verb) && allowed[state].includes('start');
+  return planVerb(state, halfway ? 'start' : verb);
+}
+
 /**
  * True for what reading an `action` file gives: a list of two verbs or more. `cp -r` of an instance writes it back,
  * and means nothing by it.
+ *
+ * @param more actions that the type adds to the verbs.
  */
-export function isVerbList(text: string): boolean {
+export function isVerbList(text: string, more: readonly string[] = []): boolean {
   const words = text.split(/\s+/).filter((word) => word !== '');
-  return words.length > 1 && words.every(isVerb);
+  return words.length > 1 && words.every((word) => isVerb(word) || more.includes(word));
 }

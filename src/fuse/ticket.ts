@@ -11,3 +11,8 @@ export interface Ticket {
   readonly gid: number;
   readonly pid: number;
 }
+
+/** True when a server on this connection read the request before, and perhaps carried it out (NOTIFY_RESEND). */
+export function isResent(ticket: Ticket): boolean {
+  return ticket.uniqueHigh >= 2 ** 31;
+}

@@ -20,16 +20,22 @@ export class CommandRunner {
    * Resolves when the command has ended with status 0 and its output, stdout and stderr as they came, can be read.
    *
    * @throws VNFNotRunningError (ENODEV), VNFCommandExecutionError (EIO) for another status: the output can be read all the same.
+   *   A command that a server which died may have run (`how.again`) is not run twice.
    */
-  async run(serial: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
+  async run(serial: number, data: Uint8Array, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
     await this.#model.recordVnf(serial, 'command', async () => {
+      if (how.again) {
+        throw new NfioError('VNFCommandExecutionError', {
+          message: 'nf.io was restarted while the command ran: it may or may not have run to its end',
+        });
+      }
       const text = textOf(data, commandLimit);
       const vnf = this.#model.vnf(serial);
       const state = this.#model.state(vnf);
       if (state !== 'running') {
         throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}: a command needs a running one` });
       }
-      const exitCode = await this.#execute(serial, text, signal);
+      const exitCode = await this.#execute(serial, text, how.signal);
       this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
       if (exitCode !== 0) {
         throw new NfioError('VNFCommandExecutionError', {

@@ -1,5 +1,5 @@
 import { checkPort } from '../domain/addressing.ts';
-import { isVerb, isVerbList, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
+import { isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
@@ -19,35 +19,37 @@ export class VnfActions {
   /**
    * Does what was written to `action`; resolves when it is done.
    *
+   * @param how.again the request came before, to a server that died: what it did is not done twice.
    * @throws InvalidActionError for an unknown verb or one that does not fit the state, BusyError while another runs,
    *   and what the driver throws.
    */
-  async act(serial: number, text: string, signal: AbortSignal): Promise<void> {
+  async act(serial: number, text: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
     const vnf = this.#model.vnf(serial);
     const word = text.trim();
     // A copy of an instance writes back what it read from `action`, and means nothing by it.
-    if (isVerbList(word) && this.#model.state(vnf) === 'undeployed') return;
-    await this.#model.recordVnf(serial, word.slice(0, 80), () => this.#alone(serial, word, signal));
+    if (isVerbList(word, this.#model.moduleActions(vnf.type)) && this.#model.state(vnf) === 'undeployed') return;
+    await this.#model.recordVnf(serial, word.slice(0, 80), () => this.#alone(serial, word, how));
   }
 
   /** One verb at a time: a second one is refused, not kept waiting. */
-  async #alone(serial: number, word: string, signal: AbortSignal): Promise<void> {
+  async #alone(serial: number, word: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) {
       throw new NfioError('BusyError', { message: `${runtime.busy} is still under way; wait for it or interrupt it`, retryable: true });
     }
     runtime.busy = word;
     try {
-      await runtime.lane.run(() => this.#perform(serial, word, signal));
+      await runtime.lane.run(() => this.#perform(serial, word, how));
     } finally {
       runtime.busy = undefined;
     }
   }
 
-  async #perform(serial: number, word: string, signal: AbortSignal): Promise<void> {
+  async #perform(serial: number, word: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
+    const { signal } = how;
     const vnf = this.#model.vnf(serial);
     if (isVerb(word)) {
-      const steps = planVerb(this.#model.state(vnf), word);
+      const steps = (how.again ? planAgain : planVerb)(this.#model.state(vnf), word);
       await (word === 'activate' ? this.#activate(vnf, steps, signal) : this.#run(vnf, steps, signal));
     } else {
       await this.#runModuleAction(vnf, word, signal);

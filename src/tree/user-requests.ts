@@ -1,4 +1,4 @@
-import { readSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, statfsSync, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
@@ -82,8 +82,23 @@ export class UserRequests implements FileSystem {
     request.replyText(this.#context.users.readlink(this.#node(request)));
   }
 
+  /**
+   * What a request makes, if the server before this one made it and died before it could say so. The kernel asks for a new name only where it knows of
+   * none, so that what is there now was made by that.
+   */
+  #madeBefore(request: Request, name: string): Found | undefined {
+    return request.resent ? this.#context.users.lookup(this.#node(request), name) : undefined;
+  }
+
+  /** True for a name that the server before this one took away already. */
+  #goneBefore(request: Request, name: string): boolean {
+    return request.resent && this.#context.users.lookup(this.#node(request), name) === undefined;
+  }
+
   symlink(request: Request, name: string, target: string): void {
-    request.replyEntry(this.entryOf(this.#context.users.symlink(this.#node(request), name, { target, creator: creatorOf(request) })));
+    const made =
+      this.#madeBefore(request, name) ?? this.#context.users.symlink(this.#node(request), name, { target, creator: creatorOf(request) });
+    request.replyEntry(this.entryOf(made));
   }
 
   mknod(request: Request, name: string, node: { readonly mode: number }): void {
@@ -93,28 +108,31 @@ export class UserRequests implements FileSystem {
       return;
     }
     const options = { flags: 1, mode: node.mode, creator: creatorOf(request) };
-    const { fd, ...found } = this.#context.users.create(this.#node(request), name, options);
-    this.#context.users.close(found.node, fd);
+    const before = this.#madeBefore(request, name);
+    const { fd, ...found } =
+      before === undefined ? this.#context.users.create(this.#node(request), name, options) : { ...before, fd: undefined };
+    if (fd !== undefined) this.#context.users.close(found.node, fd);
     request.replyEntry(this.entryOf(found));
   }
 
   mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
     const options = { mode: directory.mode, creator: creatorOf(request) };
-    request.replyEntry(this.entryOf(this.#context.users.mkdir(this.#node(request), name, options)));
+    request.replyEntry(this.entryOf(this.#madeBefore(request, name) ?? this.#context.users.mkdir(this.#node(request), name, options)));
   }
 
   unlink(request: Request, name: string): void {
-    this.#context.users.unlink(this.#node(request), name);
+    if (!this.#goneBefore(request, name)) this.#context.users.unlink(this.#node(request), name);
     request.replyOk();
   }
 
   rmdir(request: Request, name: string): void {
-    this.#context.users.rmdir(this.#node(request), name);
+    if (!this.#goneBefore(request, name)) this.#context.users.rmdir(this.#node(request), name);
     request.replyOk();
   }
 
   link(request: Request, nodeid: number, name: string): void {
-    request.replyEntry(this.entryOf(this.#context.users.link(this.#context.users.get(nodeid), this.#node(request), name)));
+    const made = this.#madeBefore(request, name) ?? this.#context.users.link(this.#context.users.get(nodeid), this.#node(request), name);
+    request.replyEntry(this.entryOf(made));
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
@@ -122,6 +140,10 @@ export class UserRequests implements FileSystem {
     const target = this.#context.users.get(to.parent);
     if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) {
       request.replyError(Errno.EINVAL);
+      return;
+    }
+    if (this.#goneBefore(request, name)) {
+      request.replyOk();
       return;
     }
     const backing = target.backing as BackedDirectory;
@@ -173,7 +195,11 @@ export class UserRequests implements FileSystem {
 
   create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
     const parent = this.#node(request);
-    const { fd, ...found } = this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) });
+    const before = this.#madeBefore(request, name);
+    const { fd, ...found } =
+      before === undefined
+        ? this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) })
+        : { ...before, fd: this.#context.users.open(before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
     this.#open.set(fh, { node: found.node, fd, dirty: true, newIn: this.#context.users.pathForSync(parent) });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
@@ -185,7 +211,8 @@ export class UserRequests implements FileSystem {
 
   write(request: Request, fh: number, offset: number, size: number): void {
     const file = this.#opened(request, fh);
-    const written = writeSync(file.fd, request.input, request.inputOffset, size, offset);
+    const before = request.resent && isAppended(file.fd, request.written(size), offset);
+    const written = before ? size : writeSync(file.fd, request.input, request.inputOffset, size, offset);
     file.dirty = true;
     request.replyWrite(written);
   }
@@ -290,6 +317,17 @@ export class UserRequests implements FileSystem {
   #openFlags(node: UserNode, flags: number): number {
     const caching = node.backing.hostile ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.KEEP_CACHE;
     return (flags & accessMode) === 0 ? caching | OpenReplyFlag.NOFLUSH : caching;
+  }
+}
+
+/** True when a file has these bytes at an offset already. Only where it is appended to would writing them again be too much. */
+function isAppended(fd: number, data: Uint8Array, offset: number): boolean {
+  const reader = openSync(`/proc/self/fd/${fd}`, 'r');
+  try {
+    const there = Buffer.allocUnsafe(data.length);
+    return readSync(reader, there, 0, there.length, offset) === data.length && there.equals(data);
+  } finally {
+    closeSync(reader);
   }
 }
 

@@ -79,6 +79,37 @@ describe('everything is there again', () => {
   });
 });
 
+const changers: Readonly<Record<string, string>> = {
+  'user files': `cd nf-types/host/h/config; mkdir d; while more; do mkdir d/x; set -C; echo 1 > d/x/f; set +C; ln d/x/f d/x/g; ln -s f d/x/s; mv d/x/f d/x/h; rm d/x/g d/x/s d/x/h; rmdir d/x; done; ls d`,
+  appends: `cd nf-types/host/h/config; n=0; while more; do echo $n >> log; n=$((n + 1)); done; seq 0 $((n - 1)) | cmp - log`,
+  objects:
+    'while more; do mkdir nf-types/host/x; mkdir nf-types/host/x/ports/p; mv nf-types/host/x nf-types/host/y; rmdir nf-types/host/y/ports/p; rmdir nf-types/host/y; mkdir networks/x; rmdir networks/x; done; ls nf-types/host',
+  verbs:
+    'mkdir nf-types/host/z; cd nf-types/host/z; while more; do echo activate > action; [ "$(cat status)" = running ]; echo pause > action; echo unpause > action; echo restart > action; echo destroy > action; done; cat status; cd ..; rmdir z',
+};
+
+test('changes under way when the server is killed are made once, and confirmed', async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/host/h');
+  const more = 'set -e; end=$((SECONDS + 4)); more() { [ $SECONDS -lt $end ]; }; ';
+  const clients = Object.entries(changers).map(async ([name, script]) => ({
+    name,
+    ...(await mount.sh(more + script, { timeoutMs: 30_000 })),
+  }));
+  for (let kills = 0; kills < 4; kills += 1) {
+    await delay(700 + 13 * kills);
+    const server = await mount.server();
+    process.kill(server, 'SIGKILL');
+    await mount.ended(server);
+  }
+  const printed: Readonly<Record<string, string>> = { objects: 'h\nz\n', verbs: 'undeployed\n' };
+  for (const { name, status, stdout, stderr } of await Promise.all(clients)) {
+    const expected = { name, status: 0, stderr: '', stdout: printed[name] ?? '' };
+    // Whether z is still there depends on who ends first.
+    assert.deepEqual({ name, status, stderr, stdout: stdout.replace(/^h\n$/, 'h\nz\n') }, expected, `${await mount.log()}${await mount.run("tail -n 20 events")}`);
+  }
+});
+
 describe('roots', () => {
   test('a second mount of one root is refused; so is one that a newer nfio made, unchanged', async () => {
     await using mount = await TestMount.start();
