@@ -157,6 +157,9 @@ export class VnfActions {
   async #start(vnf: VnfRecord, start: (spec: Awaited<ReturnType<typeof guestSpec>>) => Promise<void>, signal: AbortSignal): Promise<void> {
     const spec = await guestSpec(this.#model, vnf);
     await this.#ensureSegments(spec.ports, signal);
+    // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
+    const { driver } = this.#model.parts;
+    if (driver.guestStatus(this.#model.ref(vnf)).state === 'absent') await driver.deploy(spec, signal);
     await start(spec);
     this.#model.runtime(vnf.serial).applied = spec.ports;
   }
