@@ -71,7 +71,7 @@ export function textOf(data: Uint8Array, limit: number = longestValue): string {
  * @throws InvalidValueError (EINVAL) when it is not valid.
  */
 export function parseSetting(table: Readonly<Record<string, SettingParser>>, path: string, text: string): string {
-  const parse = table[path];
+  const parse = Object.hasOwn(table, path) ? table[path] : undefined;
   if (parse === undefined) throw new NfioError('NotPermittedError', { message: `${path} cannot be written`, errno: 'EACCES' });
   const trimmed = text.trim();
   return trimmed === '' ? '' : parse(trimmed);

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { readCounter } from '../../src/tree/counters.ts';
+
+const netDev = `Inter-|   Receive                                                |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed
+    lo: 999999     999    0    9    0     0          0         0   999999     999    0    9    0     0       0          0
+   lan:    1000      10    0    1    0     0          0         0      200       2    0    3    0     0       0          0
+   wan:9007199254    20    0    0    0     0          0         0      300       3    0    0    0     0       0          0
+`;
+
+let directory: string;
+
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'nfio-counters-'));
+});
+
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+function source(files: { readonly dev?: string; readonly cpu?: string; readonly memory?: string }) {
+  const write = (name: string, text: string | undefined): string | undefined => {
+    if (text === undefined) return undefined;
+    writeFileSync(join(directory, name), text);
+    return join(directory, name);
+  };
+  const netDevPath = write('dev', files.dev ?? netDev) ?? '';
+  return { kind: 'procfs', netDevPath, cpuPath: write('cpu', files.cpu), memoryPath: write('memory', files.memory) } as const;
+}
+
+test('counters are sums over the interfaces, lo left out', () => {
+  const read = (counter: string): number | undefined => readCounter(source({}), counter);
+  assert.deepEqual(['rx_bytes', 'rx_packets', 'tx_bytes', 'tx_packets', 'pkt_drops'].map(read), [9007200254, 30, 500, 5, 4]);
+});
+
+test('of one interface, also where no space follows its colon; none for one that is not there', () => {
+  assert.equal(readCounter(source({}), 'rx_bytes', 'wan'), 9007199254);
+  assert.equal(readCounter(source({}), 'pkt_drops', 'lan'), 4);
+  assert.equal(readCounter(source({}), 'rx_bytes', 'la'), undefined);
+});
+
+test('a guest without interfaces has counted nothing, one that is gone has no counters', () => {
+  const headings = netDev.split('\n').slice(0, 2).join('\n');
+  assert.equal(readCounter(source({ dev: `${headings}\n` }), 'rx_bytes'), 0);
+  assert.equal(
+    readCounter(
+      { kind: 'procfs', netDevPath: join(directory, 'gone'), cpuPath: undefined, memoryPath: join(directory, 'gone') },
+      'rx_bytes',
+    ),
+    undefined,
+  );
+  assert.equal(
+    readCounter({ kind: 'procfs', netDevPath: '/proc/none', cpuPath: undefined, memoryPath: undefined }, 'memory_bytes'),
+    undefined,
+  );
+});
+
+test('a file with very many interfaces is read whole', () => {
+  const lines = Array.from({ length: 2000 }, (_, index) => `e${index}: 1 1 0 0 0 0 0 0 2 2 0 0 0 0 0 0 ${' '.repeat(60)}`);
+  const dev = `${netDev.split('\n').slice(0, 2).join('\n')}\n${lines.join('\n')}\n`;
+  assert.ok(dev.length > 128 * 1024);
+  assert.equal(readCounter(source({ dev }), 'tx_bytes'), 4000);
+});
+
+test('processor time and memory, in the forms of both cgroup versions', () => {
+  assert.equal(readCounter(source({ cpu: '123456789\n' }), 'cpu_usec'), 123456);
+  assert.equal(readCounter(source({ cpu: 'usage_usec 4711\nuser_usec 1\nsystem_usec 2\n' }), 'cpu_usec'), 4711);
+  assert.equal(readCounter(source({ memory: '1048576\n' }), 'memory_bytes'), 1048576);
+  assert.equal(readCounter(source({}), 'cpu_usec'), undefined);
+});

@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { firstModuleIndex } from '../../src/tree/file-spec.ts';
+import { fileAtPath, specOf } from '../../src/tree/files.ts';
+import { flagsOfHandle, HandleNumbers } from '../../src/tree/handles.ts';
+import { isScratchName } from '../../src/tree/scratch-files.ts';
+import { emptiesAtClose, truncationOf } from '../../src/tree/truncation.ts';
+import type { ModuleFileView, ObjectView } from '../../src/tree/views.ts';
+import { indexOf, isUserFile, rootNodeid, serialOf, specialNodeid, userNodeid } from '../../src/vfs/nodeid.ts';
+
+/*
+ * A server that takes over a connection names every file as the one before it: numbers in this list never change and are never given to another file. Add new
+ * ones at free numbers.
+ */
+const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
+  root: {
+    1: ' 755',
+    2: 'nf-types 755',
+    3: 'networks 755',
+    4: 'hosts 755',
+    5: 'events 444',
+  },
+  type: {
+    1: ' 755',
+  },
+  vnf: {
+    1: ' 755',
+    2: 'action 644',
+    3: 'status 444',
+    4: 'error 444',
+    5: 'command 600',
+    6: 'log 444',
+    7: 'config 755',
+    8: 'machine 755',
+    9: 'machine/ip 644',
+    10: 'machine/vm.image 644',
+    11: 'machine/vm.vcpu 644',
+    12: 'machine/vm.memory 644',
+    13: 'machine/vm.ip 444',
+    14: 'machine/vm.id 444',
+    15: 'ports 755',
+    16: 'rfs 755',
+    17: 'stats 755',
+    18: 'stats/rx_bytes 444',
+    19: 'stats/tx_bytes 444',
+    20: 'stats/pkt_drops 444',
+    21: 'stats/rx_packets 444',
+    22: 'stats/tx_packets 444',
+    23: 'stats/cpu_usec 444',
+    24: 'stats/memory_bytes 444',
+  },
+  port: {
+    1: ' 755',
+    2: 'network 644',
+    3: 'address 644',
+    4: 'mac 644',
+    5: 'state 644',
+    6: 'mtu 644',
+    7: 'rate 644',
+    8: 'delay 644',
+    9: 'loss 644',
+    16: 'rx_bytes 444',
+    17: 'tx_bytes 444',
+    18: 'rx_packets 444',
+    19: 'tx_packets 444',
+    20: 'pkt_drops 444',
+    40: 'link 777',
+  },
+  network: {
+    1: ' 755',
+    2: 'subnet 644',
+    3: 'gateway 644',
+    4: 'uplink 644',
+    5: 'error 444',
+    6: 'ports 755',
+  },
+  host: {
+    1: ' 755',
+    2: 'address 444',
+    3: 'hypervisor 444',
+    4: 'status 444',
+    5: 'capacity 444',
+    6: 'load 444',
+  },
+};
+
+function view(kind: ObjectView['kind'], more: object = {}): ObjectView {
+  return {
+    kind,
+    serial: 20,
+    parent: 0,
+    name: 'x',
+    texts: {},
+    moduleFiles: [],
+    deployed: false,
+    hidden: [],
+    ...more,
+  } as unknown as ObjectView;
+}
+
+describe('the numbers of files', () => {
+  for (const [kind, files] of Object.entries(golden)) {
+    test(`${kind}: index, path and mode`, () => {
+      const specs = specOf(view(kind as ObjectView['kind'])).byIndex;
+      const found = specs.flatMap((spec, index) => (spec === undefined ? [] : [[index, `${spec.path} ${spec.mode.toString(8)}`]]));
+      assert.deepEqual(Object.fromEntries(found), files);
+      for (const spec of specs) if (spec !== undefined) assert.equal(specs[spec.index], spec);
+    });
+  }
+
+  test('a module’s files follow, and bring their directories', () => {
+    const moduleFiles: ModuleFileView[] = [
+      { path: 'banner', mode: 0o644, size: undefined },
+      { path: 'stats/sessions', mode: 0o444, size: undefined },
+      { path: 'own/deep', mode: 0o444, size: undefined },
+    ];
+    const vnf = view('vnf', { moduleFiles });
+    assert.equal(fileAtPath(vnf, 'banner')?.index, firstModuleIndex);
+    assert.equal(fileAtPath(vnf, 'own')?.type, 'directory');
+    const top = specOf(vnf).top;
+    assert.ok(top.children.has('banner') && top.children.has('own'));
+    const stats = fileAtPath(vnf, 'stats');
+    assert.ok(stats?.type === 'directory' && stats.children.has('sessions') && stats.children.has('rx_bytes'));
+    const indices = specOf(vnf).byIndex.flatMap((spec) => spec?.index ?? []);
+    assert.equal(new Set(indices).size, indices.length);
+    assert.equal(specOf(view('vnf', { moduleFiles })), specOf(vnf), 'worked out once');
+  });
+});
+
+describe('nodeids', () => {
+  test('tell object and file, and user files from special ones', () => {
+    assert.equal(specialNodeid(0, 1), rootNodeid);
+    for (const [serial, index] of [
+      [0, 1],
+      [16, 4095],
+      [2 ** 39, 7],
+    ] as const) {
+      const nodeid = specialNodeid(serial, index);
+      assert.deepEqual([serialOf(nodeid), indexOf(nodeid), isUserFile(nodeid)], [serial, index, false]);
+    }
+    for (const ino of [1, 2 ** 32, 2 ** 52 - 1, 2 ** 52 + 5]) {
+      assert.ok(isUserFile(userNodeid(ino)) && Number.isSafeInteger(userNodeid(ino)), String(ino));
+    }
+  });
+});
+
+describe('handles', () => {
+  test('tell how the file was opened, and differ from one server to the next', () => {
+    const [first, second] = [new HandleNumbers(0), new HandleNumbers(1)];
+    for (const flags of [0, 1, 2, 0o2000, 0o2001, 0o2002]) assert.equal(flagsOfHandle(first.make(flags | 0o100)), flags);
+    const handles = [first.make(0), first.make(0), second.make(0), new HandleNumbers(2 ** 17).make(2)];
+    assert.equal(new Set(handles).size, 4);
+    assert.ok(handles.every(Number.isSafeInteger));
+  });
+});
+
+describe('temporary files', () => {
+  const place = (kind: ObjectView['kind'], name: string) => ({ view: view(kind), spec: specOf(view(kind)).top, name });
+  const exclusive = 0o200;
+
+  test('are those of programs that replace files; a mistyped name is none', () => {
+    for (const name of ['.action.Ab3dEf', 'sedAb3dEf', '.swp']) assert.ok(isScratchName(place('vnf', name), exclusive), name);
+    for (const name of ['acton', 'sed', 'sedition', 'README']) assert.ok(!isScratchName(place('vnf', name), exclusive), name);
+    assert.ok(!isScratchName(place('vnf', '.action.Ab3dEf'), 0), 'echo > name');
+    for (const kind of ['root', 'type', 'host'] as const) assert.ok(!isScratchName(place(kind, '.x'), exclusive), kind);
+  });
+});
+
+describe('truncation', () => {
+  const vnf = view('vnf', { texts: { 'machine/ip': '10.0.0.1' } });
+  const ip = fileAtPath(vnf, 'machine/ip');
+  const action = fileAtPath(vnf, 'action');
+  assert.ok(ip?.type === 'file' && action?.type === 'file');
+  const truncate = 0o1000;
+
+  test('empties a value at the second close, or at the last', () => {
+    const file = { spec: ip, truncation: truncationOf(ip, truncate) };
+    assert.equal(emptiesAtClose(file, vnf, { last: false }), false);
+    assert.equal(emptiesAtClose(file, vnf, { last: false }), true);
+    assert.equal(emptiesAtClose(file, vnf, { last: true }), false, 'once');
+    assert.equal(emptiesAtClose({ spec: ip, truncation: 'opened' }, vnf, { last: true }), true);
+  });
+
+  test('means nothing without O_TRUNC, after a write, of what acts, or of what is empty', () => {
+    assert.equal(truncationOf(ip, 1), 'none');
+    assert.equal(truncationOf(action, truncate), 'none');
+    assert.equal(emptiesAtClose({ spec: ip, truncation: 'none' }, vnf, { last: true }), false);
+    assert.equal(emptiesAtClose({ spec: ip, truncation: 'opened' }, view('vnf'), { last: true }), false);
+  });
+});

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import {
+  constants,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { userNodeid } from '../../src/vfs/nodeid.ts';
+import { type Found, UserFiles } from '../../src/vfs/user-files.ts';
+import { type Backing, type UserNode, withPath } from '../../src/vfs/user-node.ts';
+
+const creator = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+const creation = { flags: constants.O_RDWR, mode: 0o640, creator };
+
+let directory: string;
+let own: Backing;
+let guests: Backing;
+let users: UserFiles;
+let top: UserNode;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'nfio-user-files-'));
+  for (const name of ['own', 'guests', 'outside']) mkdirSync(join(directory, name));
+  own = { path: () => join(directory, 'own'), hostile: false };
+  guests = { path: () => join(directory, 'guests'), hostile: true };
+  users = new UserFiles(() => [{ backing: own }, { backing: guests }]);
+  top = users.enter(own).node;
+});
+
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+/** As the kernel does after a lookup. */
+function known({ node }: Found): UserNode {
+  users.remember(node);
+  return node;
+}
+
+function path(node: UserNode): string {
+  return withPath(node, undefined, (each) => each);
+}
+
+describe('a user file', () => {
+  test('is found by any of its names, and by its open files when it has none', () => {
+    const made = users.create(top, 'a', creation);
+    const file = known(made);
+    users.link(file, top, 'b');
+    users.unlink(top, 'b');
+    assert.equal(path(file), join(directory, 'own/a'));
+    users.unlink(top, 'a');
+    assert.throws(() => path(file), { code: 'ENOENT' });
+    writeSync(made.fd, 'still here');
+    assert.equal(users.change(file, { mode: 0o600, size: 5, mtimeMs: -1000 }).size, 5);
+    assert.deepEqual([users.stat(file).mode & 0o777, users.stat(file).mtimeMs, users.stat(file).nlink], [0o600, -1000, 0]);
+    users.close(file, made.fd);
+    assert.throws(() => users.stat(file), { code: 'ENOENT' });
+  });
+
+  test('keeps its identity over renames of itself and of directories above it, into another VNF too', () => {
+    const sub = known(users.mkdir(top, 'sub', { mode: 0o755, creator }));
+    const made = users.create(sub, 'f', creation);
+    const file = known(made);
+    users.close(file, made.fd);
+    users.rename({ parent: top, name: 'sub' }, { parent: top, name: 'moved' }, { replace: true });
+    assert.equal(path(file), join(directory, 'own/moved/f'));
+    users.rename({ parent: top, name: 'moved' }, { parent: users.enter(guests).node, name: 'there' }, { replace: true });
+    assert.equal(file.backing, guests);
+    assert.equal(users.stat(file).ino, statSync(join(directory, 'guests/there/f')).ino);
+  });
+
+  test('is not replaced where that is not asked for; two names of one file stay', () => {
+    for (const name of ['a', 'b'])
+      users.close(known(users.create(top, name, creation)), [...(users.lookup(top, name)?.node.fds ?? [])][0] ?? -1);
+    assert.throws(() => users.rename({ parent: top, name: 'a' }, { parent: top, name: 'b' }, { replace: false }), { code: 'EEXIST' });
+    const file = users.lookup(top, 'a')?.node;
+    assert.ok(file !== undefined);
+    users.link(file, top, 'c');
+    users.rename({ parent: top, name: 'a' }, { parent: top, name: 'c' }, { replace: true });
+    assert.deepEqual(
+      users
+        .list(top)
+        .map(({ name }) => name)
+        .sort(),
+      ['a', 'b', 'c'],
+    );
+  });
+
+  test('of a removed VNF does not stand in for a new one with its inode number', () => {
+    const ino = statSync(join(directory, 'own')).ino;
+    let path = join(directory, 'own');
+    const removed: Backing = { path: () => assert.fail('the place of a removed VNF was asked for'), hostile: false };
+    const first = new UserFiles(() => []);
+    const old = first.enter({ ...removed, path: () => path });
+    path = '/nowhere';
+    const again = first.enter(own);
+    assert.equal(again.node.nodeid, userNodeid(ino));
+    assert.notEqual(again.node, old.node);
+    assert.equal(
+      withPath(again.node, 'x', (each) => each),
+      join(directory, 'own/x'),
+    );
+  });
+
+  test('is found again by a server that never saw it', () => {
+    mkdirSync(join(directory, 'own/d/e'), { recursive: true });
+    writeFileSync(join(directory, 'own/d/e/f'), 'x');
+    const nodeid = userNodeid(statSync(join(directory, 'own/d/e/f')).ino);
+    assert.equal(path(users.get(nodeid)), join(directory, 'own/d/e/f'));
+    assert.throws(() => users.get(userNodeid(2 ** 40)), { code: 'ESTALE' });
+  });
+
+  test('is made by the caller, in a set-group-id directory with its group', { skip: creator.uid === 0 ? false : 'needs root' }, () => {
+    const sub = known(users.mkdir(top, 'd', { mode: 0o2775, creator: { uid: 7, gid: 8 } }));
+    users.change(sub, { mode: 0o2775, gid: 42 });
+    const made = users.create(sub, 'f', { ...creation, creator: { uid: 9, gid: 10 } });
+    users.close(made.node, made.fd);
+    const { uid, gid, mode } = users.stat(made.node);
+    assert.deepEqual([uid, gid, mode & 0o7777], [9, 42, 0o640]);
+    const link = users.symlink(sub, 'l', { target: 'nowhere', creator: { uid: 9, gid: 10 } });
+    assert.equal(users.readlink(link.node), 'nowhere');
+    assert.equal(users.change(link.node, { uid: 11, mode: 0o600, mtimeMs: 5000 }).uid, 11);
+  });
+});
+
+describe('in a guest’s files', () => {
+  test('no link leads out', () => {
+    const root = users.enter(guests).node;
+    writeFileSync(join(directory, 'outside/secret'), 'secret');
+    mkdirSync(join(directory, 'guests/d'));
+    writeFileSync(join(directory, 'guests/d/secret'), 'own');
+    const d = users.lookup(root, 'd')?.node;
+    const file = d === undefined ? undefined : users.lookup(d, 'secret')?.node;
+    assert.ok(d !== undefined && file !== undefined);
+    // The guest swaps the directory for a link, and a file for a link.
+    renameSync(join(directory, 'guests/d'), join(directory, 'guests/was'));
+    symlinkSync('../outside', join(directory, 'guests/d'));
+    for (const use of [
+      () => users.open(file, constants.O_RDWR),
+      () => users.lookup(d, 'secret'),
+      () => users.unlink(d, 'secret'),
+      () => users.create(d, 'x', creation),
+      () => users.change(file, { mode: 0o777 }),
+      () => users.list(d),
+    ])
+      assert.throws(use, (error: NodeJS.ErrnoException) => error.code === 'ENOTDIR' || error.code === 'ELOOP');
+    symlinkSync('../outside/secret', join(directory, 'guests/link'));
+    const link = users.lookup(root, 'link')?.node;
+    assert.ok(link !== undefined);
+    assert.throws(() => users.open(link, constants.O_RDWR), { code: 'EACCES' });
+    assert.equal(readFileSync(join(directory, 'outside/secret'), 'utf8'), 'secret');
+    assert.equal(statSync(join(directory, 'outside/secret')).mode & 0o777, 0o644);
+  });
+
+  test('a file linked in from elsewhere is a file like another', () => {
+    writeFileSync(join(directory, 'guests/f'), '1');
+    linkSync(join(directory, 'guests/f'), join(directory, 'guests/g'));
+    const root = users.enter(guests).node;
+    assert.equal(users.lookup(root, 'f')?.node.nodeid, users.lookup(root, 'g')?.node.nodeid);
+  });
+});
