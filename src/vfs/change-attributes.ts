@@ -1,4 +1,17 @@
-import { chmodSync, fchmodSync, fchownSync, fstatSync, futimesSync, lchownSync, lstatSync, lutimesSync, type Stats } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  lstatSync,
+  lutimesSync,
+  openSync,
+  type Stats,
+} from 'node:fs';
 
 /** What SETATTR changes; undefined: left as it is. Times in milliseconds since 1970. */
 export interface AttributeChange {
@@ -9,6 +22,9 @@ export interface AttributeChange {
   readonly atimeMs?: number | undefined;
   readonly mtimeMs?: number | undefined;
 }
+
+/** O_PATH (fcntl.h); node:fs does not name it. */
+export const O_PATH = 0o10000000;
 
 /** chown(2) leaves an id of -1 as it is. */
 const unchanged = -1;
@@ -25,9 +41,22 @@ export function changeByDescriptor(fd: number, change: AttributeChange): void {
 export function changeByPath(path: string, change: AttributeChange): void {
   const { uid, gid, mode } = change;
   if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? unchanged, gid ?? unchanged);
-  // The kernel never changes the mode of a symbolic link, and chmod(2) would follow one.
-  if (mode !== undefined && !lstatSync(path).isSymbolicLink()) chmodSync(path, mode & 0o7777);
+  // The kernel never changes the mode of a symbolic link.
+  if (mode !== undefined) withInode(path, (inode, stats) => stats.isSymbolicLink() || chmodSync(inode, mode & 0o7777));
   if (changesTimes(change)) lutimesSync(path, ...times(change, lstatSync(path)));
+}
+
+/**
+ * Calls `use` with a path for the very file that a path names now: calls that follow links (chmod(2)) cannot be led elsewhere by who puts a link in its place
+ * meanwhile.
+ */
+export function withInode<T>(path: string, use: (inode: string, stats: Stats) => T): T {
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    return use(`/proc/self/fd/${fd}`, fstatSync(fd));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function changesTimes({ atimeMs, mtimeMs }: AttributeChange): boolean {

@@ -21,7 +21,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { type AttributeChange, changeByDescriptor, changeByPath } from './change-attributes.ts';
+import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { userNodeid } from './nodeid.ts';
 import { type Backing, UserNode, withPath } from './user-node.ts';
 
@@ -161,8 +161,10 @@ export class UserFiles {
   mkdir(parent: UserNode, name: string, options: { readonly mode: number; readonly creator: Creator }): Found {
     withPath(parent, name, (path) => {
       mkdirSync(path, 0o700);
-      chownSync(path, options.creator.uid, this.#groupFor(parent, options.creator));
-      chmodSync(path, (options.mode & 0o7777) | (this.stat(parent).mode & setGid));
+      withInode(path, (inode) => {
+        chownSync(inode, options.creator.uid, this.#groupFor(parent, options.creator));
+        chmodSync(inode, (options.mode & 0o7777) | (this.stat(parent).mode & setGid));
+      });
     });
     return this.#made(parent, name);
   }
@@ -195,10 +197,12 @@ export class UserFiles {
   }
 
   #openByName(node: UserNode, flags: number): number {
-    return withPath(node, undefined, (path) => {
-      if (!lstatSync(path).isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
-      return openSync(path, (flags & ~notOurs) | safely);
-    });
+    return withPath(node, undefined, (path) =>
+      withInode(path, (inode, stats) => {
+        if (!stats.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+        return openSync(inode, flags & ~(notOurs | constants.O_NOFOLLOW));
+      }),
+    );
   }
 
   close(node: UserNode, fd: number): void {

@@ -1,7 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { O_PATH } from './change-attributes.ts';
 
-/** O_PATH (fcntl.h); node:fs does not name it. */
-const O_PATH = 0o10000000;
 const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /** Where a tree of user files begins on this machine. */
