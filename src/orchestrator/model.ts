@@ -128,8 +128,8 @@ export class Model {
   }
 
   /** Makes a record durable, then true here, then visible. */
-  async commitVnf(vnf: VnfRecord, options?: { readonly lazily: boolean }): Promise<void> {
-    await this.parts.store.update(vnf, options);
+  async commitVnf(vnf: VnfRecord): Promise<void> {
+    await this.parts.store.update(vnf);
     this.inventory.put(vnf);
     this.publishVnf(vnf.serial);
   }

@@ -17,7 +17,7 @@ export interface OwnedFile {
   readonly current: Ownership;
 }
 
-/** Keeps who owns what. Changes are written lazily, as a file system does without fsync. */
+/** Keeps who owns what. */
 export class OwnershipService {
   readonly #model: Model;
 
@@ -41,17 +41,25 @@ export class OwnershipService {
   }
 
   async #changeType(file: OwnedFile, next: Ownership): Promise<void> {
-    const record: TypeRecord = withOwnership(found(this.#model.inventory.typeBySerial(file.serial)), file.path, next);
-    await this.#model.parts.store.update(record, { lazily: true });
-    this.#model.inventory.put(record);
-    this.#model.publishType(record);
+    const before: TypeRecord = found(this.#model.inventory.typeBySerial(file.serial));
+    this.#model.publishType(await this.#commit(before, withOwnership(before, file.path, next)));
   }
 
   async #changeNetwork(file: OwnedFile, next: Ownership): Promise<void> {
-    const record: NetworkRecord = withOwnership(found(this.#model.inventory.networkBySerial(file.serial)), file.path, next);
-    await this.#model.parts.store.update(record, { lazily: true });
-    this.#model.inventory.put(record);
-    this.#model.publishNetwork(record);
+    const before: NetworkRecord = found(this.#model.inventory.networkBySerial(file.serial));
+    this.#model.publishNetwork(await this.#commit(before, withOwnership(before, file.path, next)));
+  }
+
+  /** True here at once, so that the next change builds on it, and taken back if it cannot be made durable. */
+  async #commit<T extends TypeRecord | NetworkRecord>(before: T, after: T): Promise<T> {
+    this.#model.inventory.put(after);
+    try {
+      await this.#model.parts.store.update(after);
+      return after;
+    } catch (error) {
+      this.#model.inventory.put(before);
+      throw error;
+    }
   }
 
   async #changePort(file: OwnedFile, next: Ownership): Promise<void> {
@@ -61,7 +69,7 @@ export class OwnershipService {
   }
 
   async #changeVnf(serial: number, change: (vnf: VnfRecord) => VnfRecord): Promise<void> {
-    await this.#model.runtime(serial).lane.run(() => this.#model.commitVnf(change(this.#model.vnf(serial)), { lazily: true }));
+    await this.#model.runtime(serial).lane.run(() => this.#model.commitVnf(change(this.#model.vnf(serial))));
   }
 }
 

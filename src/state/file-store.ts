@@ -15,9 +15,6 @@ const recordName = '.record.json';
 /** Serials are taken from nfio.json in blocks, so that most new objects need no write to it. */
 const serialBlock = 4096;
 
-/** How long a lazy update may wait, milliseconds. */
-const lazyDelayMs = 200;
-
 /** One record's writes, one after another; of those that wait only the newest is written. */
 interface Writing {
   running: Promise<void>;
@@ -33,8 +30,6 @@ export class FileStore implements StateStore {
   readonly #logger: Logger;
   readonly #writer = new Writer();
   readonly #writing = new Map<string, Writing>();
-  readonly #lazy = new Map<string, StoredRecord>();
-  #lazyTimer: NodeJS.Timeout | undefined;
   #serial: number;
   #header: RootHeader;
 
@@ -112,14 +107,8 @@ export class FileStore implements StateStore {
     return this.#writer.run({ kind: 'make', directory });
   }
 
-  update(record: StoredRecord, options?: { readonly lazily: boolean }): Promise<void> {
+  update(record: StoredRecord): Promise<void> {
     const key = recordKey(record);
-    if (options?.lazily === true) {
-      this.#lazy.set(key, record);
-      this.#lazyTimer ??= setTimeout(() => void this.#writeLazy(), lazyDelayMs);
-      return Promise.resolve();
-    }
-    this.#lazy.delete(key);
     const writing = this.#writing.get(key);
     if (writing === undefined) {
       const started: Writing = { running: Promise.resolve(), next: undefined };
@@ -152,16 +141,6 @@ export class FileStore implements StateStore {
     writing.running.then(next.done.resolve, next.done.reject);
   }
 
-  async #writeLazy(): Promise<void> {
-    clearTimeout(this.#lazyTimer);
-    this.#lazyTimer = undefined;
-    const records = [...this.#lazy.values()];
-    this.#lazy.clear();
-    for (const record of records) {
-      await this.update(record).catch((error: Error) => this.#logger.error(error.message));
-    }
-  }
-
   async rename(from: StoredRecord, to: StoredRecord): Promise<void> {
     await this.#settle(recordKey(from));
     await rename(join(this.#root, recordKey(from)), join(this.#root, recordKey(to))).catch((error: unknown) => {
@@ -173,7 +152,6 @@ export class FileStore implements StateStore {
 
   async remove(record: StoredRecord): Promise<void> {
     const key = recordKey(record);
-    this.#lazy.delete(key);
     await this.#settle(key);
     const doomed = join(this.#root, 'trash', idOf(record.serial));
     try {
@@ -201,7 +179,6 @@ export class FileStore implements StateStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writeLazy();
     for (const key of [...this.#writing.keys()]) await this.#settle(key);
     await this.#writer[Symbol.asyncDispose]();
     if (existsSync(this.#root)) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });

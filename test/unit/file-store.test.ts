@@ -64,17 +64,6 @@ test('of many updates at once all resolve and the last one stays', async () => {
   assert.equal(loaded?.settings.n, '49');
 });
 
-test('a lazy update is written on close', async () => {
-  const store = await open();
-  await store.create(type(store), noContents);
-  const record = vnf(store);
-  await store.create(record, noContents);
-  await store.update({ ...record, uid: 1000 }, { lazily: true });
-  await store[Symbol.asyncDispose]();
-  await using again = await open();
-  assert.equal((await again.load())[1]?.uid, 1000);
-});
-
 test('serials are never given twice, not even after a crash', async () => {
   const store = await open();
   const first = store.nextSerial();

@@ -24,8 +24,8 @@ export interface StateStore extends AsyncDisposable {
   nextSerial(): number;
   /** Makes a new object with its directory of user files, all or nothing. Durable when it resolves. */
   create(record: StoredRecord, contents: NewContents): Promise<void>;
-  /** Replaces a record. Durable when it resolves, unless `lazily`: then soon, and at the latest on close. */
-  update(record: StoredRecord, options?: { readonly lazily: boolean }): Promise<void>;
+  /** Replaces a record. Durable when it resolves. */
+  update(record: StoredRecord): Promise<void>;
   /** Gives an object another name, with all its user files, atomically. */
   rename(from: StoredRecord, to: StoredRecord): Promise<void>;
   /** Removes an object and all its user files, atomically as seen after a crash. */
