@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Middlebox, ModuleFile } from '../domain/middlebox.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Ticket } from '../fuse/ticket.ts';
@@ -14,15 +15,24 @@ export function moduleFile(middlebox: Middlebox, path: string): ModuleFile | und
   return middlebox.files?.find((file) => file.path === path);
 }
 
-/** How long what a size was told of is worth showing, milliseconds. */
+/** How long what a size was told of is worth showing; and how long an fstat(2) waits for a size. Milliseconds. */
 const promiseMs = 1000;
+const sizeMs = 500;
+
+/** What an open file shows. */
+interface Shown {
+  readonly content: Promise<Uint8Array>;
+  readonly sinceMs: number;
+  /** Reads from offset 0 after this ask anew. */
+  read: boolean;
+}
 
 /** Files whose content has to be asked for: of a guest's rule set, a remote engine, a module. */
 export class AskedFiles {
   readonly #orchestrator: Orchestrator;
   readonly #tree: Tree;
-  /** What an open file showed at offset 0, so that the reads after it see the same. */
-  readonly #shown = new Map<number, { readonly content: Uint8Array; read: boolean; readonly sinceMs: number }>();
+  /** What an open file showed at offset 0, so that the reads after it see the same; removed when it is closed. */
+  readonly #shown = new Map<number, Shown>();
 
   constructor(orchestrator: Orchestrator, tree: Tree) {
     this.#orchestrator = orchestrator;
@@ -35,25 +45,31 @@ export class AskedFiles {
     signal: AbortSignal,
   ): Promise<Uint8Array> {
     const known = this.#shown.get(part.fh);
-    const promised = known !== undefined && !known.read && performance.now() - known.sinceMs < promiseMs;
-    const content = known !== undefined && (part.offset > 0 || promised) ? known.content : await this.#show(ticket, part.fh, signal);
-    const shown = this.#shown.get(part.fh);
-    if (shown !== undefined) shown.read = true;
+    const keeps = known !== undefined && (part.offset > 0 || (!known.read && performance.now() - known.sinceMs < promiseMs));
+    const shown = keeps ? known : this.#show(ticket, part.fh, signal);
+    shown.read = true;
+    const content = await shown.content;
     return content.subarray(Math.min(part.offset, content.length), Math.min(part.offset + part.size, content.length));
   }
 
-  /** The size of an open file: that of what it showed, or of what it will show to who reads it now. */
+  /**
+   * The size of an open file: that of what it showed, or of what it will show to who reads it now; undefined when that cannot be told soon. The read that
+   * follows waits, or says why not.
+   */
   async size(ticket: Ticket, fh: number, signal: AbortSignal): Promise<number | undefined> {
     const known = this.#shown.get(fh);
-    if (known !== undefined && (known.read || performance.now() - known.sinceMs < promiseMs)) return known.content.length;
-    // What cannot be told now is said by the read that follows.
-    return (await this.#show(ticket, fh, signal).catch(() => undefined))?.length;
+    const keeps = known !== undefined && (known.read || performance.now() - known.sinceMs < promiseMs);
+    const { content } = keeps ? known : this.#show(ticket, fh, signal);
+    const soon = setTimeout(sizeMs, undefined, { ref: false });
+    return (await Promise.race([content, soon]).catch(() => undefined))?.length;
   }
 
-  async #show(ticket: Ticket, fh: number, signal: AbortSignal): Promise<Uint8Array> {
-    const content = await this.#ask(ticket.nodeid, signal);
-    this.#shown.set(fh, { content, read: false, sinceMs: performance.now() });
-    return content;
+  #show(ticket: Ticket, fh: number, signal: AbortSignal): Shown {
+    const content = this.#ask(ticket.nodeid, signal);
+    content.catch(() => undefined);
+    const shown = { content, sinceMs: performance.now(), read: false };
+    this.#shown.set(fh, shown);
+    return shown;
   }
 
   release(fh: number): void {

@@ -14,7 +14,8 @@ let modules: string;
 /** A type with an action that takes its time. */
 const slowModule = `export default {
   summary: 'takes its time',
-  actions: { think: { summary: 'thinks for long', run: () => new Promise((resolve) => setTimeout(resolve, 3000)) } },
+  actions: { think: { summary: 'thinks for long', run: () => new Promise((resolve) => setTimeout(resolve, 1500)) } },
+  files: [{ path: 'oracle', mode: 0o444, read: () => new Promise(() => {}) }, { path: 'word', mode: 0o444, read: () => 'hello\\n' }],
 };
 `;
 
@@ -306,13 +307,31 @@ describe('who waits can stop waiting', () => {
   });
 
   test('a second verb is EBUSY while one is under way, and the first can be interrupted', async () => {
-    await mount.run('mkdir -p nf-types/slow/s; echo activate > nf-types/slow/s/action');
+    await mount.run('mkdir -p nf-types/slow/{s,t}; for i in s t; do echo activate > nf-types/slow/$i/action; done');
     const first = mount.sh('timeout -s INT 1 bash -c "echo think > nf-types/slow/s/action"');
     await delay(500);
     await refused('echo restart > nf-types/slow/s/action', 'Device or resource busy');
     assert.match(await mount.run('cat nf-types/slow/s/error'), /^restart: think is still under way/);
     assert.equal((await first).status, 124);
     await mount.run('until echo restart > nf-types/slow/s/action; do sleep 0.2; done 2> /dev/null; cat nf-types/slow/s/error');
+  });
+});
+
+describe('files that a module answers', () => {
+  test('are whole to programs that ask for the size, and a reader who waits in vain can stop', async () => {
+    assert.equal(
+      await mount.run('cd nf-types/slow/t; cat word; tar c word | tar xO; stat -c %s word; dd if=word bs=2 status=none'),
+      'hello\nhello\n1000\nhello\n',
+    );
+    const started = Date.now();
+    assert.equal((await mount.sh('timeout -s INT 1 cat nf-types/slow/t/oracle')).status, 124);
+    assert.ok(Date.now() - started < 2500);
+  });
+
+  test('actions on two instances run at the same time', async () => {
+    const started = Date.now();
+    await mount.run('cd nf-types/slow; echo think > s/action & echo think > t/action; wait');
+    assert.ok(Date.now() - started < 2500);
   });
 });
 
