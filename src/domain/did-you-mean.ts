@@ -1,12 +1,19 @@
-/** ` (did you mean "command"?)` when a known word is near to the one that was written, else nothing. */
-export function didYouMean(word: string, known: readonly string[]): string {
+/** The known word that a mistyped one most probably meant: the nearest, if it is near, or one that begins with it. */
+export function nearestWord(word: string, known: readonly string[]): string | undefined {
   const tolerance = Math.max(1, Math.floor(word.length / 3));
   let nearest: string | undefined;
-  let least = tolerance + 1;
+  let least = Number.POSITIVE_INFINITY;
   for (const candidate of known) {
     const distance = editDistance(word.slice(0, 64).toLowerCase(), candidate.toLowerCase());
-    if (distance < least) [nearest, least] = [candidate, distance];
+    const near = distance <= tolerance || (word.length > 1 && candidate.startsWith(word));
+    if (near && distance < least) [nearest, least] = [candidate, distance];
   }
+  return nearest;
+}
+
+/** ` (did you mean "command"?)` when a known word is near to the one that was written, else nothing. */
+export function didYouMean(word: string, known: readonly string[]): string {
+  const nearest = nearestWord(word, known);
   return nearest === undefined ? '' : ` (did you mean "${nearest}"?)`;
 }
 

@@ -1,8 +1,5 @@
-import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
+import type { SegmentSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
-
-/** The longest interface name Linux takes (IFNAMSIZ - 1). */
-export const maxInterfaceName = 15;
 
 /** The network namespace that holds the segments of a mount. */
 export function fabricName(mountId: string): string {
@@ -17,11 +14,6 @@ export function bridgeName(segment: Pick<SegmentSpec, 'id'>): string {
 /** The fabric's end of a port. */
 export function fabricPortName(portId: string): string {
   return `p${portId}`;
-}
-
-/** The guest's end of a port: the user's name where it fits, else one derived from the id (the name becomes its alias). */
-export function guestPortName(port: Pick<PortSpec, 'id' | 'name'>): string {
-  return port.name.length <= maxInterfaceName ? port.name : `e${port.id}`;
 }
 
 /**

@@ -1,9 +1,10 @@
+import { guestInterfaceName } from '../domain/interface-name.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
-import { fabricPortName, guestPortName, ipLine } from './names.ts';
+import { fabricPortName, ipLine } from './names.ts';
 
 /** Commands that make a port, run in the guest's network namespace: its end, its addresses, and the other end in the fabric. */
 export function newPortLines(port: PortSpec, fabric: string): string[] {
-  const name = guestPortName(port);
+  const name = guestInterfaceName(port);
   const mtu = port.mtu === undefined ? [] : ['mtu', port.mtu];
   const lines = [
     ipLine(
@@ -41,7 +42,7 @@ export function addressLine(verb: 'add' | 'del', address: string, name: string):
 /** The default route by a port, or nothing. */
 export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
   if (port.gateway === undefined || !port.up) return [];
-  return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestPortName(port))];
+  return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestInterfaceName(port))];
 }
 
 /**

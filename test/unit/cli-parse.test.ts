@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import { defineCommand } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands/index.ts';
 import { parseLine } from '../../src/cli/parse.ts';
-import { suggest } from '../../src/cli/suggest.ts';
 import { UsageError } from '../../src/cli/usage-error.ts';
+import { nearestWord } from '../../src/domain/did-you-mean.ts';
 
 const brew = defineCommand({
   name: 'brew',
@@ -77,11 +77,11 @@ describe('suggestions', () => {
       ['stat', 'status'],
       ['docter', 'doctor'],
     ] as const) {
-      assert.equal(suggest(word, names), meant, word);
+      assert.equal(nearestWord(word, names), meant, word);
     }
   });
 
   test('a word that is far from all finds none', () => {
-    assert.equal(suggest('frobnicate', names), undefined);
+    assert.equal(nearestWord('frobnicate', names), undefined);
   });
 });

@@ -1,15 +1,7 @@
+import { guestInterfaceName } from '../../domain/interface-name.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import {
-  addressLine,
-  type Fabric,
-  fabricPortName,
-  gatewayLines,
-  guestPortName,
-  ipLine,
-  newPortLines,
-  runProgram,
-} from '../../network/index.ts';
+import { addressLine, type Fabric, fabricPortName, gatewayLines, ipLine, newPortLines, runProgram } from '../../network/index.ts';
 import type { ProcessId } from './process-table.ts';
 import { shapePort } from './shape-port.ts';
 
@@ -27,7 +19,7 @@ export interface PortChange {
 export async function changePort(guest: ProcessId, fabric: Fabric, change: PortChange, signal: AbortSignal): Promise<void> {
   const { before, after } = change;
   if (after === undefined) return before && fabric.removePorts([before.id]);
-  if (before === undefined || before.id !== after.id || guestPortName(before) !== guestPortName(after)) {
+  if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
     if (before !== undefined) await fabric.removePorts([before.id]);
     return addPort(guest, fabric, after, signal);
   }
@@ -60,7 +52,7 @@ async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: 
 
 /** What changes in the guest, in an order in which each step finds what it needs. */
 function changeLines(before: PortSpec, after: PortSpec): string[] {
-  const name = guestPortName(after);
+  const name = guestInterfaceName(after);
   const set = (...words: readonly (string | number)[]): string => ipLine('link', 'set', 'dev', name, ...words);
   const isNew = (address: string): boolean => !before.addresses.includes(address);
   const wentUp = after.up && !before.up;

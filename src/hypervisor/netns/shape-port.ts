@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
+import { guestInterfaceName } from '../../domain/interface-name.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { type Fabric, fabricPortName, guestPortName, ipLine, runProgram } from '../../network/index.ts';
+import { type Fabric, fabricPortName, ipLine, runProgram } from '../../network/index.ts';
 import type { ProcessId } from './process-table.ts';
 
 /** The bucket holds this much of a second, and no less than a few packets even with segmentation offload. */
@@ -20,7 +21,7 @@ export function isShaped(port: PortSpec): boolean {
  * @throws UnsupportedError (EOPNOTSUPP) naming the module this kernel lacks.
  */
 export async function shapePort(guest: ProcessId, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
-  await shape(['nsenter', '--target', String(guest.pid), '--net'], guestPortName(port), port, signal);
+  await shape(['nsenter', '--target', String(guest.pid), '--net'], guestInterfaceName(port), port, signal);
   await shape(['nsenter', `--net=${fabric.netnsPath}`], fabricPortName(port.id), port, signal);
 }
 
