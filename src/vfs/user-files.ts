@@ -101,7 +101,7 @@ export class UserFiles {
   /** The entry of a directory, undefined when there is none. */
   lookup(parent: UserNode, name: string): Found | undefined {
     const stats = withPath(parent, name, (path) => lstatSync(path, { throwIfNoEntry: false }));
-    return stats === undefined || isWhiteout(parent, stats) ? undefined : this.#found(parent, name, stats);
+    return stats === undefined || isGuestOnly(parent, stats) ? undefined : this.#found(parent, name, stats);
   }
 
   /** The kernel is told of a file: it may name it by its nodeid from now on, until it forgets it. */
@@ -250,7 +250,7 @@ export class UserFiles {
     this.commitRename(prepared);
   }
 
-  /** Names in a directory, with their kind; what overlayfs keeps for itself in a guest's root is left out. */
+  /** Names in a directory, with their kind; what only the guest can use is left out. */
   list(node: UserNode): Listed[] {
     const names = withPath(node, undefined, (path) => readdirSync(path));
     return names.flatMap((name) => {
@@ -297,7 +297,10 @@ export class UserFiles {
 
 const setGid = 0o2000;
 
-/** overlayfs marks a removed file of the lower layer with a character device 0/0. */
-function isWhiteout(parent: UserNode, stats: Stats): boolean {
-  return parent.backing.hostile && stats.isCharacterDevice() && stats.rdev === 0;
+/**
+ * Of a guest only files, directories and symbolic links are shown. A socket or FIFO would not be the one its processes use, a device would be this machine's
+ * by the guest's choice; and overlayfs marks what the guest removed with devices of its own.
+ */
+function isGuestOnly(parent: UserNode, stats: Stats): boolean {
+  return parent.backing.hostile && !stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink();
 }

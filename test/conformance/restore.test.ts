@@ -111,6 +111,15 @@ describe('copies of a running instance', () => {
     });
   }
 
+  test('what the guest wrote comes along; its sockets, FIFOs and devices are not for others', async (context) => {
+    if (!(await needs('python3', context))) return;
+    await quietly(
+      `echo activate > fw-a/action; echo 'cd /var; echo x > file; ln -s file link; mkfifo fifo; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\\"sock\\")"' > fw-a/command`,
+    );
+    assert.equal(await mount.run('cd nf-types/firewall/fw-a/rfs/var; ls; cat file link; grep -r x .'), 'file\nlink\nx\nx\n./file:x\n');
+    await quietly('cp -r fw-a fw-b; rm -r fw-b');
+  });
+
   test('a copy can be activated once it has addresses of its own', async () => {
     await quietly('echo activate > fw-a/action; cp -r fw-a fw-b');
     assert.equal((await mount.sh('echo activate > nf-types/firewall/fw-b/action')).status, 1);
