@@ -23,6 +23,8 @@ class Supervisor {
   readonly #options: MountOptions;
   readonly #logger: Logger;
   readonly #fd: number;
+  /** Descriptor that locks the root. A server has it too, so that a root stays locked while one serves it, whatever becomes of its supervisor. */
+  readonly #lock: number;
   readonly #version: string;
   readonly #crashes: number[] = [];
   #generation = 0;
@@ -30,9 +32,13 @@ class Supervisor {
   #runDirectory: string | undefined;
   #stopping = false;
 
-  constructor(options: MountOptions, parts: { readonly fd: number; readonly logger: Logger; readonly version: string }) {
+  constructor(
+    options: MountOptions,
+    parts: { readonly fd: number; readonly lock: number; readonly logger: Logger; readonly version: string },
+  ) {
     this.#options = options;
     this.#fd = parts.fd;
+    this.#lock = parts.lock;
     this.#logger = parts.logger;
     this.#version = parts.version;
   }
@@ -58,7 +64,7 @@ class Supervisor {
   #startServer(): ChildProcess {
     const start: ServerStart = { options: this.#options, generation: this.#generation, negotiated: this.#negotiated };
     return spawn(process.execPath, [fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
-      stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc'],
+      stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc', this.#lock],
       // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
       detached: true,
     });
@@ -119,9 +125,9 @@ function report(message: SupervisorMessage): void {
 
 async function main(options: MountOptions): Promise<number> {
   const logger = createLogger(options.logLevel);
-  lockRoot(options.root);
+  const lock = lockRoot(options.root);
   const { fd } = await openAndMount(options.mountpoint, { fsname: 'nfio', subtype: 'nfio' });
-  return await new Supervisor(options, { fd, logger, version: await readVersion() }).run();
+  return await new Supervisor(options, { fd, lock, logger, version: await readVersion() }).run();
 }
 
 main(JSON.parse(process.argv[2] ?? '') as MountOptions).then(

@@ -106,7 +106,11 @@ test('changes under way when the server is killed are made once, and confirmed',
   for (const { name, status, stdout, stderr } of await Promise.all(clients)) {
     const expected = { name, status: 0, stderr: '', stdout: printed[name] ?? '' };
     // Whether z is still there depends on who ends first.
-    assert.deepEqual({ name, status, stderr, stdout: stdout.replace(/^h\n$/, 'h\nz\n') }, expected, `${await mount.log()}${await mount.run("tail -n 20 events")}`);
+    assert.deepEqual(
+      { name, status, stderr, stdout: stdout.replace(/^h\n$/, 'h\nz\n') },
+      expected,
+      `${await mount.log()}${await mount.run('tail -n 20 events')}`,
+    );
   }
 });
 
@@ -128,6 +132,32 @@ describe('roots', () => {
       assert.deepEqual(await readdir(options.mountpoint), []);
     } finally {
       await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  test('a root stays locked while a server serves it, also when its supervisor was killed', async () => {
+    await using mount = await TestMount.start();
+    await mount.run('mkdir -p nf-types/host/h; echo activate > nf-types/host/h/action');
+    const second = await mkdtemp(join(tmpdir(), 'nfio-second-'));
+    try {
+      const [supervisor, server] = [mount.supervisor, await mount.server()];
+      process.kill(supervisor, 'SIGKILL');
+      await mount.ended(supervisor);
+      assert.equal(
+        await mount.run('cat nf-types/host/h/status; echo 5 > nf-types/host/h/machine/ip; cat nf-types/host/h/machine/ip'),
+        'running\n5\n',
+      );
+      const options = { mountpoint: second, root: mount.root, hypervisor: 'netns', logLevel: 'error', foreground: false } as const;
+      await assert.rejects(startDaemon(options), /is in use by another mount/);
+      await mount.unmount();
+      await mount.ended(server);
+      await mount.mount();
+      assert.equal(
+        await mount.run('cat nf-types/host/h/status nf-types/host/h/machine/ip; echo destroy > nf-types/host/h/action'),
+        'running\n5\n',
+      );
+    } finally {
+      await rm(second, { recursive: true, force: true });
     }
   });
 
