@@ -296,6 +296,31 @@ describe('the file system', () => {
     assert.equal((await shell('df -P .', { cwd: config })).status, 0);
   });
 
+  test('files move and are linked from one VNF to another', async () => {
+    await mount.run(`cd nf-types/host; mkdir other; cd h/config; mkdir -p moving/deep; echo 1 > moving/deep/f; echo 2 > linked; exec 3>> moving/deep/f
+      mv moving ../../other/config/; echo more >&3; ln linked ../../other/config/; echo 3 >> ../../other/config/linked; cd ../../other/config
+      [ "$(cat moving/deep/f | tr '\\n' ' ')" = '1 more ' ]; [ "$(tr '\\n' ' ' < ../../h/config/linked)" = '2 3 ' ]; stat -c %h linked; touch moving/deep/g; rm -r moving; rm ../../h/config/linked; cat linked`);
+    await mount.run(
+      'rmdir nf-types/host/other; mkdir nf-types/host/other; touch nf-types/host/other/config/x; ls nf-types/host/other/config; rmdir nf-types/host/other',
+    );
+  });
+
+  test('a full disk is ENOSPC, and what was there stays', async () => {
+    const full = await mkdtemp(join(tmpdir(), 'nfio-small-'));
+    assert.equal((await shell(`mount -t tmpfs -o size=1m nfio-test ${full}`)).status, 0);
+    try {
+      await using small = await TestMount.start({ root: join(full, 'root') });
+      await small.run('mkdir -p nf-types/host/h; cd nf-types/host/h/config; echo kept > f');
+      const { status, stderr } = await small.sh('cd nf-types/host/h/config; head -c 4M /dev/zero > big');
+      assert.notEqual(status, 0);
+      assert.match(stderr, /No space left on device/);
+      assert.equal(await small.run('cd nf-types/host/h/config; rm big; echo more >> f; cat f'), 'kept\nmore\n');
+    } finally {
+      await shell(`umount ${full} || umount -l ${full}`);
+      await rm(full, { recursive: true, force: true });
+    }
+  });
+
   test('devices, FIFOs and sockets are no configuration: EPERM', async () => {
     for (const make of ['mkfifo f', 'mknod f c 1 3', `python3 -c "import socket; socket.socket(socket.AF_UNIX).bind('f')"`]) {
       const { status, stderr } = await shell(make, { cwd: config });

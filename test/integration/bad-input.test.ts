@@ -278,6 +278,24 @@ describe('mounting', () => {
     }
   });
 
+  test('without /dev/fuse the remedy is said', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'nfio-nofuse-'));
+    try {
+      const program = join(import.meta.dirname, '../../bin/nfio');
+      // A mount namespace whose /dev has nothing but what node needs.
+      const devices =
+        'mkdir dev mnt; mount -t tmpfs none dev; for d in null zero random urandom; do touch dev/$d; mount --bind /dev/$d dev/$d; done; mount --rbind dev /dev';
+      const { status, stderr } = await shell(
+        `unshare --mount bash -c '${devices}; "${process.execPath}" ${program} mount --root root mnt'`,
+        { cwd: directory },
+      );
+      assert.equal(status, 1);
+      assert.match(stderr, /\/dev\/fuse .*modprobe fuse/);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
   test('without nft or ip an activation says what to install, and undoes itself', async () => {
     const programs = await mkdtemp(join(tmpdir(), 'nfio-path-'));
     const path = process.env['PATH'];
