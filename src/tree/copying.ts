@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { specialNodeid } from '../vfs/nodeid.ts';
+import { topIndex } from './file-spec.ts';
+import type { ObjectView } from './views.ts';
 
 /** Programs that copy trees and insist on making every file of a directory they made. */
 const copiers = new Set(['cp', 'rsync', 'git']);
@@ -26,16 +29,21 @@ export class CopyingProcesses {
     return true;
   }
 
-  /** True for a file that this process has yet to make. `path` is below the directory `name` in `parent`. */
-  hides(pid: number, directory: { readonly parent: number; readonly name: string }, path: string): boolean {
-    if (this.#pids.size === 0) return false;
-    const made = this.#made.get(keyOf(pid, directory.parent, directory.name));
+  /** True for a file that this process has yet to make. `path` is below the object. */
+  hides(pid: number, view: ObjectView, path: string): boolean {
+    if (this.#pids.size === 0 || path === '') return false;
+    const made = this.#madeIn(pid, view);
     return made !== undefined && !made.has(path);
   }
 
   /** It makes one. */
-  made(pid: number, directory: { readonly parent: number; readonly name: string }, path: string): void {
-    this.#made.get(keyOf(pid, directory.parent, directory.name))?.add(path);
+  made(pid: number, view: ObjectView, path: string): void {
+    this.#madeIn(pid, view)?.add(path);
+  }
+
+  #madeIn(pid: number, view: ObjectView): Set<string> | undefined {
+    const place = placeOf(view);
+    return place === undefined ? undefined : this.#made.get(keyOf(pid, place.parent, place.name));
   }
 
   #forgetEnded(): void {
@@ -50,6 +58,16 @@ export class CopyingProcesses {
 function keyOf(pid: number, parent: number, name: string): string {
   return `${pid}/${parent}/${name}`;
 }
+
+/** The directory an object is in, as nodeid and name; undefined for objects that nobody makes by copying. */
+function placeOf(view: ObjectView): { readonly parent: number; readonly name: string } | undefined {
+  if (view.kind === 'vnf') return { parent: specialNodeid(view.parent, topIndex), name: view.name };
+  if (view.kind === 'port') return { parent: specialNodeid(view.parent, portsIndex), name: view.name };
+  return undefined;
+}
+
+/** Index of a VNF's ports directory. */
+const portsIndex = 15;
 
 /** The name of a process's program (proc_pid_comm(5)), empty when it has ended. */
 function commandName(pid: number): string {

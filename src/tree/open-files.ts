@@ -1,5 +1,5 @@
 import type { RegularSpec } from './file-spec.ts';
-import { textOf } from './special-content.ts';
+import { isStream, sizeOf, textOf } from './special-content.ts';
 import type { Truncation } from './truncation.ts';
 import type { ObjectView } from './views.ts';
 
@@ -44,6 +44,12 @@ export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
     file.promisedMs = now;
   }
   return Buffer.byteLength(file.text);
+}
+
+/** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
+export function hasChanged(file: OpenFile, view: ObjectView): boolean {
+  if (isStream(file.spec)) return (sizeOf(view, file.spec) ?? 0) > file.position;
+  return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
 }
 
 /** The open special files, by handle, and the one of each file that was opened last. */

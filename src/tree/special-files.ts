@@ -7,15 +7,16 @@ import type { Request } from '../fuse/request.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { attributesOf } from './attributes.ts';
 import { CopyingProcesses } from './copying.ts';
-import { type DirectorySpec, type FileSpec, type RegularSpec, topIndex } from './file-spec.ts';
+import type { DirectorySpec, FileSpec, RegularSpec } from './file-spec.ts';
 import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
-import { type OpenFile, OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
+import { hasChanged, type OpenFile, OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
 import { readiness } from './readiness.ts';
+import { isDeployed, isIgnoredRestore } from './restoring.ts';
 import { isScratchName, type ScratchFile, type ScratchFiles } from './scratch-files.ts';
-import { isAsked, isStream, openStream, sizeOf, streamPath, textOf } from './special-content.ts';
+import { isAsked, openStream, sizeOf, streamPath } from './special-content.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { Tree } from './tree.ts';
 import { emptiesAtClose, truncationOf, withoutText } from './truncation.ts';
@@ -59,7 +60,7 @@ export class SpecialFiles implements FileSystem {
       this.#lookupScratch(request, name);
       return;
     }
-    const entry = this.#isHiddenFrom(request.pid, found) ? undefined : this.#entryOf(found.view, found.spec);
+    const entry = this.#copying.hides(request.pid, found.view, found.spec.path) ? undefined : this.#entryOf(found.view, found.spec);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
   }
@@ -134,7 +135,7 @@ export class SpecialFiles implements FileSystem {
       this.#context.forward({ op: 'create', ticket: request.defer(), name, fh });
       return;
     }
-    this.#markMade(request.pid, view, existing);
+    this.#copying.made(request.pid, view, existing.path);
     request.replyCreate(this.#entryOf(view, existing) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
   }
 
@@ -360,51 +361,15 @@ export class SpecialFiles implements FileSystem {
     return length;
   }
 
-  #isHiddenFrom(pid: number, found: Omit<Listed, 'name'>): boolean {
-    const directory = placeOf(found.view);
-    return directory !== undefined && found.spec.path !== '' && this.#copying.hides(pid, directory, found.spec.path);
-  }
-
   /** A copying process makes a directory that was there from the start: answered here when it is so. */
   #copyMakes(request: Request, view: ObjectView, spec: FileSpec): boolean {
-    const directory = placeOf(view);
-    if (directory === undefined || !this.#copying.hides(request.pid, directory, spec.path)) return false;
-    this.#markMade(request.pid, view, spec);
+    if (!this.#copying.hides(request.pid, view, spec.path)) return false;
+    this.#copying.made(request.pid, view, spec.path);
     const entry = this.#entryOf(view, spec);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
     return true;
   }
-
-  #markMade(pid: number, view: ObjectView, spec: FileSpec): void {
-    const directory = placeOf(view);
-    if (directory !== undefined) this.#copying.made(pid, directory, spec.path);
-  }
-}
-
-/** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
-function hasChanged(file: OpenFile, view: ObjectView): boolean {
-  if (isStream(file.spec)) return (sizeOf(view, file.spec) ?? 0) > file.position;
-  return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
-}
-
-/** The directory an object is in, as nodeid and name; undefined for objects that nobody makes by copying. */
-function placeOf(view: ObjectView): { readonly parent: number; readonly name: string } | undefined {
-  if (view.kind === 'vnf') return { parent: specialNodeid(view.parent, topIndex), name: view.name };
-  if (view.kind === 'port') return { parent: specialNodeid(view.parent, portsIndex), name: view.name };
-  return undefined;
-}
-
-/** Index of a VNF's ports directory. */
-const portsIndex = 15;
-
-function isDeployed(view: ObjectView): boolean {
-  return (view.kind !== 'vnf' && view.kind !== 'port') || view.deployed;
-}
-
-/** What a restored copy of an instance writes to files that act, and means nothing by. */
-function isIgnoredRestore(spec: RegularSpec, view: ObjectView): boolean {
-  return spec.write === 'command' && !isDeployed(view);
 }
 
 function replyPart(request: Request, text: string, offset: number, size: number): void {
