@@ -37,29 +37,29 @@ closedir $descriptors;
 POSIX::close($_) for @inherited;
 
 $SIG{CHLD} = 'IGNORE';
+my ($length, $request) = ('', '');
 while (1) {
-    my $request = read_request();
+    read_into(\$length, 4);
+    read_into(\$request, unpack 'N', $length);
     my $starter = fork;
     start($request) if defined $starter && $starter == 0;
-    my $why = $!;
-    syswrite STDOUT, sprintf("%s fail %d fork: %s\n", $request =~ /^([^\0]*)/, $why, $why) if !defined $starter;
-    $request =~ tr/\0-\377/\0/; # a later guest's init is a copy of this memory
+    report_no_fork("$!", $! + 0) if !defined $starter;
+    $request =~ tr/\0-\377/\0/; # in place: a later guest's init is a copy of this memory
 }
 
-sub read_request {
-    my $length = unpack 'N', read_exactly(4);
-    return read_exactly($length);
+sub report_no_fork {
+    my ($why, $errno) = @_;
+    syswrite STDOUT, sprintf "%s fail %d fork: %s\n", substr($request, 0, index $request, "\0"), $errno, $why;
 }
 
-sub read_exactly {
-    my ($length) = @_;
-    my $bytes = '';
-    while (length $bytes < $length) {
-        my $count = sysread STDIN, $bytes, $length - length $bytes, length $bytes;
+sub read_into {
+    my ($buffer, $wanted) = @_;
+    $$buffer = '';
+    while (length $$buffer < $wanted) {
+        my $count = sysread STDIN, $$buffer, $wanted - length $$buffer, length $$buffer;
         next if !defined $count && $! == EINTR;
         exit 0 if !$count; # nf.io has ended; its guests live on
     }
-    return $bytes;
 }
 
 sub take_request {
