@@ -42,11 +42,11 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
     throw new Error(`no init of ${id}`);
   };
 
-  /** A guest whose init waits in the middle of its setup, for someone to read its hosts. */
+  /** A guest whose init waits in the middle of its setup, for someone to read its log. */
   const stuck = async (): Promise<GuestSpec> => {
     const spec = world.guest();
     await world.driver.deploy(spec, world.signal);
-    execFileSync('mkfifo', [join(spec.guestDir, 'etc/hosts')]);
+    execFileSync('mkfifo', [join(spec.guestDir, 'log')]);
     return spec;
   };
 
@@ -83,7 +83,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
     ok(performance.now() - begin < 2000);
     equal(world.driver.guestStatus(spec).state, 'created');
     equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
-    rmSync(join(spec.guestDir, 'etc/hosts'));
+    rmSync(join(spec.guestDir, 'log'));
     await world.driver.start(spec, world.signal);
     await world.driver.destroy(spec, { force: true, signal: world.signal });
   });
@@ -97,6 +97,19 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
     await started;
     equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
     await world.driver.destroy(spec, { force: true, signal: world.signal });
+  });
+
+  it('goes on when the launcher is killed, and so do the guests it started', async () => {
+    const spec = await running({ command: ['sleep', '1000'] });
+    const init = await findInit(spec.id);
+    const launcher = findProcesses(`nfio-launcher ${world.mountId}`);
+    equal(launcher.length, 1);
+    process.kill(launcher[0] ?? 0, 'SIGKILL');
+    for (let tries = 0; tries < 100 && findProcesses(`nfio-launcher ${world.mountId}`).length > 0; tries++) await sleep(10);
+    await sleep(50); // until the driver knows
+    await running({});
+    equal((await world.sh(spec, 'echo well')).stdout, 'well\n');
+    equal((await findInit(spec.id)).startTime, init.startTime);
   });
 
   it('names the step that failed, and why', async () => {
@@ -157,6 +170,18 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
     rmSync(state, { recursive: true });
   });
 });
+
+/** Processes that show a text in their arguments. */
+function findProcesses(text: string): number[] {
+  const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return numbers.map(Number).filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text);
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+}
 
 /** What a process holds in memory that it may write to. */
 function readMemory(pid: number): Buffer {

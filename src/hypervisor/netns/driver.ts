@@ -58,7 +58,7 @@ export class NetnsDriver extends HypervisorBase {
     this.#context = context;
     this.#fabric = fabric;
     this.#cgroups = new Cgroups(context.mountId);
-    this.#launcher = new Launcher();
+    this.#launcher = new Launcher(context.mountId);
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 

@@ -1,4 +1,19 @@
-import { chmodSync, existsSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
@@ -85,9 +100,19 @@ export function readRecord(guestDir: string): GuestRecord | undefined {
   }
 }
 
-/** Keeps the record of a guest. It needs no fsync: after a power loss there is no guest either. */
+/**
+ * Keeps the record of a guest. It needs no fsync: after a power loss there is no guest either. It is written over the one before,
+ * which so stays whole when the disk is full.
+ */
 export function writeRecord(guestDir: string, record: GuestRecord): void {
-  writeFileSync(join(guestDir, 'guest.json'), JSON.stringify(record));
+  const text = Buffer.from(JSON.stringify(record));
+  const file = openSync(join(guestDir, 'guest.json'), constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    writeSync(file, text);
+    ftruncateSync(file, text.length);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */

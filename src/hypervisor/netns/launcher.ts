@@ -17,8 +17,8 @@ export interface LaunchReport {
 /** The program, beside this file in src/ and in dist/. */
 const program = join(import.meta.dirname, 'guest-launcher.pl');
 
-/** The arguments of a process are as long as they were when it began: room for the label that init shows there. */
-const roomForLabel = '-'.repeat(256);
+/** The arguments of a process are as long as they were when it began: room for the label that init shows there (names have 63 bytes). */
+const labelBytes = 256;
 
 const maxRequestBytes = 4 * 1024 * 1024;
 
@@ -26,9 +26,15 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 /** The process that forks guests off (guest-launcher.pl says how). It is started when first needed, and again when it died. */
 export class Launcher implements AsyncDisposable {
+  readonly #mountId: string;
   readonly #waiting = new Map<string, (report: LaunchReport) => void>();
   #child: Child | undefined;
   #rest = '';
+
+  /** @param mountId For people who look at the list of processes. */
+  constructor(mountId: string) {
+    this.#mountId = mountId;
+  }
 
   /** Asks for a guest to be started; `take` hears of it until `forget`. */
   request(id: string, words: readonly string[], take: (report: LaunchReport) => void): void {
@@ -56,7 +62,7 @@ export class Launcher implements AsyncDisposable {
   }
 
   #start(): Child {
-    const child = spawn('perl', [program, roomForLabel], {
+    const child = spawn('perl', [program, `nfio-launcher ${this.#mountId}`.padEnd(labelBytes)], {
       cwd: '/',
       detached: true,
       stdio: sealedStdio(['pipe', 'pipe', 'ignore']),
