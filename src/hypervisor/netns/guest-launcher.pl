@@ -12,7 +12,7 @@
 # No program is run, and no module loaded, once the guest's root is in place: the guest wrote those files.
 use strict;
 use warnings;
-use Errno qw(EINTR EINVAL ENOENT);
+use Errno qw(EINTR EINVAL ENOENT ESRCH);
 use Fcntl qw(O_APPEND O_CREAT O_NOFOLLOW O_TRUNC O_WRONLY);
 use POSIX ();
 
@@ -43,13 +43,8 @@ while (1) {
     read_into(\$request, unpack 'N', $length);
     my $starter = fork;
     start($request) if defined $starter && $starter == 0;
-    report_no_fork("$!", $! + 0) if !defined $starter;
+    syswrite STDOUT, sprintf "%s fail %d fork: %s\n", substr($request, 0, index $request, "\0"), $!, $! if !defined $starter;
     $request =~ tr/\0-\377/\0/; # in place: a later guest's init is a copy of this memory
-}
-
-sub report_no_fork {
-    my ($why, $errno) = @_;
-    syswrite STDOUT, sprintf "%s fail %d fork: %s\n", substr($request, 0, index $request, "\0"), $errno, $why;
 }
 
 sub read_into {
@@ -101,6 +96,7 @@ sub join_cgroups {
     for my $file (@$files) {
         my $procs;
         next if sysopen($procs, $file, O_WRONLY) && syswrite $procs, $pid;
+        last if $! == ESRCH; # init has ended: what it said tells why
         return sprintf '%d cgroup: %s: %s', $!, $file, $!;
     }
     return '';
@@ -160,17 +156,14 @@ sub set_kernel_settings {
     my @left = @$settings;
     while (my ($path, $value) = splice @left, 0, 2) {
         my $optional = $path =~ s/^-//;
-        if (!sysopen(my $file, "/proc/sys/$path", O_WRONLY)) {
-            fail("sysctl $path") if $which eq 'all' && !($optional && $! == ENOENT);
-        } else {
-            defined syswrite $file, $value or fail("sysctl $path");
-        }
+        my $file;
+        next if sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value;
+        fail("sysctl $path") if $! != ENOENT || $which eq 'all' && !$optional;
     }
 }
 
 sub raise_loopback {
-    socket(my $socket, 2, 2, 0) or fail('lo'); # AF_INET, SOCK_DGRAM
-    ioctl($socket, $siocsifflags, pack('a16 s x22', 'lo', $iff_up)) or fail('lo');
+    socket(my $socket, 2, 2, 0) && ioctl($socket, $siocsifflags, pack 'a16 s x22', 'lo', $iff_up) or fail('lo'); # AF_INET, SOCK_DGRAM
 }
 
 # Runs one ip -batch: the machine's own, the guest's root is not in place yet.
@@ -199,9 +192,7 @@ sub make_ports {
 sub make_root {
     my @rows = @{ $_[0] };
     mount('none', '/', '', $ms_rec | $ms_private, '') == 0 or fail('mounts');
-    while (my ($source, $target, $type, $options) = splice @rows, 0, 4) {
-        mount_row($source, $target, $type, $options);
-    }
+    mount_row(splice @rows, 0, 4) while @rows;
     chdir 'root' or fail('root');
     @INC = ();
     my ($new, $old, $detached) = ('.', '.', '.');
@@ -237,7 +228,7 @@ sub make_directories {
 # syscall gives the kernel the memory of its arguments: they must be variables, and strings.
 sub mount {
     my ($source, $target, $type, $flags, $data) = @_;
-    return syscall($call->{mount}, $source, $target, $type, $flags, $data);
+    syscall($call->{mount}, $source, $target, $type, $flags, $data);
 }
 
 # Lets the command run when told so (SIGUSR1), passes SIGTERM on to it, reaps, and notes the exit status. Signals come only while this
