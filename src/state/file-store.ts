@@ -1,25 +1,18 @@
 import { closeSync, existsSync, mkdirSync } from 'node:fs';
-import { readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { NewContents, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
-import { stateWriteError, syncDirectory } from './durable-file.ts';
+import { type JournalEntry, journalName, readJournal } from './journal.ts';
+import { recordName, trashName } from './object-files.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { replay } from './replay.ts';
 import { lockRoot, openRoot, type RootHeader, writeHeader } from './root-directory.ts';
 import { Writer } from './writer.ts';
 
-/** Name of an object's record in its directory. It begins with a dot, as no object's name can. */
-const recordName = '.record.json';
-
 /** Serials are taken from nfio.json in blocks, so that most new objects need no write to it. */
 const serialBlock = 4096;
-
-/** One record's writes, one after another; of those that wait only the newest is written. */
-interface Writing {
-  running: Promise<void>;
-  next: { record: StoredRecord; done: PromiseWithResolvers<void> } | undefined;
-}
 
 /** State in a directory of plain files, one directory an object: `nf-types/firewall/fw-a/.record.json` beside its `config/`. */
 export class FileStore implements StateStore {
@@ -28,14 +21,14 @@ export class FileStore implements StateStore {
   readonly #root: string;
   readonly #lock: number | undefined;
   readonly #logger: Logger;
-  readonly #writer = new Writer();
-  readonly #writing = new Map<string, Writing>();
+  readonly #writer: Writer;
   #serial: number;
   #header: RootHeader;
 
   private constructor(root: string, options: { header: RootHeader; lock: number | undefined; logger: Logger }) {
     this.#root = root;
     this.#header = options.header;
+    this.#writer = new Writer(root);
     this.#lock = options.lock;
     this.#logger = options.logger;
     this.#serial = options.header.serialLimit;
@@ -54,8 +47,9 @@ export class FileStore implements StateStore {
     try {
       const header = await openRoot(root);
       writeHeader(root, { ...header, serialLimit: header.serialLimit + serialBlock });
-      await rm(join(root, 'trash'), { recursive: true, force: true });
-      mkdirSync(join(root, 'trash'), { mode: 0o700 });
+      replay(root, readJournal(join(root, journalName)));
+      await rm(join(root, trashName), { recursive: true, force: true });
+      mkdirSync(join(root, trashName), { mode: 0o700 });
       return new FileStore(root, { header, lock, logger: options.logger });
     } catch (error) {
       if (lock !== undefined) closeSync(lock);
@@ -95,79 +89,24 @@ export class FileStore implements StateStore {
     return serial;
   }
 
-  create(record: StoredRecord, contents: NewContents): Promise<void> {
+  async create(record: StoredRecord, contents: NewContents): Promise<void> {
     const { uid, gid } = record;
-    const directory = {
-      building: join(this.#root, 'trash', `new-${idOf(record.serial)}`),
-      target: join(this.#root, recordKey(record)),
-      record: { name: recordName, text: encodeRecord(record) },
-      userFiles: record.kind === 'vnf' ? { name: 'config', uid, gid, files: contents.files } : undefined,
-      directories: contents.directories,
-    };
-    return this.#writer.run({ kind: 'make', directory });
+    const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files: contents.files } : null;
+    await this.#writer.run({ ...put(record), made }, contents.directories);
   }
 
-  update(record: StoredRecord): Promise<void> {
-    const key = recordKey(record);
-    const writing = this.#writing.get(key);
-    if (writing === undefined) {
-      const started: Writing = { running: Promise.resolve(), next: undefined };
-      this.#writing.set(key, started);
-      started.running = this.#write(key, record);
-      return started.running;
-    }
-    writing.next ??= { record, done: Promise.withResolvers<void>() };
-    writing.next.record = record;
-    return writing.next.done.promise;
-  }
-
-  async #write(key: string, record: StoredRecord): Promise<void> {
-    try {
-      await this.#writer.run({ kind: 'replace', path: join(this.#root, key, recordName), text: encodeRecord(record) });
-    } finally {
-      this.#writeNext(key);
-    }
-  }
-
-  #writeNext(key: string): void {
-    const writing = this.#writing.get(key);
-    const next = writing?.next;
-    if (writing === undefined || next === undefined) {
-      this.#writing.delete(key);
-      return;
-    }
-    writing.next = undefined;
-    writing.running = this.#write(key, next.record);
-    writing.running.then(next.done.resolve, next.done.reject);
+  async update(record: StoredRecord): Promise<void> {
+    await this.#writer.run(put(record));
   }
 
   async rename(from: StoredRecord, to: StoredRecord): Promise<void> {
-    await this.#settle(recordKey(from));
-    await rename(join(this.#root, recordKey(from)), join(this.#root, recordKey(to))).catch((error: unknown) => {
-      throw stateWriteError(recordKey(to), error);
-    });
-    await this.update(to);
-    syncDirectory(dirname(join(this.#root, recordKey(to))));
+    await this.#writer.run({ op: 'rename', key: recordKey(from), serial: from.serial, to: recordKey(to), text: encodeRecord(to) });
   }
 
   async remove(record: StoredRecord): Promise<void> {
-    const key = recordKey(record);
-    await this.#settle(key);
-    const doomed = join(this.#root, 'trash', idOf(record.serial));
-    try {
-      await rename(join(this.#root, key), doomed);
-      syncDirectory(dirname(join(this.#root, key)));
-    } catch (error) {
-      throw stateWriteError(key, error);
-    }
-    await rm(doomed, { recursive: true, force: true });
+    await this.#writer.run({ op: 'remove', key: recordKey(record), serial: record.serial });
+    await rm(join(this.#root, trashName, String(record.serial)), { recursive: true, force: true });
     await rm(this.guestDir(record.serial), { recursive: true, force: true });
-  }
-
-  async #settle(key: string): Promise<void> {
-    for (let writing = this.#writing.get(key); writing !== undefined; writing = this.#writing.get(key)) {
-      await (writing.next?.done.promise ?? writing.running).catch(() => undefined);
-    }
   }
 
   configDir(record: StoredRecord): string {
@@ -179,11 +118,14 @@ export class FileStore implements StateStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const key of [...this.#writing.keys()]) await this.#settle(key);
     await this.#writer[Symbol.asyncDispose]();
     if (existsSync(this.#root)) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
     if (this.#lock !== undefined) closeSync(this.#lock);
   }
+}
+
+function put(record: StoredRecord): Extract<JournalEntry, { op: 'put' }> {
+  return { op: 'put', key: recordKey(record), serial: record.serial, text: encodeRecord(record) };
 }
 
 /** A record under the name of its directory: a crash in the middle of a rename leaves the old name in the record. */

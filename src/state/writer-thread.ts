@@ -1,15 +1,22 @@
-import { type MessagePort, workerData } from 'node:worker_threads';
-import { makeDirectory, type NewDirectory, replaceFile } from './durable-file.ts';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { Journal, type JournalEntry, journalName } from './journal.ts';
+import { ObjectFiles } from './object-files.ts';
 
-/** What the writer is asked to do. */
-export type WriterTask =
-  | { readonly kind: 'replace'; readonly path: string; readonly text: string }
-  | { readonly kind: 'make'; readonly directory: NewDirectory };
+/** What the writer works on. */
+export interface WriterData {
+  readonly root: string;
+  readonly port: MessagePort;
+}
 
-/** A task with its number. */
+/** A change to make. */
 export interface WriterRequest {
   readonly id: number;
-  readonly task: WriterTask;
+  /** undefined: make everything durable in its own file, and empty the journal. */
+  readonly entry: JournalEntry | undefined;
+  /** Directories on this machine that the object needs. */
+  readonly directories: readonly string[];
 }
 
 /** How it ended; `code` is the errno of node:fs, absent when all went well. */
@@ -18,18 +25,84 @@ export interface WriterReply {
   readonly code?: string;
 }
 
-/** Carries out tasks one after another: a chain of synchronous calls here costs the main thread one message each way. */
-function main({ port }: { readonly port: MessagePort }): void {
-  port.on('message', ({ id, task }: WriterRequest) => {
-    let reply: WriterReply = { id };
-    try {
-      if (task.kind === 'replace') replaceFile(task.path, task.text);
-      else makeDirectory(task.directory);
-    } catch (error) {
-      reply = { id, code: (error as NodeJS.ErrnoException).code ?? 'EIO' };
+/** A journal is emptied when it is larger. Bytes. */
+const journalLimit = 4 * 1024 * 1024;
+
+/** Confirms changes. Those that wait at the same time are confirmed together, by one wait for the disk. */
+class WriterThread {
+  readonly #port: MessagePort;
+  readonly #files: ObjectFiles;
+  readonly #journal: Journal;
+  /** Keys whose files are newer than the disk. */
+  readonly #unsynced = new Set<string>();
+
+  constructor({ root, port }: WriterData) {
+    this.#port = port;
+    this.#files = new ObjectFiles(root);
+    this.#journal = new Journal(join(root, journalName));
+  }
+
+  /** Carries out all that wait. */
+  take(first: WriterRequest): void {
+    const requests = [first];
+    for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port))
+      requests.push(next.message);
+    const entries = requests.flatMap(({ entry }) => entry ?? []);
+    const failure = entries.length === 0 ? undefined : codeOf(() => this.#journal.append(entries));
+    for (const request of requests) {
+      if (failure !== undefined && request.entry !== undefined) this.#reply(request.id, failure);
+      else if (request.entry === undefined)
+        this.#reply(
+          request.id,
+          codeOf(() => this.#empty()),
+        );
+      else this.#reply(request.id, this.#apply(request.entry, request.directories));
     }
-    port.postMessage(reply);
-  });
+    if (this.#journal.size > journalLimit) codeOf(() => this.#empty());
+  }
+
+  /** Changes the files. What cannot be changed is taken back, in the journal too. */
+  #apply(entry: JournalEntry, directories: readonly string[]): string | undefined {
+    const before = this.#files.read(entry.key);
+    const failure = codeOf(() => {
+      for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o755 });
+      this.#files.apply(entry);
+    });
+    this.#unsynced.add(entry.key);
+    if (entry.op === 'rename') this.#unsynced.add(entry.to);
+    if (failure === undefined) return undefined;
+    const { key, serial } = entry;
+    const inverse: JournalEntry = before === undefined ? { op: 'remove', key, serial } : { op: 'put', key, serial, text: before };
+    codeOf(() => this.#journal.append([inverse]));
+    if (before !== undefined) codeOf(() => this.#files.apply(inverse));
+    return failure;
+  }
+
+  #empty(): void {
+    for (const key of this.#unsynced) this.#files.sync(key);
+    this.#journal.clear();
+    this.#unsynced.clear();
+  }
+
+  #reply(id: number, code: string | undefined): void {
+    const reply: WriterReply = code === undefined ? { id } : { id, code };
+    this.#port.postMessage(reply);
+  }
 }
 
-main(workerData as { readonly port: MessagePort });
+/** The errno that an action failed with, undefined when it did not. */
+function codeOf(action: () => void): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'EIO';
+  }
+}
+
+function main(data: WriterData): void {
+  const thread = new WriterThread(data);
+  data.port.on('message', (request: WriterRequest) => thread.take(request));
+}
+
+main(workerData as WriterData);

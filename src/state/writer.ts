@@ -1,25 +1,31 @@
+import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { stateWriteError } from './durable-file.ts';
-import type { WriterReply, WriterRequest, WriterTask } from './writer-thread.ts';
+import type { JournalEntry } from './journal.ts';
+import type { WriterData, WriterReply, WriterRequest } from './writer-thread.ts';
 
-/** What waits for a task. */
+/** What waits for a change. */
 interface Waiting {
   readonly path: string;
   readonly done: PromiseWithResolvers<void>;
 }
 
-/** Durable writes, in a thread of their own: they wait for the disk, and are many system calls each. */
+/** Durable writes, in the order in which they are asked for, in a thread of their own: they wait for the disk, and are many system calls each. */
 export class Writer implements AsyncDisposable {
+  readonly #root: string;
   readonly #port: MessagePort;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #count = 0;
+  #failure: Error | undefined;
 
-  constructor() {
+  constructor(root: string) {
     const { port1, port2 } = new MessageChannel();
     const module = `./writer-thread.${import.meta.url.endsWith('.ts') ? 'ts' : 'js'}`;
+    const workerData: WriterData = { root, port: port2 };
+    this.#root = root;
     this.#port = port1;
-    this.#worker = new Worker(new URL(module, import.meta.url), { workerData: { port: port2 }, transferList: [port2] });
+    this.#worker = new Worker(new URL(module, import.meta.url), { workerData, transferList: [port2] });
     this.#worker.unref();
     this.#port.on('message', (reply: WriterReply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -27,11 +33,16 @@ export class Writer implements AsyncDisposable {
   }
 
   /** Resolves when the change is durable. @throws StateWriteError with the errno of the step that failed; nothing has changed then. */
-  run(task: WriterTask): Promise<void> {
+  run(entry: JournalEntry, directories: readonly string[] = []): Promise<void> {
+    return this.#send(entry, directories);
+  }
+
+  #send(entry: JournalEntry | undefined, directories: readonly string[]): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(stateWriteError(this.#root, this.#failure));
     this.#count += 1;
-    const waiting = { path: task.kind === 'replace' ? task.path : task.directory.target, done: Promise.withResolvers<void>() };
+    const waiting = { path: join(this.#root, entry?.key ?? ''), done: Promise.withResolvers<void>() };
     this.#waiting.set(this.#count, waiting);
-    const request: WriterRequest = { id: this.#count, task };
+    const request: WriterRequest = { id: this.#count, entry, directories };
     this.#port.ref();
     this.#port.postMessage(request);
     return waiting.done.promise;
@@ -45,13 +56,16 @@ export class Writer implements AsyncDisposable {
     else waiting?.done.reject(stateWriteError(waiting.path, { code }));
   }
 
-  /** The thread ended: what waits for it cannot have been done. */
+  /** The thread ended: what waits for it cannot have been done, and nothing can be from now on. */
   #fail(error: Error): void {
+    this.#failure = error;
     for (const { path, done } of this.#waiting.values()) done.reject(stateWriteError(path, error));
     this.#waiting.clear();
   }
 
+  /** Leaves the journal empty: a root at rest is plain files and nothing else. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#send(undefined, []).catch(() => undefined);
     this.#port.close();
     await this.#worker.terminate();
   }

@@ -8,9 +8,12 @@ import { BackedDirectories } from './backed-directories.ts';
 import type { FileSpec } from './file-spec.ts';
 import type { Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
+import { OpenFiles } from './open-files.ts';
 import { readiness } from './readiness.ts';
 import { isScratchFile, ScratchFiles } from './scratch-files.ts';
+import { SpecialDirectories } from './special-directories.ts';
 import { SpecialFiles } from './special-files.ts';
+import { SpecialNodes } from './special-nodes.ts';
 import type { Tree } from './tree.ts';
 import { UserRequests } from './user-requests.ts';
 import type { ObjectView } from './views.ts';
@@ -31,6 +34,7 @@ export interface FileSystemOptions {
  */
 export class NfioFileSystem implements FileSystem {
   readonly #special: SpecialFiles;
+  readonly #directories: SpecialDirectories;
   readonly #scratch: ScratchFiles;
   readonly #user: UserRequests;
   readonly #tree: Tree;
@@ -52,7 +56,10 @@ export class NfioFileSystem implements FileSystem {
     this.#forward = forward;
     this.#user = new UserRequests({ users, forward, handles, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
-    this.#special = new SpecialFiles({ tree, forward, handles, scratch: this.#scratch, timeoutMs, backedEntry });
+    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), timeoutMs, backedEntry };
+    const nodes = new SpecialNodes(context);
+    this.#special = new SpecialFiles(context, nodes);
+    this.#directories = new SpecialDirectories(context, nodes);
   }
 
   /** Takes in what the main thread tells. */
@@ -69,9 +76,14 @@ export class NfioFileSystem implements FileSystem {
     return isUserFile(request.nodeid) ? this.#user : this.#special;
   }
 
+  /** For requests on names in a directory. */
+  #parent(request: Request): SpecialDirectories | UserRequests {
+    return isUserFile(request.nodeid) ? this.#user : this.#directories;
+  }
+
   lookup(request: Request, name: string): void {
     try {
-      this.#side(request).lookup(request, name);
+      this.#parent(request).lookup(request, name);
     } catch (error) {
       request.replyError(errnoOf(error));
     }
@@ -120,24 +132,24 @@ export class NfioFileSystem implements FileSystem {
   }
 
   mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
-    this.#guard(request, () => this.#side(request).mkdir(request, name, directory));
+    this.#guard(request, () => this.#parent(request).mkdir(request, name, directory));
   }
 
   create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
-    this.#guard(request, () => this.#side(request).create(request, name, file));
+    this.#guard(request, () => this.#parent(request).create(request, name, file));
   }
 
   unlink(request: Request, name: string): void {
-    this.#guard(request, () => this.#side(request).unlink(request, name));
+    this.#guard(request, () => this.#parent(request).unlink(request, name));
   }
 
   rmdir(request: Request, name: string): void {
-    this.#guard(request, () => this.#side(request).rmdir(request, name));
+    this.#guard(request, () => this.#parent(request).rmdir(request, name));
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
     if (isUserFile(request.nodeid) !== isUserFile(to.parent)) request.replyError(Errno.EXDEV);
-    else this.#guard(request, () => this.#side(request).rename(request, name, to));
+    else this.#guard(request, () => this.#parent(request).rename(request, name, to));
   }
 
   open(request: Request, flags: number): void {
@@ -181,19 +193,19 @@ export class NfioFileSystem implements FileSystem {
   }
 
   opendir(request: Request): void {
-    this.#guard(request, () => this.#side(request).opendir(request));
+    this.#guard(request, () => this.#parent(request).opendir(request));
   }
 
   readdir(request: Request, fh: number, offset: number, plus: boolean): void {
-    this.#guard(request, () => this.#side(request).readdir(request, fh, offset, plus));
+    this.#guard(request, () => this.#parent(request).readdir(request, fh, offset, plus));
   }
 
   releasedir(request: Request, fh: number): void {
-    this.#guard(request, () => this.#side(request).releasedir(request, fh));
+    this.#guard(request, () => this.#parent(request).releasedir(request, fh));
   }
 
   fsyncdir(request: Request): void {
-    this.#guard(request, () => this.#side(request).fsyncdir(request));
+    this.#guard(request, () => this.#parent(request).fsyncdir(request));
   }
 
   poll(request: Request, fh: number, poll: PollRequest): void {

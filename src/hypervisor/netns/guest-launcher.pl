@@ -4,7 +4,7 @@
 # Requests come on the standard input: four bytes that count the rest (big-endian), then words separated by NUL, as take_request reads
 # them. Reports go to the standard output, a line each: "ID pid N", then "ID ready N" or "ID fail ERRNO STEP: WHY".
 #
-#   launcher     reads requests, forks, forgets the request
+#   launcher     reads requests and forks
 #   └─ starter   makes the pid namespace, forks init, lets it join the guest's cgroups meanwhile, passes its report on, ends
 #      └─ init   makes the other namespaces and all that is in them, waits for SIGUSR1, then forks
 #         └─ the guest's command, without the capabilities it must not have
@@ -163,7 +163,9 @@ sub set_kernel_settings {
 }
 
 sub raise_loopback {
-    socket(my $socket, 2, 2, 0) && ioctl($socket, $siocsifflags, pack 'a16 s x22', 'lo', $iff_up) or fail('lo'); # AF_INET, SOCK_DGRAM
+    my $request = pack 'a16 s x22', 'lo', $iff_up;
+    my $socket;
+    socket($socket, 2, 2, 0) && ioctl($socket, $siocsifflags, $request) or fail('lo'); # AF_INET, SOCK_DGRAM
 }
 
 # Runs one ip -batch: the machine's own, the guest's root is not in place yet.

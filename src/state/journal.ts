@@ -1,0 +1,88 @@
+import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+/** Name of the journal in a root. */
+export const journalName = 'journal';
+
+/** One change to the objects of a root, as the journal keeps it. Keys are paths below the root, serials name objects for good. */
+export type JournalEntry =
+  /** An object has this record now. `made`: it was made by this entry, with these user files. */
+  | { readonly op: 'put'; readonly key: string; readonly serial: number; readonly text: string; readonly made?: UserDirectory | null }
+  | { readonly op: 'rename'; readonly key: string; readonly serial: number; readonly to: string; readonly text: string }
+  | { readonly op: 'remove'; readonly key: string; readonly serial: number };
+
+/** A directory of files that belong to a user. */
+export interface UserDirectory {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/**
+ * What has been confirmed and may not be in its own file yet. One append and one fdatasync(2) confirm any number of changes that wait at the same
+ * time; the files they are about are written after that, and need no sync of their own until the journal is emptied.
+ */
+export class Journal implements Disposable {
+  readonly #fd: number;
+  #size: number;
+
+  constructor(path: string) {
+    this.#fd = openSync(path, 'a', 0o600);
+    // What was in it has been replayed.
+    ftruncateSync(this.#fd, 0);
+    fdatasyncSync(this.#fd);
+    this.#size = 0;
+  }
+
+  /** Bytes. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Returns when the entries are durable. @throws as node:fs does; none of them is in the journal then. */
+  append(entries: readonly JournalEntry[]): void {
+    const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    try {
+      for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
+      fdatasyncSync(this.#fd);
+      this.#size += bytes.length;
+    } catch (error) {
+      ftruncateSync(this.#fd, this.#size);
+      throw error;
+    }
+  }
+
+  /** Empties it: everything it holds is durable elsewhere. */
+  clear(): void {
+    ftruncateSync(this.#fd, 0);
+    fdatasyncSync(this.#fd);
+    this.#size = 0;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
+
+/** The entries of a journal, oldest first. A last line that is cut off was never confirmed, and is left out. */
+export function readJournal(path: string): JournalEntry[] {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+  const lines = text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .slice(0, -1);
+  return lines.flatMap((line) => {
+    try {
+      return [JSON.parse(line) as JournalEntry];
+    } catch {
+      // Blocks of one append can reach the disk in any order: a hole before the end of what was never confirmed.
+      return [];
+    }
+  });
+}

@@ -1,0 +1,175 @@
+import { constants } from 'node:fs';
+import { Errno } from '../errors/errno.ts';
+import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import type { Entry } from '../fuse/attributes.ts';
+import type { Request } from '../fuse/request.ts';
+import { specialNodeid } from '../vfs/nodeid.ts';
+import { CopyingProcesses } from './copying.ts';
+import type { FileSpec } from './file-spec.ts';
+import { Listings } from './listings.ts';
+import { isDeployed, isIgnoredRestore } from './restoring.ts';
+import { isScratchName, type ScratchFile } from './scratch-files.ts';
+import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
+import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
+import { truncationOf } from './truncation.ts';
+import type { ObjectView } from './views.ts';
+
+const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
+
+/** Requests on names in special directories. What changes something is forwarded to the main thread. */
+export class SpecialDirectories {
+  readonly #context: SpecialContext;
+  readonly #nodes: SpecialNodes;
+  readonly #listings = new Listings<Listed>();
+  readonly #copying = new CopyingProcesses();
+
+  constructor(context: SpecialContext, nodes: SpecialNodes) {
+    this.#context = context;
+    this.#nodes = nodes;
+  }
+
+  lookup(request: Request, name: string): void {
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    const found = findInDirectory(this.#context.tree, { view, spec, name });
+    if (found === undefined) {
+      this.#lookupScratch(request, name);
+      return;
+    }
+    const entry = this.#copying.hides(request.pid, found.view, found.spec.path) ? undefined : this.#nodes.entryOf(found.view, found.spec);
+    if (entry === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(entry);
+  }
+
+  #lookupScratch(request: Request, name: string): void {
+    const scratch = this.#context.scratch.find(request.nodeid, name);
+    if (scratch === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(this.#context.scratch.entryOf(scratch));
+  }
+
+  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    const existing = spec.children.get(name);
+    if (existing !== undefined && this.#copyMakes(request, view, existing)) return;
+    const makesObject = existing === undefined && spec.listing !== undefined && spec.listing !== 'link';
+    const copying = makesObject && this.#copying.began(request.pid, request.nodeid, name);
+    this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode, copying });
+  }
+
+  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    const existing = spec.children.get(name);
+    if (existing?.type !== 'file') {
+      if (existing === undefined && isScratchName({ view, spec, name }, file.flags)) this.#context.scratch.make(request, name, file);
+      else request.replyError(Errno.EPERM);
+      return;
+    }
+    const fh = this.#context.handles.make(file.flags);
+    this.#context.open.add(specialNodeid(view.serial, existing.index), fh, {
+      view,
+      spec: existing,
+      truncation: truncationOf(existing, constants.O_TRUNC),
+      restoring: true,
+    });
+    if (isRemoved(view, existing)) {
+      this.#context.forward({ op: 'create', ticket: request.defer(), name, fh });
+      return;
+    }
+    this.#copying.made(request.pid, view, existing.path);
+    request.replyCreate(this.#nodes.entryOf(view, existing) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
+  }
+
+  unlink(request: Request, name: string): void {
+    if (this.#context.scratch.find(request.nodeid, name) !== undefined) {
+      this.#context.scratch.remove(request.nodeid, name);
+      request.replyOk();
+      return;
+    }
+    this.#context.forward({ op: 'unlink', ticket: request.defer(), name });
+  }
+
+  rmdir(request: Request, name: string): void {
+    this.#context.forward({ op: 'rmdir', ticket: request.defer(), name });
+  }
+
+  rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    const scratch = this.#context.scratch.find(request.nodeid, name);
+    if (scratch !== undefined) {
+      this.#renameScratch(request, { scratch, name, to });
+      return;
+    }
+    this.#context.forward({ op: 'rename', ticket: request.defer(), name, parent: to.parent, newName: to.name });
+  }
+
+  /** A program replaces a file by a temporary one: what that holds is written. */
+  #renameScratch(
+    request: Request,
+    {
+      scratch,
+      name,
+      to,
+    }: { readonly scratch: ScratchFile; readonly name: string; readonly to: { readonly parent: number; readonly name: string } },
+  ): void {
+    const { view, spec } = this.#nodes.directory(to.parent);
+    const target = spec.children.get(to.name);
+    if (target?.type !== 'file') {
+      request.replyError(Errno.EPERM);
+      return;
+    }
+    const ignored = target.write === undefined || isIgnoredRestore(target, view);
+    if (ignored && isDeployed(view)) {
+      request.replyError(Errno.EACCES);
+      return;
+    }
+    this.#context.scratch.remove(request.nodeid, name);
+    const { uid, gid, mode } = scratch;
+    const nodeid = specialNodeid(view.serial, target.index);
+    this.#context.forward({
+      op: 'restore',
+      ticket: request.defer(),
+      nodeid,
+      data: ignored ? undefined : scratch.data,
+      owner: { uid, gid, mode },
+    });
+  }
+
+  opendir(request: Request): void {
+    this.#nodes.directory(request.nodeid);
+    request.replyOpen(this.#context.handles.make(0), 0);
+  }
+
+  readdir(request: Request, fh: number, offset: number, plus: boolean): void {
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    this.#listings.reply(request, {
+      fh,
+      offset,
+      list: () => listDirectory(this.#context.tree, view, spec),
+      add: (item, next) => {
+        const entry = this.#nodes.entryOf(item.view, item.spec);
+        // Its backing directory is gone: not there any more.
+        if (entry === undefined) return true;
+        return plus
+          ? request.addEntryPlus(item.name, entry, next)
+          : request.addEntry(item.name, entry.attr.ino, entry.attr.mode >>> 12, next);
+      },
+    });
+  }
+
+  releasedir(request: Request, fh: number): void {
+    this.#listings.close(fh);
+    request.replyOk();
+  }
+
+  fsyncdir(request: Request): void {
+    request.replyOk();
+  }
+
+  /** A copying process makes a directory that was there from the start: answered here when it is so. */
+  #copyMakes(request: Request, view: ObjectView, spec: FileSpec): boolean {
+    if (!this.#copying.hides(request.pid, view, spec.path)) return false;
+    this.#copying.made(request.pid, view, spec.path);
+    const entry = this.#nodes.entryOf(view, spec);
+    if (entry === undefined) request.replyError(Errno.ENOENT);
+    else request.replyEntry(entry);
+    return true;
+  }
+}
