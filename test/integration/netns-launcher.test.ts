@@ -121,6 +121,11 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
       message: /etc\/nfio.*No such file/,
     });
     await world.driver.destroy(spec, { force: true, signal: world.signal });
+    const early = world.guest();
+    await world.driver.deploy(early, world.signal);
+    mkdirSync(join(early.guestDir, 'log'));
+    await rejects(world.driver.start(early, world.signal), { code: 'VNFStartError', errnoName: 'EISDIR', message: /step "log"/ });
+    await world.driver.destroy(early, { force: true, signal: world.signal });
   });
 
   it("leaves init in the guest's namespaces and cgroups, without the machine's files or the launcher's pipes", async () => {

@@ -27,8 +27,7 @@ my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = 
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
 my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
-my $capability_version = 0x20080522;
-my ($siocsifflags, $iff_up) = (0x8914, 1);
+my ($siocsifflags, $iff_up, $capability_version) = (0x8914, 1, 0x20080522);
 
 # perl opens its own descriptors with O_CLOEXEC; whatever it was started with besides the first three is not for guests.
 opendir(my $descriptors, '/proc/self/fd') or exit 1;
@@ -81,13 +80,12 @@ sub start {
     $tell->("pid $init");
     my $said = join_cgroups($guest->{cgroups}, $init);
     if ($said eq '') { while (sysread $report, $said, 4096, length $said) { } }
-    if ($said ne 'ready') {
-        kill 'KILL', $init;
-        waitpid $init, 0;
-        $said =~ s/\s+/ /g;
-    }
-    $tell->($said eq 'ready' ? "ready $init" : 'fail ' . ($said eq '' ? '0 setup: ' : substr $said, 0, 600));
-    POSIX::_exit(0);
+    if ($said eq 'ready') { $tell->("ready $init"); POSIX::_exit(0) }
+    kill 'KILL', $init;
+    waitpid $init, 0;
+    $said =~ s/\s+/ /g;
+    $tell->('fail ' . ($said eq '' ? '0 setup: ' : substr $said, 0, 600));
+    POSIX::_exit(1);
 }
 
 # Joining waits for the kernel (some milliseconds, idle), so it is done here while init works. Returns what failed, or nothing.
@@ -163,8 +161,7 @@ sub set_kernel_settings {
 }
 
 sub raise_loopback {
-    my $request = pack 'a16 s x22', 'lo', $iff_up;
-    my $socket;
+    my ($request, $socket) = pack 'a16 s x22', 'lo', $iff_up;
     socket($socket, 2, 2, 0) && ioctl($socket, $siocsifflags, $request) or fail('lo'); # AF_INET, SOCK_DGRAM
 }
 
@@ -178,15 +175,14 @@ sub make_ports {
         open(STDIN, '<&', $commands_end) && open(STDOUT, '>&', $say) && open(STDERR, '>&', $say) or POSIX::_exit(126);
         exec { 'ip' } 'ip', '-batch', '-' or POSIX::_exit(127);
     }
-    close $commands_end;
-    close $say;
+    close $_ for $commands_end, $say;
     syswrite $feed, $commands;
     close $feed;
     my $said = '';
     while (sysread $said_end, $said, 4096, length $said) { last if length $said > 65_536 }
     waitpid $ip, 0;
-    return if $? == 0;
     $! = 0;
+    return if $? == 0;
     fail('ports', $said eq '' ? "ip ended with status $?" : substr $said, 0, 500);
 }
 
@@ -244,11 +240,9 @@ sub supervise {
     (syswrite($reporter, 'ready') // 0) == 5 or POSIX::_exit(1);
     close $reporter;
     while (1) {
-        if ($term) {
-            finish($exit, 128 + POSIX::SIGTERM) if !defined $main;
-            kill 'TERM', $main;
-            $term = 0;
-        }
+        finish($exit, 128 + POSIX::SIGTERM) if $term && !defined $main;
+        kill 'TERM', $main if $term;
+        $term = 0;
         if ($go && !defined $main && @{ $guest->{command} }) {
             $main = fork;
             finish($exit, 126) if !defined $main;
@@ -298,8 +292,7 @@ sub restrict {
     my ($header, $sets) = (pack('L2', $capability_version, 0), "\0" x 24);
     syscall($call->{capget}, $header, $sets) == 0 or $give_up->();
     my ($low, $high) = (unpack 'L6', $sets)[1, 4];
-    $_ &= $kept for $low;
-    $_ &= $kept >> 32 for $high;
+    ($low, $high) = ($low & $kept, $high & $kept >> 32);
     my $kept_sets = pack 'L6', $low, $low, 0, $high, $high, 0;
     syscall($call->{capset}, $header, $kept_sets) == 0 or $give_up->();
 }
