@@ -22,6 +22,7 @@ const packages: Readonly<Record<string, string>> = {
   mount: 'mount',
   umount: 'mount',
   capsh: 'libcap2-bin',
+  perl: 'perl-base',
 };
 
 /** How to run a program, and where its output goes. */

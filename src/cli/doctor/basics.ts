@@ -15,6 +15,7 @@ const programs = [
   ['pivot_root', 'util-linux'],
   ['flock', 'util-linux'],
   ['capsh', 'libcap2-bin'],
+  ['perl', 'perl-base'],
   ['mount', 'mount'],
   ['umount', 'mount'],
 ] as const;

@@ -33,9 +33,9 @@ export function guestCapabilities(extra: readonly string[]): ReadonlySet<string>
   return new Set([...defaultSet, ...extra]);
 }
 
-/** As setpriv --bounding-set takes it. */
-export function boundingSet(kept: ReadonlySet<string>): string {
-  return ['-all', ...[...kept].map((name) => `+${name}`)].join(',');
+/** As a number whose bits are the capabilities (capabilities(7)), in decimal. */
+export function capabilityMask(kept: ReadonlySet<string>): string {
+  return String(names.reduce((mask, name, number) => (kept.has(name) ? mask | (1n << BigInt(number)) : mask), 0n));
 }
 
 /** As capsh --drop takes it: all but `kept`, as far as this kernel knows them. */

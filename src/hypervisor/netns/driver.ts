@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
@@ -22,8 +22,7 @@ import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
 import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
-import { logFile, makeGuestDirectory, readExitCode, writeRecord, writeStartFiles } from './guest-files.ts';
-import { writeGuestScripts } from './guest-scripts.ts';
+import { logFile, makeGuestDirectory, readExitCode, writeRecord } from './guest-files.ts';
 import { launch, letGo } from './launch.ts';
 import { Launcher } from './launcher.ts';
 import { changePort, type PortChange } from './live-port.ts';
@@ -59,7 +58,7 @@ export class NetnsDriver extends HypervisorBase {
     this.#context = context;
     this.#fabric = fabric;
     this.#cgroups = new Cgroups(context.mountId);
-    this.#launcher = new Launcher(context.runDir);
+    this.#launcher = new Launcher(context.mountId);
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
@@ -94,7 +93,6 @@ export class NetnsDriver extends HypervisorBase {
     try {
       if (spec.ports.length > 0) await this.#fabric.ensure();
       this.#cgroups.create(spec.id, spec.limits);
-      writeStartFiles(spec, { devDirectory: this.#devDirectory, fabric: this.#fabric.name });
       await this.#gate.run(() => this.#launch(guest, spec, signal));
     } catch (error) {
       await this.#undoStart(guest, spec);
@@ -210,7 +208,7 @@ export class NetnsDriver extends HypervisorBase {
   #prepare(): Promise<void> {
     this.#prepared ??= (async () => {
       checkPrograms();
-      await writeGuestScripts(this.#context.runDir);
+      await mkdir(this.#context.runDir, { recursive: true, mode: 0o700 });
       await makeDeviceDirectory(this.#devDirectory);
       this.#watcher.start();
     })().catch((error: unknown) => {
@@ -221,13 +219,19 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   async #launch(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
-    const cgroupFiles = this.#cgroups.joinFiles(spec.id);
-    const init = await launch(spec, { mountId: this.#context.mountId, launcher: this.#launcher, cgroupFiles, signal });
+    const init = await launch(spec, {
+      mountId: this.#context.mountId,
+      launcher: this.#launcher,
+      cgroupFiles: this.#cgroups.joinFiles(spec.id),
+      devDirectory: this.#devDirectory,
+      fabric: this.#fabric.name,
+      signal,
+    });
     guest.process = init;
     if (spec.ports.length > 0) await this.#fabric.attach(spec.ports);
     for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
     guest.started(spec);
-    letGo(spec);
+    letGo(init);
   }
 
   async #undoStart(guest: Guest, spec: GuestSpec): Promise<void> {

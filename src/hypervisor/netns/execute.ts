@@ -4,9 +4,16 @@ import { NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-files.ts';
-import { joinScript } from './guest-scripts.ts';
 import type { ProcessId } from './process-table.ts';
 import { searchPath } from './search-path.ts';
+
+/** Joins the cgroup files named by the first argument, then becomes the command that follows. */
+const joinScript = `
+set -f
+for procs in $1; do echo 0 >"$procs" || exit 125; done
+shift
+exec "$@"
+`;
 
 /** The guest to run in. */
 export interface ExecuteTarget {

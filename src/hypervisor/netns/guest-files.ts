@@ -1,7 +1,9 @@
 import {
   chmodSync,
+  closeSync,
   constants,
   existsSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -10,13 +12,13 @@ import {
   statfsSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
-import { ipLine, newPortLines } from '../../network/index.ts';
-import { isOwnDirectory, mountTable } from './mount-table.ts';
+import { isOwnDirectory } from './mount-table.ts';
 import type { ProcessId } from './process-table.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
@@ -79,29 +81,9 @@ function makeMountPoint(upper: string, { source, target }: GuestSpec['boot']['mo
   if (!found.isDirectory()) writeFileSync(point, '');
 }
 
-/** Writes what the setup of a start reads: mounts, ports, settings, and the guest's own files in /etc. */
-export function writeStartFiles(spec: GuestSpec, options: { readonly devDirectory: string; readonly fabric: string }): void {
-  const { name, guestDir } = spec;
-  const files = {
-    fstab: mountTable(spec, options.devDirectory),
-    ports: `${[ipLine('link', 'set', 'dev', 'lo', 'up'), ...spec.ports.flatMap((port) => newPortLines(port, options.fabric))].join('\n')}\n`,
-    sysctl: sysctlLines(spec),
-    'etc/hosts': ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...spec.hosts, ''].join('\n'),
-    'etc/hostname': `${name}\n`,
-    'etc/resolv.conf': spec.boot.dns.map((server) => `nameserver ${server}\n`).join(''),
-  };
-  for (const [file, text] of Object.entries(files)) writeFileSync(join(guestDir, file), text);
-  removeTree(join(guestDir, 'exit'));
-}
-
 /** Most often there is nothing, which lstat(2) tells at a tenth of rmSync's cost. */
 function removeTree(path: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { recursive: true, force: true });
-}
-
-/** Opens the guest's log to append to, never through a symbolic link. The caller closes it. */
-export function openLog(guestDir: string): number {
-  return openSync(logFile(guestDir), constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o640);
 }
 
 /** Where the guest's output goes. */
@@ -118,9 +100,19 @@ export function readRecord(guestDir: string): GuestRecord | undefined {
   }
 }
 
-/** Keeps the record of a guest. It needs no fsync: after a power loss there is no guest either. */
+/**
+ * Keeps the record of a guest. It needs no fsync: after a power loss there is no guest either. It is written over the one before,
+ * which so stays whole when the disk is full.
+ */
 export function writeRecord(guestDir: string, record: GuestRecord): void {
-  writeFileSync(join(guestDir, 'guest.json'), JSON.stringify(record));
+  const text = Buffer.from(JSON.stringify(record));
+  const file = openSync(join(guestDir, 'guest.json'), constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    writeSync(file, text);
+    ftruncateSync(file, text.length);
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */
@@ -131,23 +123,4 @@ export function readExitCode(guestDir: string): number {
   } catch {
     return 137;
   }
-}
-
-/** Lines "PATH VALUE" for the setup. Only settings of the guest's own network namespace are its to make. */
-function sysctlLines(spec: GuestSpec): string {
-  const ipv6 = spec.ports.some(({ addresses }) => addresses.some((address) => address.includes(':')));
-  const quiet = ipv6 ? [] : ['net/ipv6/conf/default/disable_ipv6 1'];
-  const set = Object.entries(spec.boot.sysctl).map(([name, value]) => `${sysctlPath(name)} ${value.replaceAll(/\s+/g, ' ')}`);
-  return [...quiet, ...set]
-    .filter((line) => line !== '')
-    .join('\n')
-    .concat('\n');
-}
-
-function sysctlPath(name: string): string {
-  const path = name.includes('/') ? name : name.replaceAll('.', '/');
-  if (/^net\/[\w./-]+$/.test(path) && !path.split('/').includes('..')) return path;
-  throw new NfioError('UnsupportedError', {
-    message: `sysctl.${name.slice(0, 80)} acts on the whole machine, not on one guest: only net.* settings can be given to a guest`,
-  });
 }

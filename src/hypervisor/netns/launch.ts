@@ -1,12 +1,10 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
-import { boundingSet, guestCapabilities } from './capabilities.ts';
-import { openLog } from './guest-files.ts';
-import { guestLabel } from './guest-scripts.ts';
+import { errnoName, NfioError } from '../../errors/index.ts';
+import { capabilityMask, guestCapabilities } from './capabilities.ts';
+import { etcFiles, kernelSettings, portCommands } from './guest-setup.ts';
 import type { Launcher, LaunchReport } from './launcher.ts';
-import { findProcess, type ProcessId, signalProcess } from './process-table.ts';
+import { mountTable } from './mount-table.ts';
+import { findProcess, guestLabel, type ProcessId, signalProcess } from './process-table.ts';
 import { searchPath } from './search-path.ts';
 
 const startTimeoutMs = 30_000;
@@ -17,6 +15,10 @@ export interface LaunchOptions {
   readonly mountId: string;
   readonly launcher: Launcher;
   readonly cgroupFiles: readonly string[];
+  /** Directory of device nodes to be /dev. */
+  readonly devDirectory: string;
+  /** Name of the network namespace that ports end in. */
+  readonly fabric: string;
   readonly signal: AbortSignal;
 }
 
@@ -28,7 +30,6 @@ export interface LaunchOptions {
  */
 export function launch(spec: GuestSpec, options: LaunchOptions): Promise<ProcessId> {
   const { launcher, signal } = options;
-  closeSync(openLog(spec.guestDir));
   return new Promise((resolve, reject) => {
     let init: ProcessId | undefined;
     let unwanted: NfioError | undefined;
@@ -36,7 +37,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
       unwanted ??= error;
       if (init !== undefined) signalProcess(init, 'SIGKILL'); // the launcher reports that, if it can
       clearTimeout(timer);
-      timer = setTimeout(() => take({ word: 'fail', rest: 'setup' }), giveUpMs);
+      timer = setTimeout(() => take({ word: 'fail', rest: '0 setup: ' }), giveUpMs);
     };
     const abort = (): void => giveUp(new NfioError('InterruptedError', { cause: signal.reason }));
     const late = (): void => giveUp(new NfioError('TimeoutError', { message: `the guest was not set up in ${startTimeoutMs} ms` }));
@@ -57,7 +58,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
         resolve(init);
       } else {
         if (init !== undefined) signalProcess(init, 'SIGKILL');
-        reject(unwanted ?? setupError(spec.guestDir, rest));
+        reject(unwanted ?? setupError(rest));
       }
     };
     signal.addEventListener('abort', abort, { once: true });
@@ -71,25 +72,26 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
   });
 }
 
-/** Lets the main process of a launched guest run. */
-export function letGo(spec: GuestSpec): void {
-  if (spec.command === undefined) return;
-  const fifo = openSync(join(spec.guestDir, 'go'), constants.O_WRONLY | constants.O_NONBLOCK);
-  writeSync(fifo, 'go\n');
-  closeSync(fifo);
+/** Lets the main process of a launched guest run. Idempotent. */
+export function letGo(init: ProcessId): void {
+  signalProcess(init, 'SIGUSR1');
 }
 
-function requestWords(spec: GuestSpec, { mountId, cgroupFiles }: LaunchOptions): string[] {
-  const variables = spec.command === undefined ? [] : Object.entries(guestEnvironment(spec)).map(([name, value]) => `${name}=${value}`);
-  const bounding = spec.boot.privileged ? '' : boundingSet(guestCapabilities(spec.boot.capabilities));
-  const words = [spec.guestDir, spec.id, cgroupFiles.join(' '), bounding, String(variables.length), ...variables];
-  return [...words, ...initArguments(spec, mountId)];
-}
-
-function initArguments(spec: GuestSpec, mountId: string): string[] {
-  const label = [guestLabel, mountId, spec.id, spec.type, spec.name];
-  const names = spec.command === undefined ? [] : Object.keys(guestEnvironment(spec));
-  return [...label, String(names.length), ...names, ...(spec.command ?? [])];
+/** The words of a request, in the order guest-launcher.pl takes them. */
+function requestWords(spec: GuestSpec, options: LaunchOptions): string[] {
+  const { boot, command = [], guestDir, id, name } = spec;
+  const lists = [
+    options.cgroupFiles,
+    Object.entries(guestEnvironment(spec)).map(([variable, value]) => `${variable}=${value}`),
+    command,
+    Object.entries(etcFiles(spec)).flat(),
+    kernelSettings(spec).flat(),
+    mountTable(spec, options.devDirectory).flat(),
+  ];
+  const capabilities = boot.privileged ? '' : capabilityMask(guestCapabilities(boot.capabilities));
+  const label = guestLabel({ mountId: options.mountId, id, type: spec.type, name });
+  const words = [id, label, name, guestDir, capabilities, portCommands(spec, options.fabric)];
+  return [...words, ...lists.flatMap((list) => [String(list.length), ...list])];
 }
 
 /** The environment of a guest's processes. */
@@ -100,19 +102,12 @@ export function guestEnvironment(spec: Pick<GuestSpec, 'name' | 'boot'>): Record
   return { PATH: searchPath, HOME: '/root', HOSTNAME: spec.name, TERM: 'dumb', ...spec.boot.env };
 }
 
-function setupError(guestDir: string, step: string): NfioError {
-  const said = readSetupWords(guestDir);
-  if (step === 'setup')
-    return new NfioError('VNFStartError', {
-      message: `the setup of the guest ended early: ${said || 'it was killed; is vm.memory too small?'}`,
-    });
-  return new NfioError('VNFStartError', { message: `the guest could not be set up, step "${step}": ${said || 'no reason given'}` });
-}
-
-function readSetupWords(guestDir: string): string {
-  try {
-    return readFileSync(join(guestDir, 'setup'), 'utf8').trim().replaceAll('\n', ' ').slice(0, 500);
-  } catch {
-    return '';
-  }
+function setupError(said: string): NfioError {
+  const [, number = '0', step = '', why = ''] = /^(\d+) ([^:]*): ?(.*)$/.exec(said) ?? [];
+  const errno = errnoName(Number(number)) ?? 'EIO';
+  const message =
+    step === 'setup'
+      ? 'the setup of the guest ended early: it was killed; is vm.memory too small?'
+      : `the guest could not be set up, step "${step}": ${why || said}`;
+  return new NfioError('VNFStartError', { errno, message });
 }

@@ -5,35 +5,44 @@ import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { NfioError } from '../../errors/index.ts';
 import { sealedStdio, spawnError } from '../../network/index.ts';
-import { launcherFile, newlineMark } from './guest-scripts.ts';
 import { searchPath } from './search-path.ts';
 
 /** What is told of a guest that is being started. */
 export interface LaunchReport {
   readonly word: 'pid' | 'ready' | 'fail';
+  /** The pid; or the number of what failed as in errno(3), 0 for none, and a sentence "STEP: WHY". */
   readonly rest: string;
 }
 
+/** The program, beside this file in src/ and in dist/. */
+const program = join(import.meta.dirname, 'guest-launcher.pl');
+
+/** The arguments of a process are as long as they were when it began: room for the label that init shows there (names have 63 bytes). */
+const labelBytes = 256;
+
+const maxRequestBytes = 4 * 1024 * 1024;
+
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
-/** The process that forks guests off (see guest-scripts.ts). It is started when first needed, and again when it died. */
+/** The process that forks guests off (guest-launcher.pl says how). It is started when first needed, and again when it died. */
 export class Launcher implements AsyncDisposable {
-  readonly #runDir: string;
+  readonly #mountId: string;
   readonly #waiting = new Map<string, (report: LaunchReport) => void>();
   #child: Child | undefined;
   #rest = '';
 
-  constructor(runDir: string) {
-    this.#runDir = runDir;
+  /** @param mountId For people who look at the list of processes. */
+  constructor(mountId: string) {
+    this.#mountId = mountId;
   }
 
   /** Asks for a guest to be started; `take` hears of it until `forget`. */
   request(id: string, words: readonly string[], take: (report: LaunchReport) => void): void {
-    const lines = words.map(encodeWord);
+    const record = encodeRequest(words);
     const child = this.#child ?? this.#start();
     this.#waiting.set(id, take);
     this.#hold(true);
-    child.stdin.write(`${[String(lines.length), ...lines].join('\n')}\n`);
+    child.stdin.write(record);
   }
 
   /** Ends what `request` began. */
@@ -53,18 +62,18 @@ export class Launcher implements AsyncDisposable {
   }
 
   #start(): Child {
-    const child = spawn('sh', [join(this.#runDir, launcherFile)], {
+    const child = spawn('perl', [program, `nfio-launcher ${this.#mountId}`.padEnd(labelBytes)], {
       cwd: '/',
       detached: true,
       stdio: sealedStdio(['pipe', 'pipe', 'ignore']),
-      env: { PATH: searchPath, NFIO_RUN: this.#runDir },
+      env: { PATH: searchPath },
     }) as Child;
     this.#child = child;
     this.#rest = '';
     child.stdin.on('error', () => undefined); // its end tells
     child.stdout.on('data', (chunk: Uint8Array) => this.#take(Buffer.from(chunk).toString()));
-    child.once('error', (cause) => this.#ended(child, spawnError('sh', cause).message));
-    child.once('close', () => this.#ended(child, 'launcher'));
+    child.once('error', (cause) => this.#ended(child, `0 ${spawnError('perl', cause).message}`));
+    child.once('close', () => this.#ended(child, '0 launcher: it ended'));
     return child;
   }
 
@@ -91,9 +100,13 @@ export class Launcher implements AsyncDisposable {
   }
 }
 
-function encodeWord(word: string): string {
-  if (word.includes(newlineMark) || word.includes('\0')) {
-    throw new NfioError('InvalidValueError', { message: 'a command or environment variable holds a control character (NUL or SOH)' });
-  }
-  return word.replaceAll('\n', newlineMark);
+function encodeRequest(words: readonly string[]): Buffer {
+  if (words.some((word) => word.includes('\0')))
+    throw new NfioError('InvalidValueError', { message: 'a command or environment variable holds a NUL character' });
+  const text = Buffer.from(words.join('\0'));
+  if (text.length > maxRequestBytes)
+    throw new NfioError('InvalidValueError', { message: 'the command and environment of a guest may have 4 MiB together' });
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(text.length);
+  return Buffer.concat([length, text]);
 }

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestLabel, initFile } from './guest-scripts.ts';
 
 /** A process that cannot be taken for a later one with the same number. */
 export interface ProcessId {
@@ -53,19 +52,21 @@ export interface LabelledProcess extends ProcessId {
   readonly name: string;
 }
 
-/** Inits of the guests of a mount, found by the label in their arguments. */
+/** What a guest's init shows as its arguments, one after the other. */
+export function guestLabel(guest: { readonly mountId: string; readonly id: string; readonly type: string; readonly name: string }): string {
+  return ['nfio-guest', guest.mountId, guest.id, guest.type, guest.name].join(' ');
+}
+
+/** Inits of the guests of a mount, found by their label. */
 export function findGuests(mountId: string): LabelledProcess[] {
   const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return numbers.flatMap((number) => {
-    const [shell, script, label, mount, id = '', type = '', name = ''] = argumentsOf(number);
-    if (shell !== 'sh' || script?.endsWith(`/${initFile}`) !== true || label !== guestLabel || mount !== mountId) return [];
+    const label = read(`/proc/${number}/cmdline`).split('\0', 1)[0] ?? '';
+    const [, mount, id = '', type = '', name = ''] = label.split(' ');
+    if (mount !== mountId || label !== guestLabel({ mountId, id, type, name })) return [];
     const found = isInit(number) ? findProcess(Number(number)) : undefined;
     return found === undefined ? [] : [{ ...found, id, type, name }];
   });
-}
-
-function argumentsOf(number: string): string[] {
-  return read(`/proc/${number}/cmdline`).split('\0');
 }
 
 /** Pid 1 of a namespace right below this one: not what a guest gave the same arguments, if need be in a namespace of its own. */

@@ -4,6 +4,7 @@ import type { Fabric } from '../../network/index.ts';
 import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
 import { readExitCode, readRecord } from './guest-files.ts';
+import { letGo } from './launch.ts';
 import { findGuests, type LabelledProcess, signalProcess, waitUntilGone } from './process-table.ts';
 
 /** Where guests of a mount leave traces. */
@@ -39,6 +40,7 @@ async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, w
   } else if (process !== undefined) {
     guest.process = { pid: process.pid, startTime: process.startTime };
     guest.paused = world.cgroups.isFrozen(ref.id);
+    letGo(guest.process); // where nf.io ended between its last two steps
   } else if (record?.process !== undefined) {
     guest.ended(readExitCode(ref.guestDir));
     await world.fabric.removePorts(record.ports.map(({ id }) => id));

@@ -6,18 +6,25 @@ import { searchPath } from './search-path.ts';
 /** What the driver runs, and the package that brings it. */
 const programs: Readonly<Record<string, readonly string[]>> = {
   iproute2: ['ip', 'tc'],
-  'util-linux': ['unshare', 'nsenter', 'setpriv', 'setsid', 'pivot_root'],
-  mount: ['mount', 'umount'],
+  'util-linux': ['nsenter'],
+  'perl-base': ['perl'],
   'libcap2-bin': ['capsh'],
-  coreutils: ['env', 'mkfifo', 'mknod'],
+  coreutils: ['env', 'mknod'],
 };
+
+/** Processors whose system calls guest-launcher.pl knows. */
+const machines: readonly string[] = ['x64', 'arm64'];
 
 /**
  * Checks that the programs are there.
  *
+ * @throws UnsupportedError (EOPNOTSUPP) for a processor that guests cannot be started on.
  * @throws MissingToolError (EOPNOTSUPP) that says what to install.
  */
 export function checkPrograms(path = searchPath): void {
+  if (!machines.includes(process.arch)) {
+    throw new NfioError('UnsupportedError', { message: `guests need an x86-64 or 64-bit ARM processor, not ${process.arch}` });
+  }
   for (const [debianPackage, names] of Object.entries(programs)) {
     const missing = names.find((name) => !path.split(':').some((directory) => isExecutable(join(directory, name))));
     if (missing === undefined) continue;
