@@ -1,4 +1,4 @@
-import type { ExecuteResult, GuestCommand } from './ports/hypervisor.ts';
+import type { ExecuteResult, GuestCommand, RequiredProgram } from './ports/hypervisor.ts';
 
 /** What a configuration language may ask of the guest it configures. */
 export interface GuestAccess {
@@ -81,7 +81,7 @@ export interface RunProfile {
   /** Default vm.image. */
   readonly image?: string;
   /** Programs that must be there, checked before deploy; the remedy is `apt-get install PACKAGE`. */
-  readonly requires?: readonly { readonly program: string; readonly package: string }[];
+  readonly requires?: readonly RequiredProgram[];
 }
 
 /** A middlebox module: the default export of one file named after the type. */

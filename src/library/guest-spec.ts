@@ -23,6 +23,7 @@ export function makeGuestSpec(options: GuestSpecOptions): GuestSpec {
     boot: { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [] },
     command: undefined,
     ports: [],
+    requires: [],
     hosts: [],
     ...options,
   };

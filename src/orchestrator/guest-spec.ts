@@ -41,6 +41,7 @@ export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec
     boot: { ...boot, sysctl: { ...middlebox.sysctl, ...boot.sysctl } },
     command: boot.command ?? profile?.command,
     ports: wantedPorts(model, vnf),
+    requires: profile?.requires ?? [],
     configDir: model.parts.store.configDir(vnf),
     hosts: [],
   };

@@ -6,7 +6,6 @@ import { NfioError } from '../errors/index.ts';
 import { readCandidate } from './config-files.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
-import { checkPrograms } from './required-programs.ts';
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
@@ -125,7 +124,6 @@ export class VnfActions {
   }
 
   async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    await checkPrograms(this.#model.profile(vnf.type));
     for (const port of vnf.ports) {
       const network = this.#model.inventory.network(port.settings['network'] ?? '');
       if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));

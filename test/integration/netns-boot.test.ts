@@ -37,6 +37,15 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
     ok((await world.sh(spec, 'echo x > /srv/read-only/new')).exitCode !== 0);
   });
 
+  it('are refused when a program that their type needs is not installed, and nothing is made', async () => {
+    const spec = world.guest({ requires: [{ program: 'no-such-program', package: 'no-such-package' }] });
+    await rejects(world.driver.deploy(spec, world.signal), {
+      code: 'MissingToolError',
+      message: /no-such-program.*apt-get install no-such-package/,
+    });
+    equal(world.driver.guestStatus(spec).state, 'absent');
+  });
+
   it('are refused mounts of what does not exist', async () => {
     const mounts = [{ source: '/no/such', target: '/data', readOnly: false }];
     const spec = world.guest({ boot: { ...plainBoot, mounts } });

@@ -44,7 +44,7 @@ export class NetnsWorld {
     for (const directory of [configDir, guestDir]) mkdirSync(directory, { recursive: true });
     const limits = { vcpu: undefined, memoryBytes: undefined };
     const spec = { id, type: 'host', name: `host-${this.#serial}`, host: '', image: '', limits, boot: plainBoot, command: undefined };
-    return { ...spec, ports: [], configDir, guestDir, hosts: [], ...overrides };
+    return { ...spec, ports: [], requires: [], configDir, guestDir, hosts: [], ...overrides };
   }
 
   port(address: string, overrides: Partial<PortSpec> = {}): PortSpec {

@@ -17,12 +17,20 @@ export interface GuestSpec {
   /** The guest's main process, from the middlebox or boot.conf; undefined: the guest only holds its namespaces. */
   readonly command: readonly string[] | undefined;
   readonly ports: readonly PortSpec[];
+  /** Programs the guest's type needs besides the driver's own. */
+  readonly requires: readonly RequiredProgram[];
   /** Absolute path of the instance's config directory on this machine; the guest sees it read-only at `/etc/nfio`. */
   readonly configDir: string;
   /** Absolute path of a directory of the driver's own that persists with the instance (root file system, log, records). */
   readonly guestDir: string;
   /** Lines of the guest's /etc/hosts besides localhost and its own name. */
   readonly hosts: readonly string[];
+}
+
+/** A program, and the Debian package that brings it. */
+export interface RequiredProgram {
+  readonly program: string;
+  readonly package: string;
 }
 
 /** Limits that hold at once, also on a running guest. undefined: no limit. */

@@ -29,7 +29,7 @@ import { changePort, type PortChange } from './live-port.ts';
 import { findAddress } from './port-address.ts';
 import { signalProcess, waitUntilGone } from './process-table.ts';
 import { recoverGuests } from './recover.ts';
-import { checkPrograms } from './required-programs.ts';
+import { checkInstalled, checkPrograms } from './required-programs.ts';
 import { isShaped, shapePort } from './shape-port.ts';
 import { Watcher } from './watcher.ts';
 
@@ -79,6 +79,7 @@ export class NetnsDriver extends HypervisorBase {
 
   async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {
     await this.#prepare();
+    checkInstalled(spec.requires);
     makeGuestDirectory(spec);
     const guest = new Guest(spec);
     writeRecord(spec.guestDir, guest.record);

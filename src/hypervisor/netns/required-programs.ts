@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { searchPath } from './search-path.ts';
 
@@ -26,9 +27,18 @@ export function checkPrograms(path = searchPath): void {
     throw new NfioError('UnsupportedError', { message: `guests need an x86-64 or 64-bit ARM processor, not ${process.arch}` });
   }
   for (const [debianPackage, names] of Object.entries(programs)) {
-    const missing = names.find((name) => !path.split(':').some((directory) => isExecutable(join(directory, name))));
-    if (missing === undefined) continue;
-    throw new NfioError('MissingToolError', { message: `guests need the program "${missing}": apt-get install ${debianPackage}` });
+    checkInstalled(
+      names.map((program) => ({ program, package: debianPackage })),
+      path,
+    );
+  }
+}
+
+/** Checks that these are there. @throws MissingToolError (EOPNOTSUPP) that says what to install. */
+export function checkInstalled(required: readonly RequiredProgram[], path = searchPath): void {
+  for (const { program, package: debianPackage } of required) {
+    if (path.split(':').some((directory) => isExecutable(join(directory, program)))) continue;
+    throw new NfioError('MissingToolError', { message: `guests need the program "${program}": apt-get install ${debianPackage}` });
   }
 }
 
