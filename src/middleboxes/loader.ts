@@ -1,6 +1,7 @@
 import { didYouMean } from '../domain/did-you-mean.ts';
 import type { Middlebox } from '../domain/middlebox.ts';
-import type { Logger, MiddleboxSource } from '../domain/ports/index.ts';
+import type { Logger } from '../domain/ports/logger.ts';
+import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import { NfioError } from '../errors/index.ts';
 import { builtInModules } from './built-in.ts';
 import { guardMiddlebox } from './guard.ts';

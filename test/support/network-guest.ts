@@ -1,7 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { GuestAccess } from '../../src/domain/middlebox.ts';
 import type { ExecuteResult, GuestCommand } from '../../src/domain/ports/hypervisor.ts';
+import { runProgram } from '../../src/network/index.ts';
 
 /** A namespace of this machine as a guest: what GuestAccess promises, by `ip netns exec`. */
 export class NamespaceGuest implements GuestAccess, Disposable {
@@ -24,19 +25,8 @@ export class NamespaceGuest implements GuestAccess, Disposable {
 
   executeInNetwork(command: GuestCommand): Promise<ExecuteResult> {
     this.runs += 1;
-    const child = spawn('ip', ['netns', 'exec', this.name, ...command.argv], { stdio: 'pipe', env: { ...process.env, ...command.env } });
-    const output = { stdout: '', stderr: '' };
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-        output[stream] += chunk;
-      });
-    }
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(command.stdin ?? '');
-    return new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ exitCode: code ?? 255, ...output }));
-    });
+    const argv = ['ip', 'netns', 'exec', this.name, ...command.argv] as const;
+    return runProgram(argv, { signal: this.signal, input: command.stdin ?? '', env: { ...process.env, ...command.env } });
   }
 
   /** Runs a program in it to its end. @throws Error when its status is not 0. */

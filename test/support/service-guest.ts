@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GuestAccess } from '../../src/domain/middlebox.ts';
 import type { ExecuteResult, GuestCommand } from '../../src/domain/ports/hypervisor.ts';
+import { runProgram } from '../../src/network/index.ts';
 
 /** Mounts a writable /etc and /run over the machine's, with the configuration at /etc/nfio, and becomes the service. */
 const enter = `
@@ -52,19 +53,8 @@ export class ServiceGuest implements GuestAccess, AsyncDisposable {
   }
 
   async execute(command: GuestCommand): Promise<ExecuteResult> {
-    const child = spawn('nsenter', ['-t', String(this.pid), '-n', '-m', '-p', '-u', '--', ...command.argv], { stdio: 'pipe' });
-    const output = { stdout: '', stderr: '' };
-    for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].setEncoding('utf8').on('data', (chunk: string) => {
-        output[stream] += chunk;
-      });
-    }
-    child.stdin.on('error', () => undefined);
-    child.stdin.end(command.stdin ?? '');
-    return new Promise((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', (code) => resolve({ exitCode: code ?? 255, ...output }));
-    });
+    const argv = ['nsenter', '-t', String(this.pid), '-n', '-m', '-p', '-u', '--', ...command.argv] as const;
+    return await runProgram(argv, { signal: this.signal, input: command.stdin ?? '' });
   }
 
   executeInNetwork(command: GuestCommand): Promise<ExecuteResult> {
