@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const netnsDirectory = '/run/netns';
+
 /** What nf.io could leave behind on a machine, by kind. */
 export type World = Readonly<Record<string, readonly string[]>>;
 
@@ -13,8 +15,8 @@ export type World = Readonly<Record<string, readonly string[]>>;
  */
 export function snapshotWorld(...mark: readonly string[]): World {
   const lists = {
-    mounts: lines(readFileSync('/proc/self/mounts', 'utf8')).map((line) => line.split(' ').slice(0, 3).join(' ')),
-    namespaces: safeList('/run/netns'),
+    mounts: mounts(),
+    namespaces: safeList(netnsDirectory),
     links: lines(run('ip', ['-o', 'link', 'show'])).map((line) => line.split(': ')[1] ?? line),
     tables: lines(run('nft', ['list', 'tables'])),
     cgroups: cgroups(),
@@ -27,6 +29,14 @@ export function snapshotWorld(...mark: readonly string[]): World {
 /** Fails when there is more (or less) of anything than before. `before` and now are compared with the same marks. */
 export function assertNoLeaks(before: World, ...mark: readonly string[]): void {
   deepEqual(snapshotWorld(...mark), before);
+}
+
+/** Without the directory of namespaces itself: the first `ip netns add` of a machine's life mounts it, for good and for all users of ip. */
+function mounts(): string[] {
+  return lines(readFileSync('/proc/self/mounts', 'utf8'))
+    .map((line) => line.split(' ').slice(0, 3))
+    .filter(([, target]) => target !== netnsDirectory)
+    .map((fields) => fields.join(' '));
 }
 
 function cgroups(): string[] {
