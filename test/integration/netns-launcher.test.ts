@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
-import { findGuests, type LabelledProcess } from '../../src/hypervisor/netns/process-table.ts';
+import { findGuests, type LabelledProcess } from '../../src/hypervisor/netns/labels.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
 describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {

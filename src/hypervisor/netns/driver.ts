@@ -16,7 +16,16 @@ import type {
   GuestStatus,
 } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
-import type { Fabric } from '../../network/index.ts';
+import {
+  changePort,
+  type Fabric,
+  findAddress,
+  isShaped,
+  type PortChange,
+  shapePort,
+  signalProcess,
+  waitUntilGone,
+} from '../../network/index.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
@@ -25,12 +34,8 @@ import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory, readExitCode, writeRecord } from './guest-files.ts';
 import { launch, letGo } from './launch.ts';
 import { Launcher } from './launcher.ts';
-import { changePort, type PortChange } from './live-port.ts';
-import { findAddress } from './port-address.ts';
-import { signalProcess, waitUntilGone } from './process-table.ts';
 import { recoverGuests } from './recover.ts';
 import { checkInstalled, checkPrograms } from './required-programs.ts';
-import { isShaped, shapePort } from './shape-port.ts';
 import { Watcher } from './watcher.ts';
 
 const stopTimeoutMs = 2000;

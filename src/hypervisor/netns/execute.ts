@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { runProgram } from '../../network/index.ts';
+import { type ProcessId, runProgram } from '../../network/index.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-files.ts';
-import type { ProcessId } from './process-table.ts';
 import { searchPath } from './search-path.ts';
 
 /** Joins the cgroup files named by the first argument, then becomes the command that follows. */

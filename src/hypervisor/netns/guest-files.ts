@@ -18,8 +18,8 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import type { ProcessId } from '../../network/index.ts';
 import { isOwnDirectory } from './mount-table.ts';
-import type { ProcessId } from './process-table.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
 export interface GuestRecord {

@@ -1,6 +1,6 @@
 import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import type { ProcessId } from '../../network/index.ts';
 import { type GuestRecord, writeRecord } from './guest-files.ts';
-import type { ProcessId } from './process-table.ts';
 
 /** One guest as the driver knows it. */
 export class Guest {

@@ -1,10 +1,11 @@
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
+import { findProcess, type ProcessId, signalProcess } from '../../network/index.ts';
 import { capabilityMask, guestCapabilities } from './capabilities.ts';
 import { etcFiles, kernelSettings, portCommands } from './guest-setup.ts';
+import { guestLabel } from './labels.ts';
 import type { Launcher, LaunchReport } from './launcher.ts';
 import { mountTable } from './mount-table.ts';
-import { findProcess, guestLabel, type ProcessId, signalProcess } from './process-table.ts';
 import { searchPath } from './search-path.ts';
 
 const startTimeoutMs = 30_000;

@@ -1,11 +1,11 @@
 import type { GuestRef } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
-import type { Fabric } from '../../network/index.ts';
+import { type Fabric, signalProcess, waitUntilGone } from '../../network/index.ts';
 import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
 import { readExitCode, readRecord } from './guest-files.ts';
+import { findGuests, type LabelledProcess } from './labels.ts';
 import { letGo } from './launch.ts';
-import { findGuests, type LabelledProcess, signalProcess, waitUntilGone } from './process-table.ts';
 
 /** Where guests of a mount leave traces. */
 export interface World {

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
+import { isAlive, waitUntilGone } from '../../network/index.ts';
 import type { Guest } from './guest.ts';
 import { logFile, readExitCode } from './guest-files.ts';
-import { isAlive, waitUntilGone } from './process-table.ts';
 
 const intervalMs = 300;
 /** Logs are looked at once in so many rounds. */

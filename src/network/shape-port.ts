@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
-import type { PortSpec } from '../../domain/ports/network.ts';
-import { NfioError } from '../../errors/index.ts';
-import { type Fabric, fabricPortName, ipLine, runProgram } from '../../network/index.ts';
-import type { ProcessId } from './process-table.ts';
+import { guestInterfaceName } from '../domain/interface-name.ts';
+import type { PortSpec } from '../domain/ports/network.ts';
+import { NfioError } from '../errors/index.ts';
+import type { Fabric } from './fabric.ts';
+import { fabricPortName, ipLine } from './names.ts';
+import type { ProcessId } from './process-id.ts';
+import { runProgram } from './run-program.ts';
 
 /** The bucket holds this much of a second, and no less than a few packets even with segmentation offload. */
 const bucketSeconds = 0.01;

@@ -1,6 +1,6 @@
-import type { PortSpec } from '../../domain/ports/network.ts';
-import { runProgram } from '../../network/index.ts';
-import type { ProcessId } from './process-table.ts';
+import type { PortSpec } from '../domain/ports/network.ts';
+import type { ProcessId } from './process-id.ts';
+import { runProgram } from './run-program.ts';
 
 interface Interface {
   readonly ifname?: string;

@@ -1,8 +1,11 @@
-import { guestInterfaceName } from '../../domain/interface-name.ts';
-import type { PortSpec } from '../../domain/ports/network.ts';
-import { NfioError } from '../../errors/index.ts';
-import { addressLine, type Fabric, fabricPortName, gatewayLines, ipLine, newPortLines, runProgram } from '../../network/index.ts';
-import type { ProcessId } from './process-table.ts';
+import { guestInterfaceName } from '../domain/interface-name.ts';
+import type { PortSpec } from '../domain/ports/network.ts';
+import { NfioError } from '../errors/index.ts';
+import type { Fabric } from './fabric.ts';
+import { fabricPortName, ipLine } from './names.ts';
+import { addressLine, gatewayLines, newPortLines } from './port-lines.ts';
+import type { ProcessId } from './process-id.ts';
+import { runProgram } from './run-program.ts';
 import { shapePort } from './shape-port.ts';
 
 /** A port of a running guest as it is, and as it shall be. */
