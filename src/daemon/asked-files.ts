@@ -79,6 +79,7 @@ export class AskedFiles {
   async #ask(nodeid: number, signal: AbortSignal): Promise<Uint8Array> {
     const view = this.#tree.get(serialOf(nodeid));
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
+    if (view?.kind === 'host' && spec?.type === 'file') return await this.#report(view.name, spec.path, signal);
     if (view === undefined || spec?.type !== 'file' || (view.kind !== 'vnf' && view.kind !== 'port')) {
       throw new NfioError('NotFoundError', { message: 'the object has been removed' });
     }
@@ -87,10 +88,17 @@ export class AskedFiles {
     return Buffer.from(value === undefined ? '' : `${value}\n`);
   }
 
+  /** Flat-keyed, as cgroup files are. */
+  async #report(host: string, path: string, signal: AbortSignal): Promise<Uint8Array> {
+    const report = await this.#orchestrator.hosts.report(host, signal);
+    const values = Object.entries((path === 'capacity' ? report?.capacity : report?.load) ?? {});
+    return Buffer.from(values.map(([key, value]) => `${key} ${value}\n`).join(''));
+  }
+
   async #count(view: VnfView | PortView, counter: string, signal: AbortSignal): Promise<number | undefined> {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(view.kind === 'vnf' ? view.serial : view.parent);
-    if (view.counters?.kind === 'remote') return (await model.parts.driver.counters(model.ref(vnf), signal))[counter];
+    if (view.counters?.kind === 'remote') return (await model.driverOf(vnf).counters(model.ref(vnf), signal))[counter];
     const source = view.counters;
     if (source === undefined) return undefined;
     const atInterfaces = readCounter(source, counter);

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { ModelListener } from '../domain/observation.ts';
-import type { DriverContext, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { NfioError } from '../errors/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
@@ -16,22 +15,21 @@ export async function compose(
   options: MountOptions,
   hooks: { readonly logger: Logger; readonly listener: ModelListener },
 ): Promise<Orchestrator> {
+  if (options.hypervisor !== 'netns') {
+    throw new NfioError('UnsupportedError', { message: `the ${options.hypervisor} hypervisor is not there yet: use --hypervisor netns` });
+  }
   const { logger, listener } = hooks;
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);
   const context = { mountId: store.mountId, runDir: join(runtimeDirectory, store.mountId), logger };
   return new Orchestrator({
     store,
-    driver: createDriver(options.hypervisor, { ...context, fabric }),
+    hypervisor: options.hypervisor,
+    drivers: { netns: new NetnsDriver(context, fabric) },
     network: new FabricNetwork(fabric),
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
     events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
     logger,
     listener,
   });
-}
-
-function createDriver(name: MountOptions['hypervisor'], context: DriverContext & { readonly fabric: Fabric }): HypervisorDriver {
-  if (name === 'netns') return new NetnsDriver(context, context.fabric);
-  throw new NfioError('UnsupportedError', { message: `the ${name} hypervisor is not there yet: use --hypervisor netns` });
 }

@@ -1,10 +1,12 @@
+import type { HypervisorName } from '../domain/ports/hypervisor.ts';
+
 /** What a mount is started with. */
 export interface MountOptions {
   /** Absolute path. */
   readonly mountpoint: string;
   /** Absolute path of the directory with all persistent state. */
   readonly root: string;
-  readonly hypervisor: 'netns' | 'docker' | 'libvirt';
+  readonly hypervisor: HypervisorName;
   /** Directory of the user's own middlebox modules. */
   readonly modules?: string;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';

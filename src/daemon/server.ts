@@ -11,13 +11,13 @@ import { rootSerial } from '../tree/build-views.ts';
 import type { Forwarded } from '../tree/forwarded.ts';
 import { Tree } from '../tree/tree.ts';
 import { compose } from './compose.ts';
-import { fixedViews } from './fixed-views.ts';
 import { Gateway } from './gateway.ts';
 import type { KernelThreadData, KernelThreadNote } from './kernel-thread.ts';
 import { createLogger } from './logger.ts';
 import { fuseFd, type ServerMessage, type ServerStart } from './messages.ts';
 import type { Notification, NotifierThreadData } from './notifier-thread.ts';
 import { daemonModule, defaultTimeoutMs, runtimeDirectory } from './options.ts';
+import { rootView } from './root-view.ts';
 import { TreePublisher } from './tree-publisher.ts';
 import { Watchers } from './watchers.ts';
 
@@ -38,7 +38,7 @@ async function main(start: ServerStart): Promise<void> {
   };
   orchestrator = await compose(options, { logger, listener });
   const { store } = orchestrator.model.parts;
-  for (const view of fixedViews(options, store)) publisher.post({ kind: 'put', view });
+  publisher.post({ kind: 'put', view: rootView(store) });
   await orchestrator.start();
 
   const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;

@@ -47,6 +47,9 @@ export class TreeChanges {
       case 'network':
         await this.#orchestrator.networks.create(name, owner);
         break;
+      case 'host':
+        await this.#orchestrator.hosts.create(name, owner);
+        break;
       case 'vnf':
         await this.#orchestrator.vnfs.create(view.name, name, { owner, caller: ticket, bare: copying });
         break;
@@ -71,6 +74,8 @@ export class TreeChanges {
         return await this.#orchestrator.types.remove(name);
       case 'network':
         return await this.#orchestrator.networks.remove(name);
+      case 'host':
+        return await this.#orchestrator.hosts.remove(name);
       case 'vnf':
         return await this.#orchestrator.vnfs.remove(child.serial);
       case 'port':
@@ -111,7 +116,7 @@ export class TreeChanges {
   }
 
   async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
-    if (view.kind === 'root' || view.kind === 'host') throw notPermitted(spec.name);
+    if (view.kind === 'root') throw notPermitted(spec.name);
     const { uid, gid, mode } = attributesOf(view, spec);
     await this.#orchestrator.ownership.change(
       { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
@@ -157,9 +162,10 @@ export class TreeChanges {
   /** What was written; bytes that are no text end up in `error` as any other bad value does. */
   async #text(view: ObjectView, spec: FileSpec, data: Uint8Array): Promise<string> {
     const { model } = this.#orchestrator;
-    const network = view.kind === 'network' ? model.inventory.network(view.name) : undefined;
+    const { inventory } = model;
+    const object = view.kind === 'network' ? inventory.network(view.name) : view.kind === 'host' ? inventory.host(view.name) : undefined;
     const decode = async (): Promise<string> => textOf(data);
-    if (network !== undefined) return await model.recordNetwork(network, spec.path, decode);
+    if (object !== undefined) return await model.recordObject(object, spec.path, decode);
     const serial = view.kind === 'port' ? view.parent : view.serial;
     return await model.recordVnf(serial, spec.path, decode);
   }
@@ -172,6 +178,8 @@ export class TreeChanges {
         return await this.#orchestrator.ports.set(view.serial, spec.path, options);
       case 'network':
         return await this.#orchestrator.networks.set(view.name, spec.path, options);
+      case 'host':
+        return await this.#orchestrator.hosts.set(view.name, spec.path, options.text);
       default:
         throw new NfioError('NotPermittedError', { message: `${spec.path} cannot be written`, errno: 'EACCES' });
     }

@@ -9,7 +9,12 @@ import type {
   GuestRef,
   GuestSpec,
   GuestStatus,
+  HostListener,
+  HostReport,
+  HostSpec,
+  HostStatus,
   HypervisorDriver,
+  HypervisorName,
 } from './ports/hypervisor.ts';
 import type { PortSpec } from './ports/network.ts';
 
@@ -18,7 +23,7 @@ import type { PortSpec } from './ports/network.ts';
  * `instanceof` tells a driver and a method forgotten is a type error. Of itself it does nothing.
  */
 export abstract class HypervisorBase implements HypervisorDriver {
-  abstract readonly name: string;
+  abstract readonly name: HypervisorName;
 
   /** @throws TypeError for HypervisorBase itself: a driver extends it. */
   constructor() {
@@ -50,5 +55,9 @@ export abstract class HypervisorBase implements HypervisorDriver {
   abstract logPath(ref: GuestRef): string;
   abstract rootDir(ref: GuestRef): string | undefined;
   abstract onChange(listener: GuestListener): void;
+  abstract setHosts(hosts: readonly HostSpec[]): void;
+  abstract hostStatus(address: string): HostStatus;
+  abstract hostReport(address: string, signal: AbortSignal): Promise<HostReport>;
+  abstract onHostChange(listener: HostListener): void;
   abstract [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import type { VnfState } from './lifecycle.ts';
-import type { CounterSource } from './ports/hypervisor.ts';
-import type { NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
+import type { CounterSource, HypervisorName } from './ports/hypervisor.ts';
+import type { HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
 
 /** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
 export interface VnfObservation {
@@ -28,11 +28,20 @@ export interface VnfPaths {
   readonly output: string;
 }
 
+/** What is, beside what is wanted, of a machine that VNFs can run on. */
+export interface HostObservation {
+  readonly hypervisor: HypervisorName;
+  readonly status: string;
+  /** The last failed operation in one line, else why it cannot be reached; empty when all is well. */
+  readonly error: string;
+}
+
 /** A change that the tree has to show. */
 export type ModelChange =
   | { readonly kind: 'type'; readonly record: TypeRecord }
   | { readonly kind: 'vnf'; readonly record: VnfRecord; readonly observation: VnfObservation }
   | { readonly kind: 'network'; readonly record: NetworkRecord; readonly error: string }
+  | { readonly kind: 'host'; readonly record: HostRecord; readonly observation: HostObservation }
   | { readonly kind: 'removed'; readonly serial: number };
 
 /** Told of every change, in order. */

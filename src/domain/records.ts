@@ -1,3 +1,5 @@
+import type { Placement } from './ports/hypervisor.ts';
+
 /** Owner and permissions of one file. */
 export interface Ownership {
   readonly uid: number;
@@ -37,6 +39,8 @@ export interface VnfRecord extends ObjectRecord {
   readonly ports: readonly PortRecord[];
   /** True from before its guest is made until after it is destroyed. */
   readonly deployed: boolean;
+  /** Where its guest is; undefined when it is not deployed. */
+  readonly placement: Placement | undefined;
   /** A deployment failed, and so did cleaning up after it. */
   readonly inconsistent: boolean;
 }
@@ -47,8 +51,14 @@ export interface NetworkRecord extends ObjectRecord {
   readonly name: string;
 }
 
+/** A machine that VNFs can run on: hosts/NAME. */
+export interface HostRecord extends ObjectRecord {
+  readonly kind: 'host';
+  readonly name: string;
+}
+
 /** Anything the state store keeps. */
-export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord;
+export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord | HostRecord;
 
 /** Where a record is kept: its path in the tree. */
 export function recordKey(record: StoredRecord): string {
@@ -59,6 +69,8 @@ export function recordKey(record: StoredRecord): string {
       return `nf-types/${record.type}/${record.name}`;
     case 'network':
       return `networks/${record.name}`;
+    case 'host':
+      return `hosts/${record.name}`;
   }
 }
 

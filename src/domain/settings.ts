@@ -1,6 +1,7 @@
 import { NfioError } from '../errors/index.ts';
 import { formatAddress, formatCidr, networkOf, parseAddress, parseCidr } from './ip.ts';
 import { checkName } from './names.ts';
+import { hypervisorNames } from './ports/hypervisor.ts';
 import { parseBytes, parseDuration, parsePercent, parseRate, parseVcpu } from './units.ts';
 
 /** Turns what a user wrote into the value's canonical text. An empty text unsets the value and is never given to it. */
@@ -38,6 +39,13 @@ export const networkSettings: Readonly<Record<string, SettingParser>> = {
   subnet: parseSubnet,
   gateway: (text) => formatAddress(parseAddress(text)),
   uplink: parseInterfaceName,
+};
+
+/** Values of a host. */
+export const hostSettings: Readonly<Record<string, SettingParser>> = {
+  address: singleWord,
+  hypervisor: (text) => oneOf(text, hypervisorNames),
+  certificates: absolutePath,
 };
 
 /** A Linux guest with less does not start. */
@@ -79,6 +87,12 @@ export function parseSetting(table: Readonly<Record<string, SettingParser>>, pat
 
 function singleWord(text: string): string {
   if (/[\s\p{Cc}]/u.test(text)) throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text)} must be one word` });
+  return text;
+}
+
+function absolutePath(text: string): string {
+  if (!text.startsWith('/'))
+    throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text.slice(0, 80))} is not an absolute path` });
   return text;
 }
 

@@ -46,8 +46,9 @@ export class CommandRunner {
   }
 
   async #execute(serial: number, text: string, signal: AbortSignal): Promise<number> {
-    const { driver } = this.#model.parts;
-    const ref = this.#model.ref(this.#model.vnf(serial));
+    const vnf = this.#model.vnf(serial);
+    const driver = this.#model.driverOf(vnf);
+    const ref = this.#model.ref(vnf);
     // Output is put in place when it is whole; of two commands at once the one that ends last is seen.
     this.#count += 1;
     const path = `${outputPath(ref)}.${this.#count}`;

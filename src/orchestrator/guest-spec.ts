@@ -4,6 +4,7 @@ import { planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { idOf, type VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
 import { readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
 
@@ -27,15 +28,18 @@ export function wantedLimits(vnf: VnfRecord): GuestLimits {
 /**
  * Everything a driver needs to make the guest of a VNF.
  *
- * @throws InvalidValueError when boot.conf is not valid, NotPermittedError when it asks for more than its owner may give.
+ * @throws VNFHostNameIsEmptyError when the machine it goes to has no address, InvalidValueError when boot.conf is not valid, NotPermittedError when it asks for more than its owner may give.
  */
 export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec> {
   const middlebox = model.middlebox(vnf.type);
+  if (model.address(vnf) === undefined) {
+    const { host } = model.placement(vnf);
+    throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address: echo ADDRESS > hosts/${host}/address` });
+  }
   const boot = await readBootConf(model, vnf);
-  const profile = model.profile(vnf.type);
+  const profile = model.profile(vnf);
   return {
     ...model.ref(vnf),
-    host: vnf.settings['machine/ip'] ?? '',
     image: vnf.settings['machine/vm.image'] || (profile?.image ?? ''),
     limits: wantedLimits(vnf),
     boot: { ...boot, sysctl: { ...middlebox.sysctl, ...boot.sysctl } },
@@ -49,7 +53,7 @@ export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec
 
 /** What a configuration language may ask of a running VNF. */
 export function guestAccess(model: Model, vnf: VnfRecord, signal: AbortSignal): GuestAccess {
-  const { driver } = model.parts;
+  const driver = model.driverOf(vnf);
   const ref = model.ref(vnf);
   return {
     execute: (command) => driver.executeInGuest(ref, command, { signal }),

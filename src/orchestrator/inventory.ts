@@ -1,10 +1,19 @@
 import type { PlacedPort } from '../domain/addressing.ts';
-import { idOf, type NetworkRecord, type PortRecord, type StoredRecord, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import {
+  type HostRecord,
+  idOf,
+  type NetworkRecord,
+  type PortRecord,
+  type StoredRecord,
+  type TypeRecord,
+  type VnfRecord,
+} from '../domain/records.ts';
 
 /** Every record, by serial and by name. In memory; the state store has the durable ones. */
 export class Inventory {
   readonly #types = new Map<string, TypeRecord>();
   readonly #networks = new Map<string, NetworkRecord>();
+  readonly #hosts = new Map<string, HostRecord>();
   readonly #vnfs = new Map<number, VnfRecord>();
   readonly #vnfSerials = new Map<string, number>();
   readonly #portOwners = new Map<number, number>();
@@ -15,12 +24,14 @@ export class Inventory {
     this.remove(record);
     if (record.kind === 'type') this.#types.set(record.name, record);
     else if (record.kind === 'network') this.#networks.set(record.name, record);
+    else if (record.kind === 'host') this.#hosts.set(record.name, record);
     else this.#putVnf(record);
   }
 
   remove({ kind, serial }: StoredRecord): void {
     if (kind === 'type') removeSerial(this.#types, serial);
     else if (kind === 'network') removeSerial(this.#networks, serial);
+    else if (kind === 'host') removeSerial(this.#hosts, serial);
     else this.#removeVnf(serial);
   }
 
@@ -38,6 +49,19 @@ export class Inventory {
 
   networks(): Iterable<NetworkRecord> {
     return this.#networks.values();
+  }
+
+  host(name: string): HostRecord | undefined {
+    return this.#hosts.get(name);
+  }
+
+  hosts(): Iterable<HostRecord> {
+    return this.#hosts.values();
+  }
+
+  hostBySerial(serial: number): HostRecord | undefined {
+    for (const host of this.#hosts.values()) if (host.serial === serial) return host;
+    return undefined;
   }
 
   networkBySerial(serial: number): NetworkRecord | undefined {

@@ -18,7 +18,8 @@ export class LivePorts {
   async apply(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const state = this.#model.state(vnf);
     if (state !== 'running' && state !== 'paused') return;
-    const { driver, network } = this.#model.parts;
+    const driver = this.#model.driverOf(vnf);
+    const { network } = this.#model.parts;
     const ref = this.#model.ref(vnf);
     const runtime = this.#model.runtime(vnf.serial);
     const wanted = wantedPorts(this.#model, vnf);
@@ -37,7 +38,7 @@ export class LivePorts {
   }
 
   async #takeBack(vnf: VnfRecord, done: readonly { before: unknown; after: unknown }[], reason: unknown): Promise<void> {
-    const { driver } = this.#model.parts;
+    const driver = this.#model.driverOf(vnf);
     const { signal } = new AbortController();
     for (const { before, after } of (done as Parameters<typeof driver.setPort>[1][]).toReversed()) {
       await driver.setPort(this.#model.ref(vnf), { before: after, after: before }, signal).catch((cause: unknown) => {

@@ -2,13 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { HookInstance, Middlebox, RunProfile } from '../domain/middlebox.ts';
-import type { ModelListener, VnfObservation } from '../domain/observation.ts';
-import type { GuestRef, HypervisorDriver } from '../domain/ports/hypervisor.ts';
+import type { HostObservation, ModelListener, VnfObservation } from '../domain/observation.ts';
+import { addressOf, hostAddress, hypervisorOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
+import type { GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import type { NetworkDriver, PortSpec } from '../domain/ports/network.ts';
 import type { StateStore } from '../domain/ports/state.ts';
-import { idOf, type NetworkRecord, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import { type HostRecord, idOf, type NetworkRecord, recordKey, type TypeRecord, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { EventLog } from './event-log.ts';
 import { Inventory } from './inventory.ts';
@@ -17,7 +18,9 @@ import { Lane } from './lane.ts';
 /** What the use cases work with. */
 export interface ModelParts {
   readonly store: StateStore;
-  readonly driver: HypervisorDriver;
+  /** The mount's own hypervisor. */
+  readonly hypervisor: HypervisorName;
+  readonly drivers: Readonly<Partial<Record<HypervisorName, HypervisorDriver>>>;
   readonly network: NetworkDriver;
   readonly middleboxes: MiddleboxSource;
   readonly events: EventLog;
@@ -45,7 +48,8 @@ export class Model {
   readonly parts: ModelParts;
   readonly #runtimes = new Map<number, VnfRuntime>();
   readonly #middleboxes = new Map<string, Middlebox>();
-  readonly #networkErrors = new Map<number, string>();
+  /** The last failed operation on a network or a host, by serial. */
+  readonly #errors = new Map<number, string>();
 
   constructor(parts: ModelParts) {
     this.parts = parts;
@@ -84,9 +88,30 @@ export class Model {
     this.#middleboxes.set(type, await this.parts.middleboxes.load(type));
   }
 
-  /** How a type runs under this mount's hypervisor; undefined: as any guest does. */
-  profile(type: string): RunProfile | undefined {
-    return this.middlebox(type).run?.[this.parts.driver.name as 'netns' | 'docker' | 'libvirt'];
+  /** How a VNF runs under its hypervisor; undefined: as any guest does. */
+  profile(vnf: VnfRecord): RunProfile | undefined {
+    return this.middlebox(vnf.type).run?.[this.placement(vnf).hypervisor];
+  }
+
+  /** Where the guest of a VNF is, or would go now. */
+  placement(vnf: VnfRecord): Placement {
+    return vnf.placement ?? placementFor(vnf.settings['machine/ip'] ?? '', this.#places);
+  }
+
+  /** The driver of a VNF's guest. @throws UnsupportedError (EOPNOTSUPP) for a hypervisor that is not there. */
+  driverOf(vnf: VnfRecord): HypervisorDriver {
+    return this.driver(this.placement(vnf).hypervisor);
+  }
+
+  /** The driver of a hypervisor. @throws UnsupportedError (EOPNOTSUPP) for one that is not there. */
+  driver(name: HypervisorName): HypervisorDriver {
+    const driver = this.parts.drivers[name];
+    if (driver === undefined) throw new NfioError('UnsupportedError', { message: `the ${name} hypervisor is not there yet` });
+    return driver;
+  }
+
+  get #places(): PlacementSurroundings {
+    return { hypervisor: this.parts.hypervisor, host: (name) => this.inventory.host(name) };
   }
 
   /** Names of the actions that a type adds to the verbs. */
@@ -104,14 +129,26 @@ export class Model {
     return this.inventory.portsOn(network).filter(({ vnf }) => vnf.deployed);
   }
 
+  /** What drivers know a VNF's guest by. */
   ref(vnf: VnfRecord): GuestRef {
-    return { id: idOf(vnf.serial), type: vnf.type, name: vnf.name, guestDir: this.parts.store.guestDir(vnf.serial) };
+    return {
+      id: idOf(vnf.serial),
+      type: vnf.type,
+      name: vnf.name,
+      host: this.address(vnf) ?? '',
+      guestDir: this.parts.store.guestDir(vnf.serial),
+    };
+  }
+
+  /** The address of the machine that the guest of a VNF is on, or would go to; undefined when its entry in hosts/ has none. */
+  address(vnf: VnfRecord): string | undefined {
+    return addressOf(this.placement(vnf), this.#places);
   }
 
   state(vnf: VnfRecord): VnfState {
     if (vnf.inconsistent) return 'inconsistent';
     if (!vnf.deployed) return 'undeployed';
-    const { state } = this.parts.driver.guestStatus(this.ref(vnf));
+    const { state } = this.#status(vnf);
     // A guest on record that the hypervisor does not know: someone removed it behind our back, or the machine was restarted.
     return state === 'absent' ? 'exited' : state;
   }
@@ -124,7 +161,7 @@ export class Model {
   /** The directory behind rfs/. */
   rootPath(vnf: VnfRecord): string {
     const ref = this.ref(vnf);
-    return this.parts.driver.rootDir(ref) ?? `${ref.guestDir}/root`;
+    return this.driverOf(vnf).rootDir(ref) ?? `${ref.guestDir}/root`;
   }
 
   /** Makes a record durable, then true here, then visible. */
@@ -140,7 +177,11 @@ export class Model {
   }
 
   publishNetwork(record: NetworkRecord): void {
-    this.parts.listener({ kind: 'network', record, error: this.#networkErrors.get(record.serial) ?? '' });
+    this.parts.listener({ kind: 'network', record, error: this.#errors.get(record.serial) ?? '' });
+  }
+
+  publishHost(record: HostRecord): void {
+    this.parts.listener({ kind: 'host', record, observation: this.#observeHost(record) });
   }
 
   publishType(record: TypeRecord): void {
@@ -150,7 +191,7 @@ export class Model {
   /** The object is gone. */
   withdraw(serial: number): void {
     this.#runtimes.delete(serial);
-    this.#networkErrors.delete(serial);
+    this.#errors.delete(serial);
     this.parts.listener({ kind: 'removed', serial });
   }
 
@@ -174,26 +215,32 @@ export class Model {
     }
   }
 
-  /** The like for a network. */
-  async recordNetwork<T>(record: NetworkRecord, what: string, operation: () => Promise<T>): Promise<T> {
+  /** The like for a network or a host. */
+  async recordObject<T>(record: NetworkRecord | HostRecord, what: string, operation: () => Promise<T>): Promise<T> {
     let sentence = '';
     try {
       return await operation();
     } catch (error) {
       sentence = `${what}: ${oneLine((error as Error).message)}`;
-      this.parts.events.add({ path: `networks/${record.name}`, what: `${what} failed`, why: oneLine((error as Error).message) });
+      this.parts.events.add({ path: recordKey(record), what: `${what} failed`, why: oneLine((error as Error).message) });
       throw error;
     } finally {
-      this.#networkErrors.set(record.serial, sentence);
-      const current = this.inventory.network(record.name);
-      if (current !== undefined) this.publishNetwork(current);
+      this.#errors.set(record.serial, sentence);
+      this.#publishAgain(record);
     }
+  }
+
+  #publishAgain({ kind, name }: NetworkRecord | HostRecord): void {
+    const [network, host] = [this.inventory.network(name), this.inventory.host(name)];
+    if (kind === 'network' && network !== undefined) this.publishNetwork(network);
+    if (kind === 'host' && host !== undefined) this.publishHost(host);
   }
 
   #observe(vnf: VnfRecord): VnfObservation {
     const runtime = this.runtime(vnf.serial);
     const middlebox = this.#middleboxes.get(vnf.type);
     const ref = this.ref(vnf);
+    const driver = this.driverOf(vnf);
     const state = this.state(vnf);
     return {
       state,
@@ -201,17 +248,26 @@ export class Model {
       error: runtime.error,
       ip: runtime.ip,
       id: runtime.id,
-      counters: state === 'running' || state === 'paused' ? this.parts.driver.counterSource(ref) : undefined,
+      counters: state === 'running' || state === 'paused' ? driver.counterSource(ref) : undefined,
       countsDrops: middlebox?.configuration?.language.drops !== undefined,
       paths: {
         config: this.parts.store.configDir(vnf),
         root: this.rootPath(vnf),
-        log: this.parts.driver.logPath(ref),
+        log: driver.logPath(ref),
         output: outputPath(ref),
       },
       moduleFiles: middlebox === undefined ? [] : this.#moduleFiles(vnf, middlebox),
       hidden: [...runtime.hidden],
     };
+  }
+
+  #observeHost(record: HostRecord): HostObservation {
+    const hypervisor = hypervisorOf(record, this.parts.hypervisor);
+    const address = hostAddress(record);
+    const error = this.#errors.get(record.serial) ?? '';
+    if (address === undefined) return { hypervisor, status: 'unknown', error };
+    const { state, why } = this.driver(hypervisor).hostStatus(address);
+    return { hypervisor, status: state, error: error || why };
   }
 
   /** The files a module adds, with what its getattr hook says of them. */
@@ -233,13 +289,19 @@ export class Model {
       type: vnf.type,
       name: vnf.name,
       value: (path) => this.vnf(vnf.serial).settings[path] ?? '',
-      execute: (command) => this.parts.driver.executeInGuest(this.ref(vnf), command, { signal }),
+      execute: (command) => this.driverOf(vnf).executeInGuest(this.ref(vnf), command, { signal }),
     };
+  }
+
+  /** What the driver knows of a deployed VNF's guest; of one on a machine without an address nobody knows. */
+  #status(vnf: VnfRecord): GuestStatus {
+    if (this.address(vnf) === undefined) return { state: 'unknown', word: 'unknown' };
+    return this.driverOf(vnf).guestStatus(this.ref(vnf));
   }
 
   #word(vnf: VnfRecord, state: VnfState): string {
     if (state === 'undeployed' || state === 'inconsistent') return state;
-    const status = this.parts.driver.guestStatus(this.ref(vnf));
+    const status = this.#status(vnf);
     // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
     if (status.state === 'absent') return this.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
     return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;

@@ -41,7 +41,7 @@ export class NetworkService {
   remove(name: string): Promise<void> {
     return this.#lane.run(async () => {
       const record = this.#named(name);
-      await this.#model.recordNetwork(record, 'rmdir', async () => {
+      await this.#model.recordObject(record, 'rmdir', async () => {
         const [user] = this.#model.inventory.portsOn(name);
         if (user !== undefined) {
           throw new NfioError('BusyError', {
@@ -60,7 +60,7 @@ export class NetworkService {
   set(name: string, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
     return this.#lane.run(async () => {
       const before = this.#named(name);
-      await this.#model.recordNetwork(before, path, async () => {
+      await this.#model.recordObject(before, path, async () => {
         const value = parseSetting(networkSettings, path, options.text);
         const after = { ...before, settings: { ...before.settings, [path]: value } };
         this.#check(after);
@@ -78,7 +78,7 @@ export class NetworkService {
     for (const network of this.#model.inventory.networks()) {
       if ((network.settings['uplink'] ?? '') === '') continue;
       await this.#model
-        .recordNetwork(network, 'uplink', () => this.#connect(network, signal))
+        .recordObject(network, 'uplink', () => this.#connect(network, signal))
         .catch((error: Error) => {
           this.#model.parts.logger.error(`networks/${network.name}/uplink: ${error.message}`);
         });

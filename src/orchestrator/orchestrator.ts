@@ -1,8 +1,11 @@
-import type { GuestRef, GuestStatus } from '../domain/ports/hypervisor.ts';
+import { localHost } from '../domain/placement.ts';
+import type { GuestRef, GuestStatus, HypervisorDriver } from '../domain/ports/hypervisor.ts';
+import type { VnfRecord } from '../domain/records.ts';
 import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
+import { HostService } from './host-service.ts';
 import { LivePorts } from './live-ports.ts';
 import { Model, type ModelParts, pathOf } from './model.ts';
 import { NetworkService } from './network-service.ts';
@@ -23,6 +26,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly actions: VnfActions;
   readonly ports: PortService;
   readonly networks: NetworkService;
+  readonly hosts: HostService;
   readonly commands: CommandRunner;
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
@@ -37,6 +41,7 @@ export class Orchestrator implements AsyncDisposable {
     this.actions = new VnfActions(this.model);
     this.ports = new PortService(this.model, live, this.actions);
     this.networks = new NetworkService(this.model, live);
+    this.hosts = new HostService(this.model);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);
     this.ownership = new OwnershipService(this.model);
@@ -45,19 +50,18 @@ export class Orchestrator implements AsyncDisposable {
 
   /** Loads the records, finds the guests that are there, and shows everything. */
   async start(): Promise<void> {
-    const { store, driver } = this.model.parts;
+    const { store } = this.model.parts;
     const records = await store.load();
+    this.model.inventory.put(localHost(this.model.parts.hypervisor, Date.now()));
     for (const record of records) this.model.inventory.put(record);
     for (const type of this.model.inventory.types()) await this.#loadType(type.name);
     const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);
-    driver.onChange((ref, status) => void this.#guestChanged(ref, status));
-    await driver.recover(
-      deployed.map((vnf) => this.model.ref(vnf)),
-      this.#closing.signal,
-    );
+    this.hosts.start();
+    await Promise.all(this.#drivers().map((driver) => this.#recover(driver, deployed)));
     await this.networks.connectUplinks(this.#closing.signal);
     for (const type of this.model.inventory.types()) this.model.publishType(type);
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
+    for (const host of this.model.inventory.hosts()) this.model.publishHost(host);
     for (const vnf of this.model.inventory.vnfs()) {
       await this.model.makeRoot(vnf);
       this.model.publishVnf(vnf.serial);
@@ -67,6 +71,19 @@ export class Orchestrator implements AsyncDisposable {
       this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
       await this.actions.refresh(vnf.serial, this.#closing.signal);
     }
+  }
+
+  async #recover(driver: HypervisorDriver, deployed: readonly VnfRecord[]): Promise<void> {
+    driver.onChange((ref, status) => void this.#guestChanged(ref, status));
+    const own = deployed.filter((vnf) => this.model.driverOf(vnf) === driver && this.model.address(vnf) !== undefined);
+    await driver.recover(
+      own.map((vnf) => this.model.ref(vnf)),
+      this.#closing.signal,
+    );
+  }
+
+  #drivers(): HypervisorDriver[] {
+    return Object.values(this.model.parts.drivers);
   }
 
   async #loadType(name: string): Promise<void> {
@@ -95,7 +112,7 @@ export class Orchestrator implements AsyncDisposable {
       this.model.parts.logger.error(`networks could not be removed: ${error.message}`);
     });
     await this.model.parts.events.flush();
-    await this.model.parts.driver[Symbol.asyncDispose]();
+    await Promise.all(this.#drivers().map((driver) => driver[Symbol.asyncDispose]()));
     await this.model.parts.network[Symbol.asyncDispose]();
     await this.model.parts.store[Symbol.asyncDispose]();
   }

@@ -1,4 +1,5 @@
-import type { NetworkRecord, ObjectRecord, Ownership, PortRecord, TypeRecord, VnfRecord } from '../domain/records.ts';
+import { isLocalHost } from '../domain/placement.ts';
+import type { HostRecord, NetworkRecord, ObjectRecord, Ownership, PortRecord, TypeRecord, VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
@@ -11,7 +12,7 @@ export interface OwnershipChange {
 
 /** Names a special file: an object and a path below it (empty: its directory), and what it has while nobody changed it. */
 export interface OwnedFile {
-  readonly kind: 'type' | 'vnf' | 'port' | 'network';
+  readonly kind: 'type' | 'vnf' | 'port' | 'network' | 'host';
   readonly serial: number;
   readonly path: string;
   readonly current: Ownership;
@@ -33,6 +34,8 @@ export class OwnershipService {
         return await this.#changeType(file, next);
       case 'network':
         return await this.#changeNetwork(file, next);
+      case 'host':
+        return await this.#changeHost(file, next);
       case 'vnf':
         return await this.#changeVnf(file.serial, (vnf) => withOwnership(vnf, file.path, next));
       case 'port':
@@ -50,8 +53,14 @@ export class OwnershipService {
     this.#model.publishNetwork(await this.#commit(before, withOwnership(before, file.path, next)));
   }
 
+  async #changeHost(file: OwnedFile, next: Ownership): Promise<void> {
+    const before: HostRecord = found(this.#model.inventory.hostBySerial(file.serial));
+    if (isLocalHost(before)) throw new NfioError('NotPermittedError', { message: `hosts/${before.name} is this machine, and root’s` });
+    this.#model.publishHost(await this.#commit(before, withOwnership(before, file.path, next)));
+  }
+
   /** True here at once, so that the next change builds on it, and taken back if it cannot be made durable. */
-  async #commit<T extends TypeRecord | NetworkRecord>(before: T, after: T): Promise<T> {
+  async #commit<T extends TypeRecord | NetworkRecord | HostRecord>(before: T, after: T): Promise<T> {
     this.#model.inventory.put(after);
     try {
       await this.#model.parts.store.update(after);

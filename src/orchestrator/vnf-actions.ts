@@ -99,7 +99,7 @@ export class VnfActions {
   }
 
   async #take(step: Step, vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    const { driver } = this.#model.parts;
+    const driver = this.#model.driverOf(vnf);
     const ref = this.#model.ref(vnf);
     switch (step) {
       case 'check':
@@ -142,10 +142,11 @@ export class VnfActions {
 
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const spec = await guestSpec(this.#model, vnf);
+    const placement = this.#model.placement(vnf);
     // On record before it is there, so that a crash in between leaves something that is found again.
-    await this.#model.commitVnf({ ...vnf, deployed: true });
+    await this.#model.commitVnf({ ...vnf, deployed: true, placement });
     try {
-      await this.#model.parts.driver.deploy(spec, signal);
+      await this.#model.driver(placement.hypervisor).deploy(spec, signal);
     } catch (error) {
       await this.#undoDeploy(vnf, error);
       throw error;
@@ -156,7 +157,7 @@ export class VnfActions {
     const spec = await guestSpec(this.#model, vnf);
     await this.#ensureSegments(spec.ports, signal);
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
-    const { driver } = this.#model.parts;
+    const driver = this.#model.driverOf(vnf);
     if (driver.guestStatus(this.#model.ref(vnf)).state === 'absent') await driver.deploy(spec, signal);
     await start(spec);
     this.#model.runtime(vnf.serial).applied = spec.ports;
@@ -170,10 +171,18 @@ export class VnfActions {
 
   async #destroy(vnf: VnfRecord): Promise<void> {
     // Not interruptible: half a removal helps nobody.
-    await this.#model.parts.driver.destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
+    if (this.#model.address(vnf) === undefined) this.#forget(vnf);
+    else await this.#model.driverOf(vnf).destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
     this.#model.runtime(vnf.serial).applied = [];
-    await this.#model.makeRoot(vnf);
-    await this.#model.commitVnf({ ...vnf, deployed: false, inconsistent: false });
+    const destroyed = { ...vnf, deployed: false, placement: undefined, inconsistent: false };
+    await this.#model.makeRoot(destroyed);
+    await this.#model.commitVnf(destroyed);
+  }
+
+  /** The user took the address of the machine away: it will not come back, and with it went the guest. */
+  #forget(vnf: VnfRecord): void {
+    const why = `hosts/${vnf.placement?.host} has no address: a guest that is still there is removed when that machine is back`;
+    this.#model.parts.events.add({ path: pathOf(vnf), what: 'forgotten', why });
   }
 
   /** Brings the addresses and identifiers that the tree shows up to date. */
@@ -183,8 +192,9 @@ export class VnfActions {
     const runtime = this.#model.runtime(serial);
     const ref = this.#model.ref(vnf);
     const running = ['running', 'paused'].includes(this.#model.state(vnf));
-    runtime.ip = running ? await this.#model.parts.driver.getIp(ref, signal).catch(() => '') : '';
-    runtime.id = vnf.deployed ? await this.#model.parts.driver.getId(ref, signal).catch(() => '') : '';
+    const driver = this.#model.driverOf(vnf);
+    runtime.ip = running ? await driver.getIp(ref, signal).catch(() => '') : '';
+    runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => '') : '';
     this.#model.publishVnf(serial);
   }
 }

@@ -43,6 +43,7 @@ export class VnfService {
         settings: {},
         ports: [],
         deployed: false,
+        placement: undefined,
         inconsistent: false,
       };
       const { configuration } = middlebox;
@@ -133,8 +134,8 @@ export class VnfService {
     const after = { ...before, settings: { ...before.settings, [path]: value } };
     const live = path === 'machine/vm.vcpu' || path === 'machine/vm.memory';
     const state = this.#model.state(before);
-    const { driver } = this.#model.parts;
-    if (live && (state === 'running' || state === 'paused')) await driver.setLimits(this.#model.ref(before), wantedLimits(after), signal);
+    if (live && (state === 'running' || state === 'paused'))
+      await this.#model.driverOf(before).setLimits(this.#model.ref(before), wantedLimits(after), signal);
     await this.#model.commitVnf(after);
   }
 }

@@ -65,7 +65,9 @@ export class FileStore implements StateStore {
       const vnfs = children.filter((child) => child.isDirectory() && !child.name.startsWith('.'));
       await Promise.all(vnfs.map((vnf) => this.#loadInto(records, `nf-types/${type}/${vnf.name}`)));
     }
-    for (const network of await readdir(join(this.#root, 'networks'))) await this.#loadInto(records, `networks/${network}`);
+    for (const kind of ['networks', 'hosts']) {
+      for (const name of await readdir(join(this.#root, kind))) await this.#loadInto(records, `${kind}/${name}`);
+    }
     return records;
   }
 

@@ -1,4 +1,5 @@
-import type { ObjectRecord, Ownership, PortRecord, StoredRecord } from '../domain/records.ts';
+import { hypervisorNames, type Placement } from '../domain/ports/hypervisor.ts';
+import type { ObjectRecord, Ownership, PortRecord, StoredRecord, VnfRecord } from '../domain/records.ts';
 
 /** The text of a record on disk: JSON that a person can read and git can compare. */
 export function encodeRecord(record: StoredRecord): string {
@@ -16,10 +17,23 @@ export function decodeRecord(text: string): StoredRecord {
   if (record.kind === 'vnf') {
     if (typeof record.type !== 'string' || !Array.isArray(record.ports)) throw new TypeError('not a VNF record');
     const ports = record.ports.map((port) => checkObject(port) as PortRecord);
-    return { ...record, ports, deployed: record.deployed === true, inconsistent: record.inconsistent === true };
+    const deployed = record.deployed === true;
+    return {
+      ...record,
+      ports,
+      deployed,
+      placement: deployed ? placementOf(record) : undefined,
+      inconsistent: record.inconsistent === true,
+    };
   }
-  if (record.kind === 'type' || record.kind === 'network') return record;
+  if (record.kind === 'type' || record.kind === 'network' || record.kind === 'host') return record;
   throw new TypeError('unknown kind of record');
+}
+
+/** Before format 3 guests were all on this machine, and records did not say so. */
+function placementOf({ placement = { hypervisor: 'netns', host: '' } }: VnfRecord): Placement {
+  if (!hypervisorNames.includes(placement.hypervisor) || typeof placement.host !== 'string') throw new TypeError('not a placement');
+  return placement;
 }
 
 function checkObject(value: unknown): ObjectRecord & { readonly name: string } {

@@ -16,7 +16,7 @@ export interface RootHeader {
 }
 
 /** The layout this version writes. */
-export const currentFormat = 2;
+export const currentFormat = 3;
 
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
 const firstSerial = 16;
@@ -27,6 +27,8 @@ const migrations: Readonly<Record<number, (root: string, header: RootHeader) => 
   1: async (root) => {
     mkdirSync(join(root, 'guests'), { recursive: true, mode: 0o700 });
   },
+  // Format 2 had no hosts; its records are read as they are.
+  2: async () => undefined,
 };
 
 /**
@@ -70,7 +72,7 @@ export async function openRoot(root: string): Promise<RootHeader> {
   for (let format = header.format; format < currentFormat; format += 1) {
     await migrations[format]?.(root, header);
   }
-  for (const directory of ['nf-types', 'networks', 'guests', 'trash']) {
+  for (const directory of ['nf-types', 'networks', 'hosts', 'guests', 'trash']) {
     mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
   }
   return { ...header, format: currentFormat };

@@ -1,9 +1,10 @@
 import { guestInterfaceName } from '../domain/interface-name.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
-import type { ModelChange, VnfObservation } from '../domain/observation.ts';
+import type { HostObservation, ModelChange, VnfObservation } from '../domain/observation.ts';
+import { isLocalHost } from '../domain/placement.ts';
 import { derivedMac } from '../domain/port-plan.ts';
-import { idOf, type NetworkRecord, type ObjectRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
-import type { NetworkView, ObjectView, PortView, VnfView } from './views.ts';
+import { type HostRecord, idOf, type NetworkRecord, type ObjectRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
+import type { HostView, NetworkView, ObjectView, PortView, VnfView } from './views.ts';
 
 /** What building views needs to know of other objects. */
 export interface ViewSurroundings {
@@ -25,6 +26,8 @@ export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surro
       return [{ ...base(change.record, changedMs), kind: 'type', parent: rootSerial, name: change.record.name, texts: {} }];
     case 'network':
       return [networkView(change.record, { error: change.error, changedMs })];
+    case 'host':
+      return [hostView(change.record, change.observation, changedMs)];
     case 'vnf': {
       const vnf = vnfView(change.record, change.observation, { surroundings, changedMs });
       const ports = change.record.ports.map((port) =>
@@ -47,6 +50,18 @@ function networkView(record: NetworkRecord, options: { readonly error: string; r
     parent: rootSerial,
     name: record.name,
     texts: { ...record.settings, error: options.error },
+  };
+}
+
+function hostView(record: HostRecord, observation: HostObservation, changedMs: number): HostView {
+  const { hypervisor, status, error } = observation;
+  return {
+    ...base(record, changedMs),
+    kind: 'host',
+    parent: rootSerial,
+    name: record.name,
+    fixed: isLocalHost(record),
+    texts: { ...record.settings, hypervisor, status, error },
   };
 }
 

@@ -9,7 +9,9 @@ export type Content =
   /** A file on this machine that grows: log, events, output of a command. */
   | 'stream'
   /** Asked of the middlebox module at each read. */
-  | 'module';
+  | 'module'
+  /** What a machine has, asked of its hypervisor at each read. */
+  | 'report';
 
 /** What writing to a file does. */
 export type WriteMeaning = 'setting' | 'action' | 'command' | 'module';

@@ -31,8 +31,26 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .value(5, 'error')
     .directory(6, 'ports', 'link')
     .build(),
-  host: new SpecBuilder().value(2, 'address').value(3, 'hypervisor').value(4, 'status').value(5, 'capacity').value(6, 'load').build(),
+  host: new SpecBuilder()
+    .setting(2, 'address')
+    .setting(3, 'hypervisor')
+    .value(4, 'status')
+    .file(5, 'capacity', { mode: 0o444, content: 'report' })
+    .file(6, 'load', { mode: 0o444, content: 'report' })
+    .setting(7, 'certificates')
+    .value(8, 'error')
+    .build(),
 };
+
+/** This machine among the hosts: nobody changes it. */
+const fixedHost = new SpecBuilder()
+  .value(2, 'address')
+  .value(3, 'hypervisor')
+  .value(4, 'status')
+  .file(5, 'capacity', { mode: 0o444, content: 'report' })
+  .file(6, 'load', { mode: 0o444, content: 'report' })
+  .value(8, 'error')
+  .build();
 
 function vnfSpec(): SpecBuilder {
   return new SpecBuilder()
@@ -63,7 +81,8 @@ const extended = new WeakMap<readonly ModuleFileView[], ObjectSpec>();
 
 /** The files of an object. */
 export function specOf(view: ObjectView): ObjectSpec {
-  return view.kind === 'vnf' && view.moduleFiles.length > 0 ? extendedSpec(view.moduleFiles) : specs[view.kind];
+  if (view.kind === 'vnf' && view.moduleFiles.length > 0) return extendedSpec(view.moduleFiles);
+  return view.kind === 'host' && view.fixed ? fixedHost : specs[view.kind];
 }
 
 /** One file of an object, undefined when it has none of that index. */

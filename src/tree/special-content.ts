@@ -1,14 +1,13 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { readCounter } from './counters.ts';
 import type { FileSpec, RegularSpec } from './file-spec.ts';
-import { liveText } from './live-text.ts';
 import type { ObjectView } from './views.ts';
 
 const safely = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** True for what only the main thread can tell. */
 export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
-  if (spec.content === 'module') return true;
+  if (spec.content === 'module' || spec.content === 'report') return true;
   if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
   if (view.counters.kind === 'remote') return true;
   return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
@@ -21,7 +20,7 @@ export function isStream(spec: FileSpec): boolean {
 
 /** The text of a file whose text the view, or the kernel, has. An empty value has no bytes at all. */
 export function textOf(view: ObjectView, spec: RegularSpec): string {
-  const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? liveText(view, spec));
+  const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? '');
   return text === '' ? '' : `${text}\n`;
 }
 

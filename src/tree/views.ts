@@ -72,6 +72,8 @@ export interface NetworkView extends BaseView {
 /** hosts/HOST */
 export interface HostView extends BaseView {
   readonly kind: 'host';
+  /** True for this machine, whose entry nobody changes. */
+  readonly fixed: boolean;
 }
 
 /** An object as the tree shows it. */

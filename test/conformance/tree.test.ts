@@ -131,7 +131,7 @@ describe('names and places', () => {
   });
 
   test('names that are not are EINVAL, over 255 bytes ENAMETOOLONG', async () => {
-    for (const parent of ['nf-types', 'nf-types/firewall', `${asleep}/ports`, 'networks']) {
+    for (const parent of ['nf-types', 'nf-types/firewall', `${asleep}/ports`, 'networks', 'hosts']) {
       for (const name of ['Upper', '_a', '-a', 'a b', 'ä', 'a:b', `${limit}a`, '.a'])
         await refused(`mkdir -- '${parent}/${name}'`, 'Invalid argument');
       await refused(`mkdir ${parent}/$(printf 'a%.0s' {1..300})`, 'File name too long');
@@ -142,7 +142,7 @@ describe('names and places', () => {
   test('a directory that means nothing is EPERM, a type without a module ENOSYS', async () => {
     for (const place of [
       'x',
-      'hosts/x',
+      'hosts/local/x',
       `${asleep}/x`,
       `${asleep}/machine/x`,
       `${asleep}/stats/x`,

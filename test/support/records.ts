@@ -11,7 +11,18 @@ export function network(name: string, settings: Readonly<Record<string, string>>
 /** A VNF on record. */
 export function vnf(serial: number, options: { readonly type?: string; readonly ports?: readonly PortRecord[] } = {}): VnfRecord {
   const { type = 'host', ports = [] } = options;
-  return { ...owner, kind: 'vnf', serial, type, name: `${type}${serial}`, settings: {}, ports, deployed: false, inconsistent: false };
+  return {
+    ...owner,
+    kind: 'vnf',
+    serial,
+    type,
+    name: `${type}${serial}`,
+    settings: {},
+    ports,
+    deployed: false,
+    placement: undefined,
+    inconsistent: false,
+  };
 }
 
 /** A port called `pSERIAL`, of a VNF of its own. */

@@ -76,11 +76,13 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
   },
   host: {
     1: ' 755',
-    2: 'address 444',
-    3: 'hypervisor 444',
+    2: 'address 644',
+    3: 'hypervisor 644',
     4: 'status 444',
     5: 'capacity 444',
     6: 'load 444',
+    7: 'certificates 644',
+    8: 'error 444',
   },
 };
 
@@ -107,6 +109,15 @@ describe('the numbers of files', () => {
       for (const spec of specs) if (spec !== undefined) assert.equal(specs[spec.index], spec);
     });
   }
+
+  test('nobody changes this machine', () => {
+    const fixed = specOf(view('host', { fixed: true })).byIndex.flatMap((spec) => spec ?? []);
+    assert.deepEqual(
+      fixed.filter(({ type, mode }) => type === 'file' && mode !== 0o444),
+      [],
+    );
+    for (const spec of fixed) assert.equal(golden['host']?.[spec.index]?.split(' ')[0], spec.path);
+  });
 
   test('a module’s files follow, and bring their directories', () => {
     const moduleFiles: ModuleFileView[] = [

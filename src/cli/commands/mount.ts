@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
+import { hypervisorNames } from '../../domain/ports/hypervisor.ts';
 import { defineCommand } from '../command.ts';
 import { checkFuseDevice, checkModules, checkMountpoint, checkPrivilege, checkRoot } from '../preflight.ts';
 import { UsageError } from '../usage-error.ts';
 
-const hypervisors = ['netns', 'docker', 'libvirt'] as const;
 const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 
 /** `nfio mount`. */
@@ -13,7 +13,7 @@ export const mountCommand = defineCommand({
   operands: ['MOUNTPOINT'],
   options: {
     root: { type: 'string', value: 'DIR', aliases: ['nfio_root'], summary: 'Directory of all persistent state (default /var/lib/nfio)' },
-    hypervisor: { type: 'string', choices: hypervisors, summary: 'Where VNFs run (default netns, the only one in this version)' },
+    hypervisor: { type: 'string', choices: hypervisorNames, summary: 'Where VNFs run (default netns, the only one in this version)' },
     modules: { type: 'string', value: 'DIR', aliases: ['middlebox_module_root'], summary: 'Directory of your own middlebox modules' },
     foreground: { type: 'boolean', summary: 'Stay in the foreground, log to standard error, unmount on Ctrl-C' },
     'log-level': {
@@ -45,7 +45,7 @@ are found again. Only one mount can use a root at a time.`,
     const options = {
       mountpoint,
       root,
-      hypervisor: hypervisors.find((name) => name === values.hypervisor) ?? 'netns',
+      hypervisor: hypervisorNames.find((name) => name === values.hypervisor) ?? 'netns',
       ...(modules === undefined ? {} : { modules }),
       ...attrTimeout(values['attr-timeout']),
       logLevel: logLevels.find((level) => level === values['log-level']) ?? 'info',

@@ -1,15 +1,34 @@
 import type { Logger } from './logger.ts';
 import type { PortSpec } from './network.ts';
 
-/** Everything a driver needs to make one guest. Plain data; what is wanted, never what is. */
-export interface GuestSpec {
+/** The hypervisors there are drivers for. */
+export const hypervisorNames = ['netns', 'docker', 'libvirt'] as const;
+
+/** One of them. */
+export type HypervisorName = (typeof hypervisorNames)[number];
+
+/** Where a guest is, or is to be. */
+export interface Placement {
+  readonly hypervisor: HypervisorName;
+  /** An entry of hosts/, or an address as the driver takes it; empty: this machine. */
+  readonly host: string;
+}
+
+/** Names a guest, and where it is. */
+export interface GuestRef {
   /** Stable, unique in a mount, `[a-z0-9]{6,12}`; names of namespaces, interfaces and cgroups derive from it. */
   readonly id: string;
   /** Middlebox type and instance name, for labels and for people. */
   readonly type: string;
   readonly name: string;
-  /** The machine to run on: empty means this one. */
+  /** Address of the machine it is on; empty: this one. */
   readonly host: string;
+  /** Absolute path of a directory of the driver's own that persists with the instance (root file system, log, records). */
+  readonly guestDir: string;
+}
+
+/** Everything a driver needs to make one guest. Plain data; what is wanted, never what is. */
+export interface GuestSpec extends GuestRef {
   /** Image to run; empty where the driver needs none. */
   readonly image: string;
   readonly limits: GuestLimits;
@@ -21,8 +40,6 @@ export interface GuestSpec {
   readonly requires: readonly RequiredProgram[];
   /** Absolute path of the instance's config directory on this machine; the guest sees it read-only at `/etc/nfio`. */
   readonly configDir: string;
-  /** Absolute path of a directory of the driver's own that persists with the instance (root file system, log, records). */
-  readonly guestDir: string;
   /** Lines of the guest's /etc/hosts besides localhost and its own name. */
   readonly hosts: readonly string[];
 }
@@ -51,14 +68,6 @@ export interface BootOptions {
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
   readonly privileged: boolean;
   readonly dns: readonly string[];
-}
-
-/** Names a guest that a driver made. */
-export interface GuestRef {
-  readonly id: string;
-  readonly type: string;
-  readonly name: string;
-  readonly guestDir: string;
 }
 
 /** The state of a guest. `state` is common to all drivers; `word` is the hypervisor's own, which users see. */
@@ -113,12 +122,36 @@ export interface ExecuteResult {
 /** What a live guest tells when it changes by itself or from outside. */
 export type GuestListener = (ref: GuestRef, status: GuestStatus) => void;
 
+/** A machine, besides this one, that guests can run on. */
+export interface HostSpec {
+  /** As the driver takes it. */
+  readonly address: string;
+  /** Directory on this machine with what proves who we are (ca.pem, cert.pem, key.pem); empty: the driver's default. */
+  readonly certificates: string;
+}
+
+/** Whether a machine can be reached. */
+export interface HostStatus {
+  readonly state: 'up' | 'unreachable' | 'unknown';
+  /** Why not, in a sentence; empty when it can. */
+  readonly why: string;
+}
+
+/** What a machine has, and how much of that is in use: flat-keyed values, by key. */
+export interface HostReport {
+  readonly capacity: Readonly<Record<string, number>>;
+  readonly load: Readonly<Record<string, number>>;
+}
+
+/** Told when a machine can be reached, or not any more. */
+export type HostListener = (address: string, status: HostStatus) => void;
+
 /**
  * A hypervisor driver. Every method that waits takes an AbortSignal and rejects with a NfioError; an operation that
  * fails leaves what was there before. Methods on different guests run concurrently; the caller never runs two verbs on one guest at once.
  */
 export interface HypervisorDriver extends AsyncDisposable {
-  readonly name: string;
+  readonly name: HypervisorName;
   /** Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it. */
   recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void>;
   /** The hypervisor's own identifier of the guest (netns: pid of its init; docker: container id). VNFNotFoundError when there is none. */
@@ -159,6 +192,13 @@ export interface HypervisorDriver extends AsyncDisposable {
   rootDir(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */
   onChange(listener: GuestListener): void;
+  /** Says which machines of this hypervisor are in hosts/: they are watched from now on, others no more than their guests need. */
+  setHosts(hosts: readonly HostSpec[]): void;
+  /** Synchronous knowledge of a machine, kept right by watching. */
+  hostStatus(address: string): HostStatus;
+  /** @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached. */
+  hostReport(address: string, signal: AbortSignal): Promise<HostReport>;
+  onHostChange(listener: HostListener): void;
 }
 
 /** What every driver is built from. */

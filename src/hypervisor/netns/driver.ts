@@ -14,6 +14,10 @@ import type {
   GuestRef,
   GuestSpec,
   GuestStatus,
+  HostListener,
+  HostReport,
+  HostSpec,
+  HostStatus,
 } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import {
@@ -34,6 +38,7 @@ import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory, readExitCode, writeRecord } from './guest-files.ts';
 import { launch, letGo } from './launch.ts';
 import { Launcher } from './launcher.ts';
+import { machineReport } from './machine-report.ts';
 import { recoverGuests } from './recover.ts';
 import { checkInstalled, checkPrograms } from './required-programs.ts';
 import { Watcher } from './watcher.ts';
@@ -83,6 +88,7 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {
+    if (spec.host !== '') throw notThisMachine(spec.host);
     await this.#prepare();
     checkInstalled(spec.requires);
     makeGuestDirectory(spec);
@@ -200,6 +206,23 @@ export class NetnsDriver extends HypervisorBase {
     this.#watcher.onChange(listener);
   }
 
+  setHosts(_hosts: readonly HostSpec[]): void {
+    // There is none but this machine.
+  }
+
+  hostStatus(address: string): HostStatus {
+    return address === '' ? { state: 'up', why: '' } : { state: 'unreachable', why: notThisMachine(address).message };
+  }
+
+  async hostReport(address: string, _signal: AbortSignal): Promise<HostReport> {
+    if (address !== '') throw notThisMachine(address);
+    return machineReport();
+  }
+
+  onHostChange(_listener: HostListener): void {
+    // This machine is up as long as this process runs.
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
     await this.#launcher[Symbol.asyncDispose]();
@@ -289,6 +312,12 @@ export class NetnsDriver extends HypervisorBase {
     if (guest.paused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
     return guest;
   }
+}
+
+function notThisMachine(address: string): NfioError {
+  return new NfioError('HypervisorConnectionError', {
+    message: `the netns hypervisor has guests on this machine only, not on ${address}: empty machine/ip, or name a host with another hypervisor`,
+  });
 }
 
 /** Gives a failed system call its place in the table of errors, with the errno that says why. */

@@ -16,7 +16,8 @@ export class Guest {
   #exitCode: number | undefined;
 
   constructor(ref: GuestRef, record: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] }) {
-    this.ref = { id: ref.id, type: ref.type, name: ref.name, guestDir: ref.guestDir };
+    const { id, type, name, host, guestDir } = ref;
+    this.ref = { id, type, name, host, guestDir };
     this.#record = record;
   }
 

@@ -1,0 +1,135 @@
+import { checkName } from '../domain/names.ts';
+import { hostAddress, hypervisorOf, isLocalHost } from '../domain/placement.ts';
+import { type HostReport, type HostSpec, type HypervisorName, hypervisorNames } from '../domain/ports/hypervisor.ts';
+import { noContents } from '../domain/ports/state.ts';
+import type { HostRecord, Ownership, VnfRecord } from '../domain/records.ts';
+import { hostSettings, parseSetting } from '../domain/settings.ts';
+import { NfioError } from '../errors/index.ts';
+import { Lane } from './lane.ts';
+import { type Model, pathOf } from './model.ts';
+
+/** Makes, changes and removes entries of hosts/, and tells the drivers of them. */
+export class HostService {
+  readonly #model: Model;
+  /** Drivers are told of all machines at once, so entries change one at a time. */
+  readonly #lane = new Lane();
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** Tells the drivers which machines there are, and shows what they find out. */
+  start(): void {
+    for (const driver of Object.values(this.#model.parts.drivers)) {
+      driver.onHostChange((address, { state, why }) => this.#changed(driver.name, { address, what: state, why }));
+    }
+    this.#tellDrivers();
+  }
+
+  /** mkdir hosts/NAME */
+  create(name: string, owner: Ownership): Promise<HostRecord> {
+    checkName('host', name);
+    return this.#lane.run(async () => {
+      if (this.#model.inventory.host(name) !== undefined) {
+        throw new NfioError('BusyError', { message: `host ${name} exists already`, errno: 'EEXIST' });
+      }
+      const serial = this.#model.parts.store.nextSerial();
+      const record: HostRecord = { kind: 'host', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
+      await this.#model.parts.store.create(record, noContents);
+      this.#model.inventory.put(record);
+      this.#model.publishHost(record);
+      return record;
+    });
+  }
+
+  /** rmdir hosts/NAME. @throws BusyError while a VNF is deployed there, NotPermittedError for this machine. */
+  remove(name: string): Promise<void> {
+    return this.#lane.run(async () => {
+      const record = this.#named(name);
+      checkChangeable(record);
+      await this.#model.recordObject(record, 'rmdir', async () => {
+        this.#checkFree(record, 'removed');
+        await this.#model.parts.store.remove(record);
+        this.#model.inventory.remove(record);
+      });
+      this.#model.withdraw(record.serial);
+      this.#tellDrivers();
+    });
+  }
+
+  /** Sets a value of a host. @throws BusyError for another hypervisor while a VNF is deployed there. */
+  set(name: string, path: string, text: string): Promise<void> {
+    return this.#lane.run(async () => {
+      const before = this.#named(name);
+      checkChangeable(before);
+      await this.#model.recordObject(before, path, async () => {
+        const value = parseSetting(hostSettings, path, text);
+        const after = { ...before, settings: { ...before.settings, [path]: value } };
+        const hypervisor = this.#hypervisorOf(after);
+        this.#model.driver(hypervisor);
+        if (hypervisor !== this.#hypervisorOf(before)) this.#checkFree(before, 'given another hypervisor');
+        await this.#model.parts.store.update(after);
+        this.#model.inventory.put(after);
+      });
+      this.#tellDrivers();
+      for (const vnf of this.#vnfsOn(before)) this.#model.publishVnf(vnf.serial);
+      this.#model.publishHost(this.#named(name));
+    });
+  }
+
+  /**
+   * What a machine has, and how much of that is in use; undefined for one without an address.
+   *
+   * @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached.
+   */
+  async report(name: string, signal: AbortSignal): Promise<HostReport | undefined> {
+    const host = this.#named(name);
+    const address = hostAddress(host);
+    return address === undefined ? undefined : await this.#model.driver(this.#hypervisorOf(host)).hostReport(address, signal);
+  }
+
+  #tellDrivers(): void {
+    for (const hypervisor of hypervisorNames) this.#model.parts.drivers[hypervisor]?.setHosts(this.#specsFor(hypervisor));
+  }
+
+  #specsFor(hypervisor: HypervisorName): HostSpec[] {
+    return [...this.#model.inventory.hosts()]
+      .filter((host) => this.#hypervisorOf(host) === hypervisor)
+      .map((host) => ({ address: hostAddress(host) ?? '', certificates: host.settings['certificates'] ?? '' }))
+      .filter(({ address }) => address !== '');
+  }
+
+  #changed(hypervisor: HypervisorName, news: { readonly address: string; readonly what: string; readonly why: string }): void {
+    for (const host of this.#model.inventory.hosts()) {
+      if (this.#hypervisorOf(host) !== hypervisor || hostAddress(host) !== news.address) continue;
+      this.#model.parts.events.add({ path: `hosts/${host.name}`, what: news.what, ...(news.why === '' ? {} : { why: news.why }) });
+      this.#model.publishHost(host);
+    }
+  }
+
+  #hypervisorOf(host: HostRecord): HypervisorName {
+    return hypervisorOf(host, this.#model.parts.hypervisor);
+  }
+
+  #checkFree(host: HostRecord, change: string): void {
+    const [user] = this.#vnfsOn(host);
+    if (user === undefined) return;
+    throw new NfioError('BusyError', {
+      message: `${pathOf(user)} is deployed on ${host.name}, which cannot be ${change}: echo destroy > ${pathOf(user)}/action first`,
+    });
+  }
+
+  #vnfsOn(host: HostRecord): VnfRecord[] {
+    return [...this.#model.inventory.vnfs()].filter((vnf) => vnf.placement?.host === host.name);
+  }
+
+  #named(name: string): HostRecord {
+    const record = this.#model.inventory.host(name);
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no host ${name}` });
+    return record;
+  }
+}
+
+function checkChangeable(host: HostRecord): void {
+  if (isLocalHost(host)) throw new NfioError('NotPermittedError', { message: `hosts/${host.name} is this machine: it is always there` });
+}
