@@ -13,7 +13,7 @@ const bootConfLimit = 64 * 1024;
 const nfConfLimit = 1024 * 1024;
 
 /** Bits of a mode that let others than the owner write. */
-const othersWrite = 0o022;
+export const othersWrite = 0o022;
 
 /** A file of config/. */
 interface ConfigFile {

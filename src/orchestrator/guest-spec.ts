@@ -5,7 +5,7 @@ import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { idOf, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
-import { readBootConf } from './config-files.ts';
+import { othersWrite, readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
 
 /** The ports of a VNF as they should be now. */
@@ -32,10 +32,7 @@ export function wantedLimits(vnf: VnfRecord): GuestLimits {
  */
 export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec> {
   const middlebox = model.middlebox(vnf.type);
-  if (model.address(vnf) === undefined) {
-    const { host } = model.placement(vnf);
-    throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address: echo ADDRESS > hosts/${host}/address` });
-  }
+  checkPlacement(model, vnf);
   const boot = await readBootConf(model, vnf);
   const profile = model.profile(vnf);
   return {
@@ -49,6 +46,21 @@ export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec
     configDir: model.parts.store.configDir(vnf),
     hosts: [],
   };
+}
+
+/** @throws VNFHostNameIsEmptyError for a machine without an address, NotPermittedError for one that its owner may not choose. */
+function checkPlacement(model: Model, vnf: VnfRecord): void {
+  const { host } = model.placement(vnf);
+  if (model.address(vnf) === undefined) {
+    throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address: echo ADDRESS > hosts/${host}/address` });
+  }
+  const { uid, mode } = vnf.ownership['machine/ip'] ?? { uid: vnf.uid, mode: 0o644 };
+  // nf.io goes to machines with root's keys and certificates.
+  if (host !== '' && model.inventory.host(host) === undefined && (uid !== 0 || (mode & othersWrite) !== 0)) {
+    throw new NfioError('NotPermittedError', {
+      message: `only root may name a machine that is not in hosts/: have root make an entry for ${host}, and name that in machine/ip`,
+    });
+  }
 }
 
 /** What a configuration language may ask of a running VNF. */

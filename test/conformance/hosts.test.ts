@@ -58,6 +58,15 @@ describe('machine/ip', () => {
     assert.match(await mount.run(`cat ${vnf}/error ${vnf}/status`), /^activate: the netns hypervisor .*\nundeployed\n$/);
   });
 
+  test('a machine that is not in hosts/ is root’s to name', async () => {
+    await mount.run(`chown 1000 ${vnf}/machine/ip`);
+    await refused(`echo activate > ${vnf}/action`, 'Operation not permitted');
+    assert.match(await mount.run(`cat ${vnf}/error`), /^activate: only root may name a machine that is not in hosts\/: /);
+    await mount.run(`mkdir hosts/d; echo 192.0.2.9 > hosts/d/address; echo d > ${vnf}/machine/ip`);
+    await refused(`echo activate > ${vnf}/action`, 'No route to host');
+    await mount.run(`rmdir hosts/d; chown 0 ${vnf}/machine/ip`);
+  });
+
   test('an entry without an address is EINVAL', async () => {
     await mount.run(`mkdir hosts/c; echo c > ${vnf}/machine/ip`);
     await refused(`echo activate > ${vnf}/action`, 'Invalid argument');
