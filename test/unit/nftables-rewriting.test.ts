@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { countDrops } from '../../src/middleboxes/languages/nftables/count-drops.ts';
+import { withProtocolNames } from '../../src/middleboxes/languages/nftables/normalise.ts';
 import { removalOf } from '../../src/middleboxes/languages/nftables/removal.ts';
 import { tokenize } from '../../src/middleboxes/languages/nftables/tokens.ts';
 import { checkUntrusted } from '../../src/middleboxes/languages/nftables/untrusted.ts';
@@ -109,6 +110,15 @@ describe('countDrops', () => {
       { family: 'netdev', name: 'b' },
     ]);
     assert.deepEqual(countDrops(''), { text: '', tables: [] });
+  });
+});
+
+describe('withProtocolNames', () => {
+  it('spells out what nft lists by number without /etc/protocols, and nothing else', () => {
+    const listing = (helper: string, timeout: string): string =>
+      `table inet a {\n\tct helper ftp {\n\t\ttype "ftp" protocol ${helper}\n\t\tl3proto inet\n\t}\n\n\tct timeout t {\n\t\tprotocol ${timeout}\n\t}\n\n\tchain c {\n\t\tip protocol 6 drop\n\t}\n}\n`;
+    assert.equal(withProtocolNames(listing('6', '17')), listing('tcp', 'udp'));
+    assert.equal(withProtocolNames(listing('tcp', '132')), listing('tcp', '132'));
   });
 });
 

@@ -42,8 +42,9 @@ export class RulesetNormaliser {
     if (cached !== undefined) return cached;
     const result = await runInThrowAwayNetwork(script, { words: interfaces, input: checked.text, tool: 'nft', signal });
     if (result.exitCode !== 0) throw translate(result.stderr, result.exitCode);
-    this.#remember(key, result.stdout);
-    return result.stdout;
+    const listing = withProtocolNames(result.stdout);
+    this.#remember(key, listing);
+    return listing;
   }
 
   /** The oldest make room. A listing that would fill the cache alone is kept only until the next one. */
@@ -56,6 +57,16 @@ export class RulesetNormaliser {
       this.#cachedLength -= text.length;
     }
   }
+}
+
+const protocolNames: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp' };
+
+/** Where a machine has no /etc/protocols nft lists the protocol of a ct helper or timeout by number, and would not read that again. */
+export function withProtocolNames(listing: string): string {
+  return listing.replaceAll(
+    /^(\t\t(?:type "[^"]*" )?protocol )(6|17)$/gm,
+    (_, before: string, number: string) => `${before}${protocolNames[number]}`,
+  );
 }
 
 /**
