@@ -13,6 +13,8 @@ export interface KernelThreadData {
   readonly timeoutMs: number;
   /** What the first server of the connection agreed with the kernel; undefined: this is the first. */
   readonly negotiated: Negotiated | undefined;
+  /** As MountOptions.resend. */
+  readonly resend: boolean;
   /** Messages to this thread. */
   readonly inbox: MessagePort;
   /** Messages to the main thread. */
@@ -42,7 +44,7 @@ function main(data: KernelThreadData): void {
     const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
     outbox.postMessage(note);
   };
-  const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError });
+  const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend: data.resend });
   // The first request of a new connection is INIT; one that was taken over has had it.
   if (data.negotiated === undefined) session.handleOne();
   else session.adopt(data.negotiated);

@@ -12,6 +12,8 @@ export interface MountOptions {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
   readonly attrTimeoutMs?: number;
+  /** Whether to use the kernel's help to replace a server that died (Linux 6.9); false: mount again, as on older kernels. Default true. */
+  readonly resend?: boolean;
   /** Log to standard error. */
   readonly foreground: boolean;
 }

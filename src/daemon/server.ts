@@ -49,6 +49,7 @@ async function main(start: ServerStart): Promise<void> {
     generation: start.generation,
     timeoutMs,
     negotiated: start.negotiated,
+    resend: options.resend ?? true,
     inbox: inbox.port2,
     outbox: outbox.port2,
     taken,

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
-import type { Negotiated } from '../fuse/init.ts';
+import { canResend, type Negotiated } from '../fuse/init.ts';
 import { openAndMount, unmount } from '../fuse/mount.ts';
 import { lockRoot } from '../state/root-directory.ts';
 import { readVersion } from '../version.ts';
@@ -16,13 +16,14 @@ const mostCrashes = 5;
 const crashWindowMs = 60_000;
 
 /**
- * Mounts, keeps the descriptor, and keeps a server running on it. A server that crashes is replaced; the kernel sends the new one
- * every request that was not answered, so that clients notice nothing but a pause.
+ * Keeps the descriptor of a mount, and a server running on it. A server that crashes is replaced; the kernel sends the new one every request that was
+ * not answered, so that clients notice nothing but a pause. A kernel that cannot (before Linux 6.9) would leave those who wait for an answer
+ * waiting for ever: there the connection is cut, which ends their calls with an error, and the file system is mounted again.
  */
 class Supervisor {
   readonly #options: MountOptions;
   readonly #logger: Logger;
-  readonly #fd: number;
+  #fd: number;
   /** Descriptor that locks the root. A server has it too, so that a root stays locked while one serves it, whatever becomes of its supervisor. */
   readonly #lock: number;
   readonly #version: string;
@@ -58,7 +59,16 @@ class Supervisor {
         return this.#finish(1);
       }
       this.#logger.error(`${failure.message}: starting another`);
+      if (!canResend(this.#negotiated)) await this.#mountAgain();
     }
+  }
+
+  /** Closing the last descriptor cuts the connection. */
+  async #mountAgain(): Promise<void> {
+    closeSync(this.#fd);
+    this.#negotiated = undefined;
+    await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
+    this.#fd = await mountOn(this.#options.mountpoint);
   }
 
   #startServer(): ChildProcess {
@@ -123,10 +133,14 @@ function report(message: SupervisorMessage): void {
   if (process.connected) process.send?.(message);
 }
 
+async function mountOn(mountpoint: string): Promise<number> {
+  return (await openAndMount(mountpoint, { fsname: 'nfio', subtype: 'nfio' })).fd;
+}
+
 async function main(options: MountOptions): Promise<number> {
   const logger = createLogger(options.logLevel);
   const lock = lockRoot(options.root);
-  const { fd } = await openAndMount(options.mountpoint, { fsname: 'nfio', subtype: 'nfio' });
+  const fd = await mountOn(options.mountpoint);
   return await new Supervisor(options, { fd, lock, logger, version: await readVersion() }).run();
 }
 

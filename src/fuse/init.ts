@@ -26,6 +26,8 @@ export interface ConnectionOptions {
   readonly killPriv?: 'kernel' | 'file-system';
   /** A file opened with DIRECT_IO can be mapped shared. Default false. */
   readonly directIoMmap?: boolean;
+  /** The kernel can be told to send again what was read and not answered (Linux 6.9). Default true. */
+  readonly resend?: boolean;
   /** Nodes can be named by file handles (NFS), which look up `.` and `..`. Default false. */
   readonly exportSupport?: boolean;
 }
@@ -41,6 +43,11 @@ export interface Negotiated {
   readonly flags: number;
   /** InitFlag2: both asked for and offered. */
   readonly flags2: number;
+}
+
+/** True when another process can take the connection over: the kernel will send it what was read and not answered. */
+export function canResend({ flags2 }: Negotiated): boolean {
+  return (flags2 & InitFlag2.HAS_RESEND) !== 0;
 }
 
 /** What INIT comes to: an agreement; a retry (the kernel's major version is greater than ours, it will ask again); or a kernel too old. */
@@ -98,7 +105,7 @@ function wantedFlags(locks: boolean, options: ConnectionOptions): number {
 
 function wantedFlags2(options: ConnectionOptions): number {
   return (
-    InitFlag2.HAS_RESEND |
+    flagIf(options.resend ?? true, InitFlag2.HAS_RESEND) |
     flagIf(options.directIoMmap ?? false, InitFlag2.DIRECT_IO_ALLOW_MMAP) |
     flagIf(!(options.exportSupport ?? false), InitFlag2.NO_EXPORT_SUPPORT)
   );

@@ -88,6 +88,23 @@ const changers: Readonly<Record<string, string>> = {
     'mkdir nf-types/host/z; cd nf-types/host/z; while more; do echo activate > action; [ "$(cat status)" = running ]; echo pause > action; echo unpause > action; echo restart > action; echo destroy > action; done; cat status; cd ..; rmdir z',
 };
 
+test('where the kernel cannot resend, kill -9 of the server ends what was under way with an error, and the mount is back', async () => {
+  await using mount = await TestMount.start({ resend: false });
+  await mount.run('mkdir -p nf-types/host/h; echo activate > nf-types/host/h/action');
+  const waiting = mount.sh('echo "sleep 30" > nf-types/host/h/command');
+  await delay(500);
+  process.kill(await mount.server(), 'SIGKILL');
+  assert.match((await waiting).stderr, /Transport endpoint is not connected|Software caused connection abort/);
+  for (let tries = 0; (await mount.sh('cat nf-types/host/h/status')).status !== 0; tries += 1) {
+    assert.ok(tries < 100, 'the mount does not come back');
+    await delay(100);
+  }
+  assert.equal(
+    await mount.run('cat nf-types/host/h/status; echo "echo here" > nf-types/host/h/command; cat nf-types/host/h/command'),
+    'running\nhere\n',
+  );
+});
+
 test('changes under way when the server is killed are made once, and confirmed', async () => {
   await using mount = await TestMount.start();
   await mount.run('mkdir -p nf-types/host/h');
