@@ -42,7 +42,10 @@ const recoverTimeoutMs = 3000;
 const logTimeoutMs = 500;
 
 /** What a Docker driver is built from. */
-export type DockerDriverOptions = DriverContext & Pick<EnginesOptions, 'dockerSocket' | 'insecureEngines'>;
+export interface DockerDriverOptions extends DriverContext, Pick<EnginesOptions, 'dockerSocket' | 'insecureEngines'> {
+  /** True: this machine's engine is followed even while nothing is on it. Default false. */
+  readonly isDefault?: boolean;
+}
 
 /**
  * Guests as containers, on this machine's Docker Engine and on any other that can be reached. They outlive this object and this process; a later
@@ -74,10 +77,10 @@ export class DockerDriver extends HypervisorBase {
   async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
     for (const ref of refs) this.#guests.set(ref.id, new Guest(ref, this.#engines.link(ref.host)));
     this.#watcher.removesOrphans = true;
-    const links = new Set([this.#engines.link(''), ...[...this.#guests.values()].map(({ link }) => link)]);
+    const links = new Set([...this.#guests.values()].map(({ link }) => link));
     const inTime = sleep(recoverTimeoutMs, undefined, { ref: false });
     await Promise.all([...links].map((link) => Promise.race([this.#recoverAt(link, signal), inTime]).catch(() => undefined)));
-    this.#engines.releaseUnused(this.#isUsed);
+    void this.#lookHere(signal);
   }
 
   async getId(ref: GuestRef, _signal: AbortSignal): Promise<string> {
@@ -217,6 +220,9 @@ export class DockerDriver extends HypervisorBase {
   }
 
   async counters(ref: GuestRef, signal: AbortSignal): Promise<Counters> {
+    const { link } = this.#known(ref);
+    // Who reads all there is must not wait for a dead machine at every file.
+    if (!link.up) throw new NfioError('HypervisorConnectionError', { message: link.status.why });
     const guest = await this.#live(ref, signal);
     const query = { stream: false, 'one-shot': true };
     return doing({ code: 'VNFCommandExecutionError', done: 'counted' }, guest, async () =>
@@ -285,13 +291,24 @@ export class DockerDriver extends HypervisorBase {
     await this.#fabric[Symbol.asyncDispose]();
   }
 
-  readonly #isUsed = (link: EngineLink): boolean => [...this.#guests.values()].some((guest) => guest.link === link);
+  readonly #isUsed = (link: EngineLink): boolean =>
+    (this.#options.isDefault === true && link === this.#engines.link('')) ||
+    [...this.#guests.values()].some((guest) => guest.link === link);
 
   async #recoverAt(link: EngineLink, signal: AbortSignal): Promise<void> {
     const known = link.up;
     await link.ready(signal);
     if (known) await this.#watcher.resynchronise(link, signal);
     for (const guest of this.#guests.values()) if (guest.link === link) guest.isNews();
+  }
+
+  /** Containers of this mount may be left on this machine though no record is. Nobody has to wait for that. */
+  async #lookHere(signal: AbortSignal): Promise<void> {
+    await this.#engines
+      .link('')
+      .ready(signal)
+      .catch(() => undefined);
+    if (!this.#options.isDefault) this.#engines.releaseUnused(this.#isUsed);
   }
 
   #linkChanged(link: EngineLink): void {
