@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,7 +22,7 @@ for (const { name, through } of engines) {
   describe(`rfs of a guest of an engine ${name}`, { skip: whyNoEngine() ?? false, timeout: 120_000 }, () => {
     let engine: TestEngine;
     let mount: TestMount;
-    /** A directory of the machine, which guests try to reach through nf.io. */
+    /** A directory of the machine, which guests try to reach through nf.io. What is in it would be anyone's, could they get there. */
     let canary: string;
     const rfs = 'nf-types/host/a/rfs';
 
@@ -31,8 +31,10 @@ for (const { name, through } of engines) {
       mount = await mountOn(engine, { attrTimeoutMs: 0 });
       canary = mkdtempSync(join(tmpdir(), 'nfio-canary-'));
       chmodSync(canary, 0o700);
-      for (const file of ['secret', 'victim']) writeFileSync(join(canary, file), secret, { mode: 0o600 });
+      for (const file of ['secret', 'victim']) writeFileSync(join(canary, file), secret);
+      for (const file of ['secret', 'victim']) chmodSync(join(canary, file), 0o666);
       mkdirSync(join(canary, 'empty'));
+      chmodSync(join(canary, 'empty'), 0o777);
       await activate(mount, 'a');
       await mount.run(`chown -R ${owner} nf-types/host/a; chmod 755 nf-types/host/a`);
     });
@@ -44,10 +46,14 @@ for (const { name, through } of engines) {
 
     const inGuest = (script: string): Promise<string> =>
       mount.run(`cat > nf-types/host/a/command <<'END'\n${script}\nEND\ncat nf-types/host/a/command`);
+    const initOf = async (): Promise<number> => {
+      const id = (await mount.run('cat nf-types/host/a/machine/vm.id')).trim();
+      return (await engine.ask<{ State: { Pid: number } }>('GET', `/containers/${id}/json`)).State.Pid;
+    };
     const untouched = (): void => {
       for (const file of ['secret', 'victim']) {
         equal(readFileSync(join(canary, file), 'utf8'), secret);
-        equal(statSync(join(canary, file)).mode & 0o7777, 0o600);
+        equal(statSync(join(canary, file)).mode & 0o7777, 0o666);
       }
       deepEqual(readdirSync(canary).sort(), ['empty', 'secret', 'victim']);
     };
@@ -111,11 +117,7 @@ for (const { name, through } of engines) {
 
     it('opens neither FIFOs nor devices nor sockets', async () => {
       await inGuest('mkfifo /tmp/fifo; (nc -lU /tmp/socket || busybox nc -lU /tmp/socket) >/dev/null 2>&1 &\nsleep 0.2');
-      const { State } = await engine.ask<{ State: { Pid: number } }>(
-        'GET',
-        `/containers/${(await mount.run('cat nf-types/host/a/machine/vm.id')).trim()}/json`,
-      );
-      execFileSync('mknod', [`/proc/${State.Pid}/root/tmp/device`, 'c', '1', '5']);
+      execFileSync('mknod', [`/proc/${await initOf()}/root/tmp/device`, 'c', '1', '5']);
       for (const file of ['fifo', 'device']) {
         match((await mount.sh(`timeout 5 cat ${rfs}/tmp/${file}`)).stderr, /No such file or directory/, file);
         match((await mount.sh(`echo x | timeout 5 tee ${rfs}/tmp/${file}`)).stderr, /File exists|No such|denied/, file);
@@ -125,19 +127,16 @@ for (const { name, through } of engines) {
     });
 
     it('gives nothing to a guest that swaps a directory for a link again and again', async () => {
-      await inGuest(`cd /tmp; mkdir -p real/empty; echo mine > real/secret; echo mine > real/victim; chown -R ${owner} real; chmod -R 777 real; mv real d
-        cat > /tmp/swap <<'E'
-while [ ! -e /tmp/enough ]; do mv -T d real; ln -s ${canary} d; rm d; mv -T real d; done
-E
-        (sh /tmp/swap >/dev/null 2>&1 &)`);
+      await inGuest(`cd /tmp; mkdir -p d/empty; echo mine > d/secret; echo mine > d/victim; chown -R ${owner} d; chmod -R 777 d`);
+      using swapping = swap(`/proc/${await initOf()}/root/tmp`, canary);
       const walk = `for round in $(seq 150); do
           cat ${rfs}/tmp/d/secret; echo mine > ${rfs}/tmp/d/secret; chmod 700 ${rfs}/tmp/d/secret; touch ${rfs}/tmp/d/new
           mv ${rfs}/tmp/d/victim ${rfs}/tmp/d/other; mv ${rfs}/tmp/d/other ${rfs}/tmp/d/victim; rm -f ${rfs}/tmp/d/victim ${rfs}/tmp/d/new
           mkdir ${rfs}/tmp/d/made; rmdir ${rfs}/tmp/d/made ${rfs}/tmp/d/empty; ls ${rfs}/tmp/d
         done`;
       const { stdout, status } = await mount.sh(walk, { uid: owner, timeoutMs: 60_000 });
-      await inGuest('touch /tmp/enough');
       ok(status !== 'timeout');
+      equal(swapping.exitCode, null, 'it was swapped to the end');
       ok(stdout.includes('mine'), 'the directory was reached at times');
       ok(!stdout.includes('SECRET'));
       untouched();
@@ -154,4 +153,19 @@ E
       equal(await mount.run(`stat -c %a ${both}`), '644\n600\n');
     });
   });
+}
+
+/** Does, as fast as any guest could, what the guest could do: puts a link in the place of a directory and takes it away again, until disposed. */
+function swap(directory: string, target: string): Disposable & { readonly exitCode: number | null } {
+  const script = `
+    const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
+    process.chdir(process.argv[1]);
+    for (;;) { renameSync('d', 'real'); symlinkSync(process.argv[2], 'd'); unlinkSync('d'); renameSync('real', 'd'); }`;
+  const child = spawn(process.execPath, ['-e', script, directory, target], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return {
+    get exitCode() {
+      return child.exitCode;
+    },
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
+  };
 }

@@ -156,6 +156,7 @@ export class DockerDriver extends HypervisorBase {
 
   async pause(ref: GuestRef, signal: AbortSignal): Promise<void> {
     const guest = await this.#live(ref, signal);
+    if (guest.isPaused) return;
     await this.#verb(guest, 'pause', { code: 'VNFPauseError', done: 'paused' }, async () => {
       await this.#call(guest, 'pause', signal);
       await this.#watcher.look(guest, signal);
@@ -164,6 +165,7 @@ export class DockerDriver extends HypervisorBase {
 
   async unpause(ref: GuestRef, signal: AbortSignal): Promise<void> {
     const guest = await this.#live(ref, signal);
+    if (!guest.isPaused) return;
     await this.#verb(guest, 'unpause', { code: 'VNFUnpauseError', done: 'unpaused' }, async () => {
       await this.#call(guest, 'unpause', signal);
       await this.#watcher.look(guest, signal);
