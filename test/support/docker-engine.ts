@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -78,6 +78,28 @@ export class TestEngine implements AsyncDisposable {
     const ended = new Promise((resolve) => this.#process?.once('exit', resolve));
     this.#process.kill(signal);
     await ended;
+    if (signal === 'SIGKILL') await this.#endContainerd();
+  }
+
+  /** What an engine that was killed had mounted. */
+  #unmount(): void {
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '');
+    const own = mounts
+      .filter((path) => path.startsWith(`${this.directory}/`))
+      .sort()
+      .reverse();
+    if (own.length > 0) execFileSync('umount', ['--lazy', ...own]);
+  }
+
+  /** Its containerd ends with it, a little later; a dockerd that is started meanwhile would wait for it in vain. */
+  async #endContainerd(): Promise<void> {
+    const pid = Number(readFileSync(join(this.directory, 'exec/containerd/containerd.pid'), 'utf8'));
+    const deadline = performance.now() + 5000;
+    while (existsSync(`/proc/${pid}/exe`) && performance.now() < deadline) await sleep(20);
+    if (existsSync(`/proc/${pid}/exe`)) process.kill(pid, 'SIGKILL');
+    for (const file of ['pid', 'exec/containerd/containerd.pid']) rmSync(join(this.directory, file), { force: true });
   }
 
   /** The end of what dockerd said. */
@@ -97,6 +119,7 @@ export class TestEngine implements AsyncDisposable {
     const left = await this.ask<{ Id: string }[]>('GET', '/containers/json?all=1').catch(() => []);
     await Promise.all(left.map(({ Id }) => this.ask('DELETE', `/containers/${Id}?force=1&v=1`).catch(() => undefined)));
     await this.stop();
+    this.#unmount();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

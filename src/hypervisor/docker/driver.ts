@@ -108,8 +108,8 @@ export class DockerDriver extends HypervisorBase {
       try {
         const { mountId } = this.#options;
         const containerId = await makeContainer(guest, spec, { mountId, signal, onProgress: (percent) => this.#pulling(guest, percent) });
-        guest.remember({ containerId, ports: spec.ports, configDir: spec.configDir });
-        guest.limits = JSON.stringify(containerLimits(spec.limits));
+        const limits = JSON.stringify(containerLimits(spec.limits));
+        guest.remember({ containerId, ports: spec.ports, configDir: spec.configDir, limits });
         await copyConfig(guest, signal);
         await this.#watcher.look(guest, signal);
       } catch (error) {

@@ -9,6 +9,7 @@ export interface GuestRecord {
   readonly containerId: string;
   readonly ports: readonly PortSpec[];
   readonly configDir: string;
+  readonly limits: string;
 }
 
 /** Makes the directory of a guest. @throws VNFDeployError with the errno that says why it cannot. */

@@ -21,8 +21,6 @@ export class Guest {
   root: GuestRoot | undefined;
   log: LogFollower | undefined;
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
-  /** Limits that its container has, as they were last sent. */
-  limits = '';
   /** What was last copied to it, where it does not see this machine's files. */
   configVersion = '';
   /** Something happened to it since it was last looked at. */
@@ -36,7 +34,7 @@ export class Guest {
   constructor(ref: GuestRef, link: EngineLink) {
     this.ref = { id: ref.id, type: ref.type, name: ref.name, host: ref.host, guestDir: ref.guestDir };
     this.link = link;
-    this.#record = readRecord(ref.guestDir) ?? { containerId: '', ports: [], configDir: '' };
+    this.#record = readRecord(ref.guestDir) ?? { containerId: '', ports: [], configDir: '', limits: '' };
   }
 
   get containerId(): string {
@@ -45,6 +43,11 @@ export class Guest {
 
   get ports(): readonly PortSpec[] {
     return this.#record.ports;
+  }
+
+  /** Limits that its container has, as they were last sent. */
+  get limits(): string {
+    return this.#record.limits;
   }
 
   /** Its config directory on this machine. */

@@ -6,6 +6,8 @@ const minMemoryBytes = 6 * 1024 * 1024;
 const periodUsec = 100_000;
 const minQuotaUsec = 1000; // the kernel takes no less
 const maxProcessors = 100_000;
+/** There is no way to take a limit on memory away; this one, the kernel cuts down to what it can count. */
+const unlimitedMemory = Number.MAX_SAFE_INTEGER;
 
 /** Limits as the Engine API takes them, at creation and for a container that lives. */
 export interface ContainerLimits {
@@ -17,7 +19,7 @@ export interface ContainerLimits {
 }
 
 /**
- * Limits of a container that is there; -1 takes one away.
+ * Limits of a container that is there.
  *
  * @throws InvalidValueError (EINVAL) for what no guest can live with.
  */
@@ -26,11 +28,15 @@ export function containerLimits({ vcpu, memoryBytes }: GuestLimits): ContainerLi
     throw new NfioError('InvalidValueError', { message: 'a container needs more than 0 processors and at least 6 MiB of memory' });
   }
   const quota = vcpu === undefined ? -1 : Math.max(minQuotaUsec, Math.round(Math.min(vcpu, maxProcessors) * periodUsec));
-  const memory = memoryBytes === undefined ? -1 : Math.min(Math.floor(memoryBytes), Number.MAX_SAFE_INTEGER);
-  return { CpuPeriod: periodUsec, CpuQuota: quota, Memory: memory, MemorySwap: memory };
+  const memory = Math.min(Math.floor(memoryBytes ?? unlimitedMemory), unlimitedMemory);
+  return { CpuPeriod: periodUsec, CpuQuota: quota, Memory: memory, MemorySwap: memoryBytes === undefined ? -1 : memory };
 }
 
 /** Limits of a container that is being made, which has those alone that are set. @throws InvalidValueError as containerLimits does. */
 export function initialLimits(limits: GuestLimits): Partial<ContainerLimits> {
-  return Object.fromEntries(Object.entries(containerLimits(limits)).filter(([, value]) => value >= 0));
+  const { CpuPeriod, CpuQuota, Memory, MemorySwap } = containerLimits(limits);
+  return {
+    ...(limits.vcpu === undefined ? {} : { CpuPeriod, CpuQuota }),
+    ...(limits.memoryBytes === undefined ? {} : { Memory, MemorySwap }),
+  };
 }

@@ -16,15 +16,15 @@ export async function setContainerLimits(guest: Guest, limits: GuestLimits, sign
   const key = JSON.stringify(body);
   if (key === guest.limits) return;
   const { engine } = guest.link;
-  if (body.Memory > 0 && (await memoryInUse(guest, signal)) > body.Memory) throw inUse(undefined);
+  if (limits.memoryBytes !== undefined && (await memoryInUse(guest, signal)) > body.Memory) throw inUse(undefined);
   try {
     await engine.json({ method: 'POST', path: `/containers/${guest.containerId}/update`, body }, signal);
   } catch (cause) {
     // The kernel refuses a limit below what cannot be freed.
-    if (cause instanceof EngineAnswerError && cause.status === 500 && guest.runs && body.Memory > 0) throw inUse(cause);
+    if (cause instanceof EngineAnswerError && cause.status === 500 && guest.runs && limits.memoryBytes !== undefined) throw inUse(cause);
     throw cause;
   }
-  guest.limits = key;
+  guest.remember({ limits: key });
 }
 
 /** Bytes that a guest holds; what the kernel only keeps of its files is not counted. */

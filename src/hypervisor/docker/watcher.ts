@@ -78,7 +78,7 @@ export class Watcher {
   async look(guest: Guest, signal: AbortSignal): Promise<void> {
     guest.stale = false;
     const container = guest.containerId === '' ? undefined : await this.#inspect(guest, signal);
-    if (container === undefined) return guest.gone();
+    if (container === undefined || container.State.Status === 'removing') return guest.gone();
     guest.take(container);
     const { Pid: pid } = container.State;
     const init = guest.link.local && pid > 0 && isInContainer(pid, container.Id) ? findProcess(pid) : undefined;
