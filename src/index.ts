@@ -21,6 +21,7 @@ export {
   NfioError,
   type NfioErrorOptions,
 } from './errors/index.ts';
+export { DockerDriver, type DockerDriverOptions } from './hypervisor/docker/index.ts';
 export { NetnsDriver } from './hypervisor/netns/index.ts';
 export { type GuestSpecOptions, makeGuestSpec } from './library/guest-spec.ts';
 export { HypervisorFactory, type HypervisorOptions, type HypervisorType } from './library/hypervisor-factory.ts';

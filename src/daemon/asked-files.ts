@@ -98,12 +98,12 @@ export class AskedFiles {
   async #count(view: VnfView | PortView, counter: string, signal: AbortSignal): Promise<number | undefined> {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(view.kind === 'vnf' ? view.serial : view.parent);
-    if (view.counters?.kind === 'remote') return (await model.driverOf(vnf).counters(model.ref(vnf), signal))[counter];
     const source = view.counters;
     if (source === undefined) return undefined;
-    const atInterfaces = readCounter(source, counter);
+    const remote = source.kind === 'remote';
+    const atInterfaces = remote ? (await model.driverOf(vnf).counters(model.ref(vnf), signal))[counter] : readCounter(source, counter);
     const language = model.middlebox(vnf.type).configuration?.language;
-    if (atInterfaces === undefined || language?.drops === undefined) return atInterfaces;
+    if (atInterfaces === undefined || counter !== 'pkt_drops' || view.kind !== 'vnf' || language?.drops === undefined) return atInterfaces;
     return atInterfaces + (await language.drops(guestAccess(model, vnf, signal)));
   }
 

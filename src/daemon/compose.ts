@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { ModelListener } from '../domain/observation.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { NfioError } from '../errors/index.ts';
+import { DockerDriver } from '../hypervisor/docker/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { ModuleLoader } from '../middleboxes/loader.ts';
 import { Fabric, FabricNetwork } from '../network/index.ts';
@@ -15,8 +16,10 @@ export async function compose(
   options: MountOptions,
   hooks: { readonly logger: Logger; readonly listener: ModelListener },
 ): Promise<Orchestrator> {
-  if (options.hypervisor !== 'netns') {
-    throw new NfioError('UnsupportedError', { message: `the ${options.hypervisor} hypervisor is not there yet: use --hypervisor netns` });
+  if (options.hypervisor === 'libvirt') {
+    throw new NfioError('UnsupportedError', {
+      message: `the ${options.hypervisor} hypervisor is not there yet: use --hypervisor netns or docker`,
+    });
   }
   const { logger, listener } = hooks;
   const store = await FileStore.open(options.root, { locked: true, logger });
@@ -25,11 +28,18 @@ export async function compose(
   return new Orchestrator({
     store,
     hypervisor: options.hypervisor,
-    drivers: { netns: new NetnsDriver(context, fabric) },
+    drivers: {
+      netns: new NetnsDriver(context, fabric),
+      docker: new DockerDriver({ ...context, ...engines(options), isDefault: options.hypervisor === 'docker' }, fabric),
+    },
     network: new FabricNetwork(fabric),
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
     events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
     logger,
     listener,
   });
+}
+
+function engines({ dockerSocket, insecureEngines }: MountOptions): Pick<MountOptions, 'dockerSocket' | 'insecureEngines'> {
+  return { ...(dockerSocket === undefined ? {} : { dockerSocket }), ...(insecureEngines === undefined ? {} : { insecureEngines }) };
 }

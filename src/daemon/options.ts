@@ -9,6 +9,10 @@ export interface MountOptions {
   readonly hypervisor: HypervisorName;
   /** Directory of the user's own middlebox modules. */
   readonly modules?: string;
+  /** Socket of this machine's Docker Engine. Default `/var/run/docker.sock`. */
+  readonly dockerSocket?: string;
+  /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
+  readonly insecureEngines?: boolean;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
   readonly attrTimeoutMs?: number;

@@ -33,6 +33,9 @@ const readers: Readonly<Record<string, Reader>> = {
   privileged: (draft, value) => {
     draft.privileged = truth(value);
   },
+  network: (draft, value) => {
+    draft.network = networkName(value);
+  },
 };
 
 /** Keys that end in a name of the user's own. */
@@ -64,11 +67,21 @@ const knownKeys = [...Object.keys(readers), ...Object.keys(families).map((family
  * | mounts | SOURCE:TARGET[:ro], absolute paths, by comma |
  * | dns | name servers, by comma |
  * | privileged | yes or no |
+ * | network | a network of the hypervisor's own besides the ports (Docker: `bridge`, or one made by `docker network create`) |
  *
  * @throws InvalidValueError (EINVAL) that names the line.
  */
 export function parseBootConf(text: string): BootOptions {
-  const draft: Draft = { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [] };
+  const draft: Draft = {
+    command: undefined,
+    env: {},
+    capabilities: [],
+    sysctl: {},
+    mounts: [],
+    privileged: false,
+    dns: [],
+    network: undefined,
+  };
   const seen = new Map<string, number>();
   for (const [index, line] of text.split('\n').entries()) {
     const content = line.trim();
@@ -133,6 +146,12 @@ function mount(text: string): BootOptions['mounts'][number] {
 function nameServer(text: string): string {
   if (isIP(text) === 0) throw new Error(`name server "${text.slice(0, 40)}" is not an IP address`);
   return text;
+}
+
+/** The machine's own network (`host`), and that of another guest, would be no network for this guest but power over them. */
+function networkName(text: string): string {
+  if (/^[A-Za-z0-9][\w.-]{0,63}$/.test(text) && !['host', 'none', 'default'].includes(text)) return text;
+  throw new Error(`network is "${text.slice(0, 40)}": write the name of a network that the hypervisor has, such as bridge`);
 }
 
 function truth(value: string): boolean {

@@ -5,7 +5,7 @@ import { NfioError } from '../errors/index.ts';
 export type GuestSpecOptions = Pick<GuestSpec, 'id' | 'name' | 'guestDir' | 'configDir'> & Partial<GuestSpec>;
 
 /**
- * A guest for a driver that is used without a mount: type `guest`, this machine, no image, no limits, no ports, the driver's
+ * A guest for a driver that is used without a mount: type `guest`, this machine, owner root, no image, no limits, no ports, the driver's
  * default capabilities and no main process, unless `options` says otherwise. `guestDir` is made; `configDir` has to be there.
  *
  * @throws NfioError InvalidValueError for an id outside `[a-z0-9]{6,12}`, VNFNameIsEmptyError for an empty name.
@@ -18,9 +18,10 @@ export function makeGuestSpec(options: GuestSpecOptions): GuestSpec {
   return {
     type: 'guest',
     host: '',
+    owner: 0,
     image: '',
     limits: { vcpu: undefined, memoryBytes: undefined },
-    boot: { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [] },
+    boot: { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [], network: undefined },
     command: undefined,
     ports: [],
     requires: [],

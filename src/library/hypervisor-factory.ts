@@ -5,6 +5,7 @@ import type { HypervisorBase } from '../domain/hypervisor-base.ts';
 import type { DriverContext } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { NfioError } from '../errors/index.ts';
+import { DockerDriver, type DockerDriverOptions } from '../hypervisor/docker/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { Fabric } from '../network/index.ts';
 
@@ -17,12 +18,17 @@ export interface HypervisorOptions {
   readonly mountId?: string;
   /** Directory for what need not survive a reboot. Default `/run/nfio/` and the mountId. */
   readonly runDir?: string;
+  /** Docker: the socket of this machine's engine. Default `/var/run/docker.sock`. */
+  readonly dockerSocket?: string;
+  /** Docker: whether engines may be spoken to over plain TCP. Default false. */
+  readonly insecureEngines?: boolean;
   /** Default: silent. */
   readonly logger?: Logger;
 }
 
 const makers = {
   netns: (context: DriverContext): HypervisorBase => new NetnsDriver(context, new Fabric(context.mountId)),
+  docker: (context: DockerDriverOptions): HypervisorBase => new DockerDriver(context, new Fabric(context.mountId)),
 } as const;
 
 /** A hypervisor that this version has. */
@@ -72,13 +78,18 @@ export class HypervisorFactory {
 
 function make(type: string, options: HypervisorOptions): HypervisorBase {
   if (!isHypervisorType(type)) {
-    throw new TypeError(`${String(type)} is not a hypervisor of this version; there is: ${Object.keys(makers).join(', ')}`);
+    throw new TypeError(`${String(type)} is not a hypervisor of this version; there are: ${Object.keys(makers).join(', ')}`);
   }
   const mountId = options.mountId ?? randomMountId();
   if (!/^[a-z0-9]{8}$/.test(mountId)) {
     throw new NfioError('InvalidValueError', { message: 'mountId: eight lower-case letters or digits are needed' });
   }
-  return makers[type]({ mountId, runDir: options.runDir ?? join(runtimeDirectory, mountId), logger: options.logger ?? silent });
+  const { dockerSocket, insecureEngines } = options;
+  const engines = {
+    ...(dockerSocket === undefined ? {} : { dockerSocket }),
+    ...(insecureEngines === undefined ? {} : { insecureEngines }),
+  };
+  return makers[type]({ ...engines, mountId, runDir: options.runDir ?? join(runtimeDirectory, mountId), logger: options.logger ?? silent });
 }
 
 function isHypervisorType(type: string): type is HypervisorType {

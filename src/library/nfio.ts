@@ -13,8 +13,12 @@ export interface NfioOptions {
   readonly mountpoint: string;
   /** Directory of all persistent state; made when it is not there. Default `/var/lib/nfio`. */
   readonly root?: string;
-  /** Where VNFs run. Default `netns`, so far the only one; docker and libvirt come in later versions. */
+  /** Where VNFs run. Default `netns`; libvirt comes in a later version. */
   readonly hypervisor?: MountOptions['hypervisor'];
+  /** Socket of this machine's Docker Engine. Default `/var/run/docker.sock`. */
+  readonly dockerSocket?: string;
+  /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
+  readonly insecureEngines?: boolean;
   /** Directory of your own middlebox modules. Default: only what is built in. */
   readonly moduleRoot?: string;
   /** What is logged to daemon.log in the root. Default `info`. */

@@ -1,6 +1,6 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
-export { changePort, type PortChange } from './live-port.ts';
+export { addPorts, changePort, type PortChange } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { newPortLines } from './port-lines.ts';

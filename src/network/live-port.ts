@@ -6,7 +6,7 @@ import { fabricPortName, ipLine } from './names.ts';
 import { addressLine, gatewayLines, newPortLines } from './port-lines.ts';
 import type { ProcessId } from './process-id.ts';
 import { runProgram } from './run-program.ts';
-import { shapePort } from './shape-port.ts';
+import { isShaped, shapePort } from './shape-port.ts';
 
 /** A port of a running guest as it is, and as it shall be. */
 export interface PortChange {
@@ -24,7 +24,7 @@ export async function changePort(guest: ProcessId, fabric: Fabric, change: PortC
   if (after === undefined) return before && fabric.removePorts([before.id]);
   if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
     if (before !== undefined) await fabric.removePorts([before.id]);
-    return addPort(guest, fabric, after, signal);
+    return addPorts(guest, fabric, [after], signal);
   }
   try {
     await apply(guest, fabric, before, after, signal);
@@ -34,14 +34,24 @@ export async function changePort(guest: ProcessId, fabric: Fabric, change: PortC
   }
 }
 
-async function addPort(guest: ProcessId, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+/**
+ * Makes ports in the network namespace of a running guest, and puts their other ends on their segments: all of them or none.
+ *
+ * @throws NetworkError with what ip said.
+ */
+export async function addPorts(guest: ProcessId, fabric: Fabric, ports: readonly PortSpec[], signal: AbortSignal): Promise<void> {
+  if (ports.length === 0) return;
   try {
     await fabric.ensure();
-    await inGuest(guest, newPortLines(port, fabric.name), signal);
-    await fabric.attach([port]);
-    await shapePort(guest, fabric, port, signal);
+    await inGuest(
+      guest,
+      ports.flatMap((port) => newPortLines(port, fabric.name)),
+      signal,
+    );
+    await fabric.attach(ports);
+    for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
   } catch (error) {
-    await fabric.removePorts([port.id]).catch(() => undefined);
+    await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
     throw error;
   }
 }

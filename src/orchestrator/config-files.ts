@@ -34,7 +34,7 @@ export async function readBootConf(model: Model, vnf: VnfRecord): Promise<BootOp
   if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(await stat(dirname(path))))) {
     throw new NfioError('NotPermittedError', {
       message:
-        'boot.conf: privileged, capabilities and mounts are root’s to give: config and boot.conf must belong to root, and others must not write them',
+        'boot.conf: privileged, capabilities, mounts and network are root’s to give: config and boot.conf must belong to root, and others must not write them',
     });
   }
   return options;
@@ -48,8 +48,8 @@ export async function readCandidate(model: Model, vnf: VnfRecord, name = 'nf_con
 }
 
 /** True for options with which a guest can act on the machine it runs on. */
-function givesPower({ privileged, capabilities, mounts }: BootOptions): boolean {
-  return privileged || capabilities.length > 0 || mounts.length > 0;
+function givesPower({ privileged, capabilities, mounts, network }: BootOptions): boolean {
+  return privileged || capabilities.length > 0 || mounts.length > 0 || network !== undefined;
 }
 
 function isRootsAlone({ uid, mode }: Stats): boolean {

@@ -37,6 +37,7 @@ export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec
   const profile = model.profile(vnf);
   return {
     ...model.ref(vnf),
+    owner: vnf.ownership['']?.uid ?? vnf.uid,
     image: vnf.settings['machine/vm.image'] || (profile?.image ?? ''),
     limits: wantedLimits(vnf),
     boot: { ...boot, sysctl: { ...middlebox.sysctl, ...boot.sysctl } },

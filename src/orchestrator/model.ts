@@ -4,7 +4,7 @@ import type { VnfState } from '../domain/lifecycle.ts';
 import type { HookInstance, Middlebox, RunProfile } from '../domain/middlebox.ts';
 import type { HostObservation, ModelListener, VnfObservation } from '../domain/observation.ts';
 import { addressOf, hostAddress, hypervisorOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
-import type { GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
+import type { CounterSource, GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import type { NetworkDriver, PortSpec } from '../domain/ports/network.ts';
@@ -248,7 +248,7 @@ export class Model {
       error: runtime.error,
       ip: runtime.ip,
       id: runtime.id,
-      counters: state === 'running' || state === 'paused' ? driver.counterSource(ref) : undefined,
+      counters: this.#counters(vnf, state),
       countsDrops: middlebox?.configuration?.language.drops !== undefined,
       paths: {
         config: this.parts.store.configDir(vnf),
@@ -259,6 +259,12 @@ export class Model {
       moduleFiles: middlebox === undefined ? [] : this.#moduleFiles(vnf, middlebox),
       hidden: [...runtime.hidden],
     };
+  }
+
+  /** Of a guest that nobody knows the state of the driver says why not, to who reads. */
+  #counters(vnf: VnfRecord, state: VnfState): CounterSource | undefined {
+    if (state === 'unknown' && this.address(vnf) !== undefined) return { kind: 'remote' };
+    return state === 'running' || state === 'paused' ? this.driverOf(vnf).counterSource(this.ref(vnf)) : undefined;
   }
 
   #observeHost(record: HostRecord): HostObservation {
@@ -303,7 +309,8 @@ export class Model {
     if (state === 'undeployed' || state === 'inconsistent') return state;
     const status = this.#status(vnf);
     // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
-    if (status.state === 'absent') return this.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
+    if (status.state === 'absent' && status.progress === undefined)
+      return this.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
     return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;
   }
 }

@@ -17,6 +17,8 @@ import { VnfService } from './vnf-service.ts';
 
 /** How long removing networks may take at the end of a mount, milliseconds. */
 const releaseTimeoutMs = 10_000;
+/** Of what takes long an event is written at each so many per cent. */
+const progressStep = 10;
 
 /** The use cases of a mount, each in a service of its own, and what keeps them in step with the world. */
 export class Orchestrator implements AsyncDisposable {
@@ -99,9 +101,11 @@ export class Orchestrator implements AsyncDisposable {
   async #guestChanged(ref: GuestRef, status: GuestStatus): Promise<void> {
     const vnf = this.model.inventory.vnfOfGuest(ref.id);
     if (vnf === undefined || !vnf.deployed) return;
+    this.model.publishVnf(vnf.serial);
+    if (status.progress !== undefined && status.progress % progressStep !== 0) return;
     const code = status.exitCode === undefined ? {} : { why: `exit status ${status.exitCode}` };
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...code });
-    this.model.publishVnf(vnf.serial);
+    if (status.progress !== undefined) return;
     await this.actions.refresh(vnf.serial, this.#closing.signal);
   }
 

@@ -3,11 +3,15 @@
  * before it did:
  *
  *   special file      serial of its object * 4096 + index of the file in its object
- *   user file         2^52 + inode number on the file system that backs it
+ *   user file         2^52 + inode number + 2^36 * number of the file system that backs it: those of guests often have inode
+ *                     numbers in common
  *
  * All stay below 2^53, where JavaScript's numbers are exact.
  */
 const filesPerObject = 4096;
+
+/** Inode numbers below that are told apart by their file system. */
+const inodesPerDevice = 2 ** 36;
 
 /** The least nodeid of a user file. */
 const firstUserFile = 2 ** 52;
@@ -30,9 +34,16 @@ export function indexOf(nodeid: number): number {
   return nodeid % filesPerObject;
 }
 
-/** The nodeid of a user file; inode numbers of 2^52 and more are folded. */
-export function userNodeid(ino: number): number {
-  return firstUserFile + (ino % firstUserFile);
+/** The nodeid of a user file, from what stat(2) says of it; what does not fit is folded. */
+export function userNodeid({ dev, ino }: { readonly dev: number; readonly ino: number }): number {
+  return firstUserFile + ((deviceNumber(dev) * inodesPerDevice + ino) % firstUserFile);
+}
+
+/** Sixteen bits of a device: overlays, which have major 0, differ in their minor (makedev(3)). */
+function deviceNumber(dev: number): number {
+  const minor = (dev % 0x100) + Math.floor(dev / 0x10_0000) * 0x100;
+  const major = Math.floor(dev / 0x100) % 0x1000;
+  return (minor ^ (major << 8)) & 0xffff;
 }
 
 /** True for a user file, false for a special one. */

@@ -77,11 +77,11 @@ export class UserFiles {
   /** The directory where a backing begins. */
   enter(backing: Backing): Found {
     const stats = lstatSync(backing.path());
-    const nodeid = userNodeid(stats.ino);
+    const nodeid = userNodeid(stats);
     let node = this.#nodes.get(nodeid);
     // A known one of another place is a removed directory whose inode number came back.
     if (node === undefined || !node.top || node.backing !== backing) {
-      node = new UserNode(nodeid, backing, { top: true });
+      node = new UserNode(nodeid, backing, { top: true, dev: stats.dev });
       this.#nodes.set(nodeid, node);
     }
     return { node, stats };
@@ -266,10 +266,10 @@ export class UserFiles {
   }
 
   #found(parent: UserNode, name: string, stats: Stats): Found {
-    const nodeid = userNodeid(stats.ino);
+    const nodeid = userNodeid(stats);
     const known = this.#nodes.get(nodeid);
     // A known top directory is a removed one, whose inode number came back.
-    const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false }) : known;
+    const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false, dev: stats.dev }) : known;
     node.addLink(parent, name);
     return { node, stats };
   }
@@ -299,8 +299,10 @@ const setGid = 0o2000;
 
 /**
  * Of a guest only files, directories and symbolic links are shown. A socket or FIFO would not be the one its processes use, a device would be this machine's
- * by the guest's choice; and overlayfs marks what the guest removed with devices of its own.
+ * by the guest's choice; and overlayfs marks what the guest removed with devices of its own. What is mounted in a guest (its /proc, files of this machine)
+ * is no part of its root file system.
  */
 function isGuestOnly(parent: UserNode, stats: Stats): boolean {
-  return parent.backing.hostile && !stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink();
+  if (!parent.backing.hostile) return false;
+  return stats.dev !== parent.dev || (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink());
 }

@@ -25,6 +25,8 @@ export class UserNode {
   readonly nodeid: number;
   /** True for the directory where the backing begins. */
   readonly top: boolean;
+  /** Number of the file system it is on (st_dev, stat(2)). */
+  readonly dev: number;
   /** Open files of it. */
   readonly fds = new Set<number>();
   /** How often the kernel was told of it (nlookup, fuse.h). */
@@ -32,10 +34,11 @@ export class UserNode {
   readonly #firstBacking: Backing;
   #links: Link[] = [];
 
-  constructor(nodeid: number, backing: Backing, options: { readonly top: boolean }) {
+  constructor(nodeid: number, backing: Backing, options: { readonly top: boolean; readonly dev: number }) {
     this.nodeid = nodeid;
     this.#firstBacking = backing;
     this.top = options.top;
+    this.dev = options.dev;
   }
 
   /** Where it is now: a rename can take it, or a directory above it, from one VNF to another. */

@@ -22,9 +22,11 @@ export interface HypervisorWorld {
 /** What differs between drivers. */
 export interface HypervisorContract {
   readonly name: string;
-  readonly makeWorld: () => HypervisorWorld;
+  readonly makeWorld: () => HypervisorWorld | Promise<HypervisorWorld>;
   /** Ends a guest behind the driver's back. */
-  readonly kill: (id: string) => void;
+  readonly kill: (id: string) => unknown;
+  /** Clears away what the worlds were made on. */
+  readonly clear?: () => Promise<void>;
   /** Why the tests cannot run here, or undefined. */
   readonly skip: string | undefined;
 }
@@ -39,10 +41,13 @@ export function describeHypervisor(contract: HypervisorContract): void {
       guests.push(spec);
       return spec;
     };
-    before(() => {
-      world = contract.makeWorld();
+    before(async () => {
+      world = await contract.makeWorld();
     });
-    after(() => world.close(...guests));
+    after(async () => {
+      await world?.close(...guests);
+      await contract.clear?.();
+    });
 
     describeLifecycle(() => world, running);
     describeOutside(() => world, running, contract);
@@ -138,7 +143,7 @@ function describeOutside(at: () => HypervisorWorld, running: Running, contract: 
     const { driver, signal } = at();
     const spec = await running();
     const told = change(driver, spec);
-    contract.kill(await driver.getId(spec, signal));
+    await contract.kill(await driver.getId(spec, signal));
     deepEqual(await Promise.race([told, sleep(1000)]), { state: 'exited', word: 'exited', exitCode: 137 });
     await driver.start(spec, signal);
     equal(driver.guestStatus(spec).state, 'running');
@@ -157,7 +162,7 @@ function describeOutside(at: () => HypervisorWorld, running: Running, contract: 
     await at().driver.pause(paused, signal);
     const [id, killedId] = [await at().driver.getId(alive, signal), await at().driver.getId(killed, signal)];
     const fresh = await at().again();
-    contract.kill(killedId);
+    await contract.kill(killedId);
     await sleep(50);
     await fresh.recover([alive, paused, killed, created], signal);
     deepEqual(
@@ -261,8 +266,10 @@ function describeLimits(at: () => HypervisorWorld, running: Running): void {
       { vcpu: undefined, memoryBytes: 0 },
     ]) {
       const small = at().guest({ limits });
-      await driver.deploy(small, signal);
-      await rejects(driver.start(small, signal), { code: 'InvalidValueError' });
+      await rejects(
+        driver.deploy(small, signal).then(() => driver.start(small, signal)),
+        { code: 'InvalidValueError' },
+      );
       await driver.destroy(small, { force: true, signal });
     }
     await driver.setLimits(spec, { vcpu: 1e30, memoryBytes: 1e30 }, signal);

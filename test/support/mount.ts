@@ -12,7 +12,8 @@ import { type ShellOptions, type ShellResult, shell } from './shell.ts';
 const endTimeoutMs = 20_000;
 
 /** What a test may choose of its mount. */
-export interface TestMountOptions extends Partial<Pick<MountOptions, 'modules' | 'attrTimeoutMs' | 'resend'>> {
+export interface TestMountOptions
+  extends Partial<Pick<MountOptions, 'modules' | 'attrTimeoutMs' | 'resend' | 'hypervisor' | 'dockerSocket' | 'insecureEngines'>> {
   /** An existing root directory. Default: a new one, removed with the mount. */
   readonly root?: string;
 }

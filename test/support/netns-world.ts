@@ -1,101 +1,19 @@
-import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
-import type { PortSpec, SegmentSpec } from '../../src/domain/ports/network.ts';
+export { plainBoot } from './hypervisor-world.ts';
+
 import { NetnsDriver } from '../../src/hypervisor/netns/index.ts';
-import { Fabric, FabricNetwork } from '../../src/network/index.ts';
-import { assertNoLeaks, snapshotWorld } from './leaks.ts';
+import { HypervisorWorld } from './hypervisor-world.ts';
 
-/** A driver on a mount of its own, in a temporary directory, with makers of what it is given. */
-export class NetnsWorld {
-  readonly mountId = `t${randomBytes(4).toString('hex').slice(0, 7)}`;
-  readonly base: string;
-  readonly warnings: string[] = [];
-  readonly signal = AbortSignal.timeout(120_000);
-  readonly lan: SegmentSpec = { id: 'lan000', name: 'lan', uplink: '' };
-  readonly wan: SegmentSpec = { id: 'wan000', name: 'wan', uplink: '' };
-  fabric = new Fabric(this.mountId);
-  network = new FabricNetwork(this.fabric);
-  driver: NetnsDriver;
-  readonly #before = snapshotWorld(this.mountId);
-  #serial = 0;
-
-  /** @param prefix How the name of its directory begins. */
+/** The embedded hypervisor on a mount of its own. */
+export class NetnsWorld extends HypervisorWorld<NetnsDriver> {
   constructor(prefix = 'nfio-netns-') {
-    this.base = mkdtempSync(join(tmpdir(), prefix));
-    this.driver = this.#makeDriver();
+    super(prefix);
+    this.driver = this.makeDriver();
   }
 
-  /** As a new process would: a fresh driver that knows nothing yet. */
-  async again(): Promise<NetnsDriver> {
-    await this.driver[Symbol.asyncDispose]();
-    this.fabric = new Fabric(this.mountId);
-    this.network = new FabricNetwork(this.fabric);
-    this.driver = this.#makeDriver();
-    return this.driver;
-  }
-
-  guest(overrides: Partial<GuestSpec> & { readonly boot?: GuestSpec['boot'] } = {}): GuestSpec {
-    const id = `g${String(++this.#serial).padStart(5, '0')}`;
-    const configDir = join(this.base, 'config', id);
-    const guestDir = join(this.base, 'guests', id);
-    for (const directory of [configDir, guestDir]) mkdirSync(directory, { recursive: true });
-    const limits = { vcpu: undefined, memoryBytes: undefined };
-    const spec = { id, type: 'host', name: `host-${this.#serial}`, host: '', image: '', limits, boot: plainBoot, command: undefined };
-    return { ...spec, ports: [], requires: [], configDir, guestDir, hosts: [], ...overrides };
-  }
-
-  port(address: string, overrides: Partial<PortSpec> = {}): PortSpec {
-    const number = ++this.#serial;
-    const mac = `02:00:00:00:${(number >> 8).toString(16).padStart(2, '0')}:${(number & 255).toString(16).padStart(2, '0')}`;
-    const id = `q${String(number).padStart(5, '0')}`;
-    const link = { mac, mtu: undefined, up: true, rateBps: undefined, delayUsec: undefined, lossPercent: undefined };
-    return { id, name: 'eth0', segment: this.lan, addresses: address === '' ? [] : [address], gateway: undefined, ...link, ...overrides };
-  }
-
-  async running(overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> {
-    const spec = this.guest(overrides);
-    await this.driver.deploy(spec, this.signal);
-    await this.driver.start(spec, this.signal);
-    return spec;
-  }
-
-  /** Runs a shell script in a guest. */
-  async sh(spec: GuestSpec, script: string): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }> {
-    return this.driver.executeInGuest(spec, { argv: ['sh', '-c', script] }, { signal: this.signal });
-  }
-
-  /** Clears everything away, and fails when something is left. */
-  async close(...guests: readonly GuestSpec[]): Promise<void> {
-    const { signal } = this;
-    await Promise.all(guests.map((spec) => this.driver.destroy(spec, { force: true, signal })));
-    for (const segment of [this.lan, this.wan]) await this.network.removeSegment(segment, signal);
-    await this.network.removeIfUnused(signal);
-    await this.driver[Symbol.asyncDispose]();
-    rmSync(this.base, { recursive: true, force: true });
-    assertNoLeaks(this.#before, this.mountId);
-    assertNoLeaks(snapshotWorld('\0'), this.base);
-  }
-
-  #makeDriver(): NetnsDriver {
-    const warn = (message: string): void => void this.warnings.push(message);
-    const logger = { debug: () => undefined, info: () => undefined, warn, error: warn };
-    return new NetnsDriver({ mountId: this.mountId, runDir: join(this.base, 'run'), logger }, this.fabric);
+  protected makeDriver(): NetnsDriver {
+    return new NetnsDriver(this.context, this.fabric);
   }
 }
-
-/** What an empty boot.conf says. */
-export const plainBoot: GuestSpec['boot'] = {
-  command: undefined,
-  env: {},
-  capabilities: [],
-  sysctl: {},
-  mounts: [],
-  privileged: false,
-  dns: [],
-};
 
 /** The reason why guests cannot be run here, or undefined. */
 export function whyNoGuests(): string | undefined {

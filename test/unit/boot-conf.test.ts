@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseBootConf } from '../../src/domain/boot-conf.ts';
 import { splitWords } from '../../src/domain/shell-words.ts';
 
-const nothing = { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [] };
+const nothing = { command: undefined, env: {}, capabilities: [], sysctl: {}, mounts: [], privileged: false, dns: [], network: undefined };
 
 const whole = `# a proxy
 command=/usr/sbin/squid -N -f "/etc/nfio/my conf"

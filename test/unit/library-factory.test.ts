@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { HypervisorBase, HypervisorFactory, type HypervisorType, NetnsDriver, NfioError } from '../../src/index.ts';
+import { DockerDriver, HypervisorBase, HypervisorFactory, type HypervisorType, NetnsDriver, NfioError } from '../../src/index.ts';
 
 afterEach(() => HypervisorFactory.disposeHypervisorInstance());
 
@@ -23,16 +23,23 @@ describe('HypervisorFactory', () => {
     assert.equal(HypervisorFactory.getHypervisorInstance(), driver);
   });
 
+  test('makes docker, which speaks to no engine until it is asked to', () => {
+    new HypervisorFactory('docker');
+    const driver = HypervisorFactory.getHypervisorInstance();
+    assert.ok(driver instanceof DockerDriver && driver instanceof HypervisorBase);
+    assert.equal(driver.name, 'docker');
+  });
+
   test('a second type is a RangeError, and the first stays', () => {
     new HypervisorFactory('netns');
     const driver = HypervisorFactory.getHypervisorInstance();
-    assert.throws(() => new HypervisorFactory('docker' as HypervisorType), { name: 'RangeError', message: /of type netns already/ });
+    assert.throws(() => new HypervisorFactory('docker'), { name: 'RangeError', message: /of type netns already/ });
     assert.equal(HypervisorFactory.getHypervisorInstance(), driver);
   });
 
   test('a type that is not there is a TypeError that names those that are, and nothing is made', () => {
     for (const type of ['xen', '', 'constructor', '__proto__']) {
-      assert.throws(() => new HypervisorFactory(type as HypervisorType), { name: 'TypeError', message: /there is: netns/ });
+      assert.throws(() => new HypervisorFactory(type as HypervisorType), { name: 'TypeError', message: /there are: netns, docker/ });
       assert.throws(() => HypervisorFactory.getHypervisorInstance(), Error);
     }
   });

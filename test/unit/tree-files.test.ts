@@ -150,8 +150,15 @@ describe('nodeids', () => {
       assert.deepEqual([serialOf(nodeid), indexOf(nodeid), isUserFile(nodeid)], [serial, index, false]);
     }
     for (const ino of [1, 2 ** 32, 2 ** 52 - 1, 2 ** 52 + 5]) {
-      assert.ok(isUserFile(userNodeid(ino)) && Number.isSafeInteger(userNodeid(ino)), String(ino));
+      const nodeid = userNodeid({ dev: 0xfe00, ino });
+      assert.ok(isUserFile(nodeid) && Number.isSafeInteger(nodeid), String(ino));
     }
+  });
+
+  test('files with one inode number on different file systems are told apart', () => {
+    // Overlays: major 0, minors from 40 on, also beyond eight bits (makedev(3)).
+    const devices = [0xfe00, 0xfe01, 0x28, 0x29, 0xff, 0x10_0000, 0x10_0028, 0x20_0028];
+    assert.equal(new Set(devices.map((dev) => userNodeid({ dev, ino: 42 }))).size, devices.length);
   });
 });
 

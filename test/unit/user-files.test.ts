@@ -95,14 +95,14 @@ describe('a user file', () => {
   });
 
   test('of a removed VNF does not stand in for a new one with its inode number', () => {
-    const ino = statSync(join(directory, 'own')).ino;
+    const stats = statSync(join(directory, 'own'));
     let path = join(directory, 'own');
     const removed: Backing = { path: () => assert.fail('the place of a removed VNF was asked for'), hostile: false };
     const first = new UserFiles(() => []);
     const old = first.enter({ ...removed, path: () => path });
     path = '/nowhere';
     const again = first.enter(own);
-    assert.equal(again.node.nodeid, userNodeid(ino));
+    assert.equal(again.node.nodeid, userNodeid(stats));
     assert.notEqual(again.node, old.node);
     assert.equal(
       withPath(again.node, 'x', (each) => each),
@@ -113,9 +113,9 @@ describe('a user file', () => {
   test('is found again by a server that never saw it', () => {
     mkdirSync(join(directory, 'own/d/e'), { recursive: true });
     writeFileSync(join(directory, 'own/d/e/f'), 'x');
-    const nodeid = userNodeid(statSync(join(directory, 'own/d/e/f')).ino);
+    const nodeid = userNodeid(statSync(join(directory, 'own/d/e/f')));
     assert.equal(path(users.get(nodeid)), join(directory, 'own/d/e/f'));
-    assert.throws(() => users.get(userNodeid(2 ** 40)), { code: 'ESTALE' });
+    assert.throws(() => users.get(userNodeid({ dev: 0, ino: 2 ** 40 })), { code: 'ESTALE' });
   });
 
   test('is made by the caller, in a set-group-id directory with its group', { skip: creator.uid === 0 ? false : 'needs root' }, () => {

@@ -29,6 +29,8 @@ export interface GuestRef {
 
 /** Everything a driver needs to make one guest. Plain data; what is wanted, never what is. */
 export interface GuestSpec extends GuestRef {
+  /** User that the VNF belongs to, for names that people read. */
+  readonly owner: number;
   /** Image to run; empty where the driver needs none. */
   readonly image: string;
   readonly limits: GuestLimits;
@@ -68,6 +70,8 @@ export interface BootOptions {
   readonly mounts: readonly { readonly source: string; readonly target: string; readonly readOnly: boolean }[];
   readonly privileged: boolean;
   readonly dns: readonly string[];
+  /** A network of the hypervisor's own (Docker: `bridge`, which leads outside), besides the ports; undefined: none. */
+  readonly network: string | undefined;
 }
 
 /** The state of a guest. `state` is common to all drivers; `word` is the hypervisor's own, which users see. */
@@ -76,6 +80,8 @@ export interface GuestStatus {
   readonly word: string;
   /** Exit status of the main process once exited (128 + n for signal n). */
   readonly exitCode?: number;
+  /** Per cent done of what `word` tells, while a verb has to wait for it. */
+  readonly progress?: number;
 }
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
-import { type CgroupMounts, findCgroupMounts } from './cgroup-mounts.ts';
+import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
 
 /** A guest that forks without end stops here, not at the machine's limit. */
 const maxProcesses = 4096;

@@ -91,6 +91,7 @@ export class NetnsDriver extends HypervisorBase {
     if (spec.host !== '') throw notThisMachine(spec.host);
     await this.#prepare();
     checkInstalled(spec.requires);
+    checkNetwork(spec);
     makeGuestDirectory(spec);
     const guest = new Guest(spec);
     writeRecord(spec.guestDir, guest.record);
@@ -326,4 +327,12 @@ function asNfioError(code: 'VNFStartError' | 'VNFDestroyError', ref: GuestRef, c
   const errno = errnoName(errnoOf(cause)) ?? 'EIO';
   const done = code === 'VNFStartError' ? 'started' : 'destroyed';
   return new NfioError(code, { errno, message: `${ref.type}/${ref.name} could not be ${done}: ${(cause as Error).message}`, cause });
+}
+
+/** Networks of a container engine are not to be had here. */
+function checkNetwork({ boot }: GuestSpec): void {
+  if (boot.network === undefined) return;
+  throw new NfioError('UnsupportedError', {
+    message: `boot.conf: network=${boot.network} is for containers; under netns a network leads outside by its uplink`,
+  });
 }

@@ -1,6 +1,6 @@
 import { dirname, join, sep } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { type Mount, readMounts } from './machine-mounts.ts';
+import { type Mount, readMounts } from '../machine-mounts.ts';
 
 /** File systems of disks: what is mounted from them below / is part of what a guest sees of the machine. */
 const diskTypes = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs']);

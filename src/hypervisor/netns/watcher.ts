@@ -1,16 +1,13 @@
-import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { isAlive, waitUntilGone } from '../../network/index.ts';
+import { boundLog } from '../bound-log.ts';
 import type { Guest } from './guest.ts';
 import { logFile, readExitCode } from './guest-files.ts';
 
 const intervalMs = 300;
 /** Logs are looked at once in so many rounds. */
 const logRounds = 10;
-const maxLogBytes = 16 * 1024 * 1024;
-const keptLogBytes = 1024 * 1024;
 
 /** Notices, within half a second, guests that end by themselves or are killed from outside; and keeps their logs within bounds. */
 export class Watcher implements Disposable {
@@ -64,23 +61,5 @@ export class Watcher implements Disposable {
     if (guest.process !== process || guest.verb !== undefined) return;
     guest.ended(readExitCode(guest.ref.guestDir));
     for (const listener of this.#listeners) listener(guest.ref, guest.status);
-  }
-}
-
-/**
- * Cuts a log that has grown over 16 MiB down to its last 1 MiB. The guest appends (O_APPEND) without asking: what it writes
- * between reading and cutting is lost.
- */
-async function boundLog(path: string): Promise<void> {
-  const { size } = await stat(path);
-  if (size <= maxLogBytes) return;
-  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
-  try {
-    const kept = Buffer.alloc(keptLogBytes);
-    const { bytesRead } = await file.read(kept, 0, keptLogBytes, size - keptLogBytes);
-    await file.truncate(0);
-    await file.write(kept, 0, bytesRead, 0);
-  } finally {
-    await file.close();
   }
 }

@@ -1,0 +1,37 @@
+import { guestInterfaceName } from '../../domain/interface-name.ts';
+import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { EngineLink } from './engine-link.ts';
+
+/** What Docker calls the interface of its own network. */
+const dockersInterface = 'eth0';
+
+/**
+ * Checks what no engine could make, before anything is made.
+ *
+ * @throws VNFImageNameIsEmptyError, UnsupportedError (EOPNOTSUPP) for ports on another machine, InvalidValueError.
+ */
+export function checkSpec(spec: GuestSpec, link: EngineLink): void {
+  const { boot, image, name, ports, type } = spec;
+  if (image === '') {
+    throw new NfioError('VNFImageNameIsEmptyError', {
+      message: `${type}/${name} has no image: echo IMAGE > machine/vm.image, one of docker images`,
+    });
+  }
+  if (ports.length > 0 && !link.local) {
+    throw new NfioError('UnsupportedError', {
+      message: `ports are on networks of this machine, and ${type}/${name} would be on ${link.engine.name}: remove its ports; network=bridge in boot.conf gives it one of Docker's`,
+    });
+  }
+  if (boot.network !== undefined && ports.some((port) => guestInterfaceName(port) === dockersInterface)) {
+    throw new NfioError('InvalidValueError', {
+      message: `with network=${boot.network} in boot.conf ${dockersInterface} is Docker's: give the port ${dockersInterface} another name`,
+    });
+  }
+  const sysctl = Object.keys(boot.sysctl).find((key) => !/^net[./][\w./-]+$/.test(key) || key.includes('..'));
+  if (sysctl !== undefined) {
+    throw new NfioError('UnsupportedError', {
+      message: `sysctl.${sysctl.slice(0, 80)} acts on the whole machine, not on one guest: only net.* settings can be given to a guest`,
+    });
+  }
+}

@@ -1,0 +1,417 @@
+import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HypervisorBase } from '../../domain/hypervisor-base.ts';
+import type {
+  CounterSource,
+  Counters,
+  DriverContext,
+  ExecuteOptions,
+  ExecuteResult,
+  GuestCommand,
+  GuestLimits,
+  GuestListener,
+  GuestRef,
+  GuestSpec,
+  GuestStatus,
+  HostListener,
+  HostReport,
+  HostSpec,
+  HostStatus,
+} from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+import { addPorts, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { checkSpec } from './check-spec.ts';
+import { copyConfig, makeContainer, removeContainer, removeLeftovers } from './container.ts';
+import { type EngineStatistics, remoteCounters } from './counters.ts';
+import type { EngineLink } from './engine-link.ts';
+import { Engines, type EnginesOptions } from './engines.ts';
+import { executeInGuest } from './execute.ts';
+import { asFailure, type Doing, doing } from './failure.ts';
+import { Guest } from './guest.ts';
+import { logFile, makeGuestDirectory } from './guest-files.ts';
+import { containerLimits } from './limits.ts';
+import { setContainerLimits } from './live-limits.ts';
+import { machineReport } from './machine-report.ts';
+import { Watcher } from './watcher.ts';
+
+/** Docker's own convention: a guest has so long to end by itself. */
+const stopTimeoutMs = 10_000;
+/** How long a mount waits at its beginning for engines that do not answer. */
+const recoverTimeoutMs = 3000;
+/** What a guest printed last is in its log when a verb that ended it returns, if it comes within that. */
+const logTimeoutMs = 500;
+
+/** What a Docker driver is built from. */
+export interface DockerDriverOptions extends DriverContext, Pick<EnginesOptions, 'dockerSocket' | 'insecureEngines'> {
+  /** True: this machine's engine is followed even while nothing is on it. Default false. */
+  readonly isDefault?: boolean;
+}
+
+/**
+ * Guests as containers, on this machine's Docker Engine and on any other that can be reached. They outlive this object and this process; a later
+ * one finds them again with `recover`. What runs on another machine has no ports on this one's networks.
+ */
+export class DockerDriver extends HypervisorBase {
+  readonly name = 'docker';
+  readonly #options: DockerDriverOptions;
+  readonly #fabric: Fabric;
+  readonly #guests = new Map<string, Guest>();
+  readonly #engines: Engines;
+  readonly #watcher: Watcher;
+  readonly #hostListeners: HostListener[] = [];
+
+  constructor(options: DockerDriverOptions, fabric: Fabric) {
+    super();
+    this.#options = options;
+    this.#fabric = fabric;
+    const { mountId, logger } = options;
+    const watcher = new Watcher({ mountId, guests: this.#guests, fabric, logger });
+    this.#watcher = watcher;
+    this.#engines = new Engines(options, {
+      resynchronise: (link, signal) => watcher.resynchronise(link, signal),
+      event: (link, event) => watcher.event(link, event),
+      changed: (link) => this.#linkChanged(link),
+    });
+  }
+
+  async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
+    for (const ref of refs) this.#guests.set(ref.id, new Guest(ref, this.#engines.link(ref.host)));
+    this.#watcher.removesOrphans = true;
+    const links = new Set([...this.#guests.values()].map(({ link }) => link));
+    const inTime = sleep(recoverTimeoutMs, undefined, { ref: false });
+    await Promise.all([...links].map((link) => Promise.race([this.#recoverAt(link, signal), inTime]).catch(() => undefined)));
+    void this.#lookHere(signal);
+  }
+
+  async getId(ref: GuestRef, _signal: AbortSignal): Promise<string> {
+    return this.#known(ref).containerId;
+  }
+
+  async getIp(ref: GuestRef, signal: AbortSignal): Promise<string> {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined || !guest.runs) return '';
+    if (guest.process !== undefined && (guest.ports.length > 0 || guest.addresses.length === 0)) {
+      return findAddress(guest.process, guest.ports, signal);
+    }
+    return guest.addresses[0] ?? '';
+  }
+
+  async deploy(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const link = this.#engines.link(spec.host);
+    checkSpec(spec, link);
+    await link.ready(signal);
+    makeGuestDirectory(spec);
+    const guest = new Guest(spec, link);
+    this.#guests.set(spec.id, guest);
+    guest.gone();
+    await this.#verb(guest, 'deploy', { code: 'VNFDeployError', done: 'deployed' }, async () => {
+      try {
+        const { mountId } = this.#options;
+        const containerId = await makeContainer(guest, spec, { mountId, signal, onProgress: (percent) => this.#pulling(guest, percent) });
+        const limits = JSON.stringify(containerLimits(spec.limits));
+        guest.remember({ containerId, ports: spec.ports, configDir: spec.configDir, limits });
+        await copyConfig(guest, signal);
+        await this.#watcher.look(guest, signal);
+      } catch (error) {
+        await this.#undoDeploy(guest);
+        throw error;
+      }
+    });
+  }
+
+  async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const guest = await this.#ready(spec, signal);
+    if (guest.runs) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
+    checkSpec(spec, guest.link);
+    await this.#verb(guest, 'start', { code: 'VNFStartError', done: 'started' }, async () => {
+      guest.remember({ ports: spec.ports, configDir: spec.configDir });
+      try {
+        await setContainerLimits(guest, spec.limits, signal);
+        await copyConfig(guest, signal);
+        await this.#call(guest, 'start', signal);
+        await this.#watcher.look(guest, signal);
+        if (guest.runs) await this.#attachPorts(guest, spec, signal);
+      } catch (error) {
+        await this.#undoStart(guest);
+        throw error;
+      }
+    });
+  }
+
+  async stop(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    await this.#verb(guest, 'stop', { code: 'VNFStopError', done: 'stopped' }, async () => {
+      if (guest.isPaused) await this.#call(guest, 'unpause', signal);
+      await this.#call(guest, `stop?t=${stopTimeoutMs / 1000}`, signal);
+      await this.#watcher.look(guest, signal);
+      if (guest.runs) throw new NfioError('VNFStopError', { errno: 'ETIMEDOUT', message: `${ref.name} does not end: see docker top` });
+      await this.#clearAfterEnd(guest);
+    });
+  }
+
+  async restart(spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    if ((await this.#ready(spec, signal)).runs) await this.stop(spec, signal);
+    await this.start(spec, signal);
+  }
+
+  async pause(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    if (guest.isPaused) return;
+    await this.#verb(guest, 'pause', { code: 'VNFPauseError', done: 'paused' }, async () => {
+      await this.#call(guest, 'pause', signal);
+      await this.#watcher.look(guest, signal);
+    });
+  }
+
+  async unpause(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    if (!guest.isPaused) return;
+    await this.#verb(guest, 'unpause', { code: 'VNFUnpauseError', done: 'unpaused' }, async () => {
+      await this.#call(guest, 'unpause', signal);
+      await this.#watcher.look(guest, signal);
+    });
+  }
+
+  async destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const guest = this.#guests.get(ref.id);
+    if (guest !== undefined) {
+      await reachable(guest, options.signal);
+      if (guest.runs && !options.force) {
+        throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
+      }
+      await this.#verb(guest, 'destroy', { code: 'VNFDestroyError', done: 'destroyed' }, () => this.#remove(guest, options.signal));
+    }
+    await doing({ code: 'VNFDestroyError', done: 'destroyed' }, { ref, link: this.#engines.link(ref.host) }, () =>
+      rm(ref.guestDir, { recursive: true, force: true }),
+    );
+    this.#guests.delete(ref.id);
+    this.#engines.releaseUnused(this.#isUsed);
+  }
+
+  async executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+    const guest = await this.#live(ref, options.signal);
+    if (guest.isPaused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    return doing({ code: 'VNFCommandExecutionError', done: 'given a command' }, guest, async () => {
+      await copyConfig(guest, options.signal);
+      const { containerId, link } = guest;
+      const target = { engine: link.engine, containerId, name: ref.name, local: guest.process !== undefined };
+      return executeInGuest(target, command, options);
+    });
+  }
+
+  async executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
+    const { process: init } = await this.#live(ref, options.signal);
+    if (init === undefined) return this.executeInGuest(ref, command, options);
+    const { signal, onOutput } = options;
+    return runProgram(['nsenter', '--target', String(init.pid), '--net', '--', ...command.argv], {
+      signal,
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...command.env },
+      ...(command.stdin === undefined ? {} : { input: command.stdin }),
+      ...(onOutput === undefined ? {} : { onOutput }),
+    });
+  }
+
+  guestStatus(ref: GuestRef): GuestStatus {
+    return this.#guests.get(ref.id)?.status ?? { state: 'absent', word: 'undeployed' };
+  }
+
+  counterSource(ref: GuestRef): CounterSource | undefined {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined || !guest.runs) return undefined;
+    return guest.counters ?? { kind: 'remote' };
+  }
+
+  async counters(ref: GuestRef, signal: AbortSignal): Promise<Counters> {
+    const { link } = this.#known(ref);
+    // Who reads all there is must not wait for a dead machine at every file.
+    if (!link.up) throw new NfioError('HypervisorConnectionError', { message: link.status.why });
+    const guest = await this.#live(ref, signal);
+    const query = { stream: false, 'one-shot': true };
+    return doing({ code: 'VNFCommandExecutionError', done: 'counted' }, guest, async () =>
+      remoteCounters(
+        await guest.link.engine.json<EngineStatistics>({ method: 'GET', path: `/containers/${guest.containerId}/stats`, query }, signal),
+      ),
+    );
+  }
+
+  async setLimits(ref: GuestRef, limits: GuestLimits, signal: AbortSignal): Promise<void> {
+    if (this.guestStatus(ref).state === 'absent') return;
+    const guest = await this.#ready(ref, signal);
+    if (guest.runs) {
+      await doing({ code: 'VNFStartError', done: 'limited' }, guest, () => setContainerLimits(guest, limits, signal));
+    }
+  }
+
+  async setPort(ref: GuestRef, change: PortChange, signal: AbortSignal): Promise<void> {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined || !guest.runs) return;
+    if (guest.process === undefined) {
+      if (change.after !== undefined) throw noPorts(guest);
+      return;
+    }
+    await changePort(guest.process, this.#fabric, change, signal);
+    const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
+    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+  }
+
+  logPath(ref: GuestRef): string {
+    return logFile(ref.guestDir);
+  }
+
+  rootDir(ref: GuestRef): string | undefined {
+    return this.#guests.get(ref.id)?.root?.path;
+  }
+
+  onChange(listener: GuestListener): void {
+    this.#watcher.onChange(listener);
+  }
+
+  setHosts(hosts: readonly HostSpec[]): void {
+    this.#engines.setHosts(hosts, this.#isUsed);
+  }
+
+  hostStatus(address: string): HostStatus {
+    return this.#engines.status(address);
+  }
+
+  async hostReport(address: string, signal: AbortSignal): Promise<HostReport> {
+    const link = this.#engines.link(address);
+    await link.ready(signal);
+    return machineReport(link.engine, signal);
+  }
+
+  onHostChange(listener: HostListener): void {
+    this.#hostListeners.push(listener);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#engines[Symbol.dispose]();
+    for (const guest of this.#guests.values()) {
+      guest.log?.[Symbol.dispose]();
+      guest.ended();
+    }
+    await this.#fabric[Symbol.asyncDispose]();
+  }
+
+  readonly #isUsed = (link: EngineLink): boolean =>
+    (this.#options.isDefault === true && link === this.#engines.link('')) ||
+    [...this.#guests.values()].some((guest) => guest.link === link);
+
+  async #recoverAt(link: EngineLink, signal: AbortSignal): Promise<void> {
+    const known = link.up;
+    await link.ready(signal);
+    if (known) await this.#watcher.resynchronise(link, signal);
+    for (const guest of this.#guests.values()) if (guest.link === link) guest.isNews();
+  }
+
+  /** Containers of this mount may be left on this machine though no record is. Nobody has to wait for that. */
+  async #lookHere(signal: AbortSignal): Promise<void> {
+    await this.#engines
+      .link('')
+      .ready(signal)
+      .catch(() => undefined);
+    if (!this.#options.isDefault) this.#engines.releaseUnused(this.#isUsed);
+  }
+
+  #linkChanged(link: EngineLink): void {
+    for (const address of this.#engines.addressesOf(link)) {
+      for (const listener of this.#hostListeners) listener(address, link.status);
+    }
+    for (const guest of this.#guests.values()) if (guest.link === link && guest.verb === undefined) this.#watcher.tell(guest);
+  }
+
+  #pulling(guest: Guest, percent: number): void {
+    guest.pulling(percent);
+    this.#watcher.tell(guest);
+  }
+
+  /** Runs a verb; what happens to the guest meanwhile is the verb's doing, what comes after it is news. */
+  async #verb(guest: Guest, verb: NonNullable<Guest['verb']>, what: Doing, operation: () => Promise<void>): Promise<void> {
+    guest.verb = verb;
+    try {
+      await operation();
+    } catch (cause) {
+      const error = await asFailure(what, guest.ref, guest.link, cause);
+      if (verb !== 'deploy') await this.#watcher.look(guest, AbortSignal.timeout(stopTimeoutMs)).catch(() => undefined);
+      throw error;
+    } finally {
+      guest.verb = undefined;
+      guest.isNews();
+      this.#watcher.lookAgain(guest);
+    }
+  }
+
+  #call({ link, containerId }: Guest, path: string, signal: AbortSignal): Promise<void> {
+    return link.engine.json({ method: 'POST', path: `/containers/${containerId}/${path}`, timeoutMs: stopTimeoutMs + 60_000 }, signal);
+  }
+
+  async #attachPorts(guest: Guest, { ports }: GuestSpec, signal: AbortSignal): Promise<void> {
+    if (ports.length === 0) return;
+    if (guest.process === undefined) throw noPorts(guest);
+    await addPorts(guest.process, this.#fabric, ports, signal);
+  }
+
+  async #undoDeploy(guest: Guest): Promise<void> {
+    const leftover = { id: guest.ref.id, mountId: this.#options.mountId };
+    await removeLeftovers(guest.link.engine, leftover, AbortSignal.timeout(stopTimeoutMs)).catch((error: Error) => {
+      this.#options.logger.warn(
+        `${guest.ref.type}/${guest.ref.name}: ${error.message}; what was made there is removed when the engine is back`,
+      );
+    });
+    guest.gone();
+    this.#guests.delete(guest.ref.id);
+  }
+
+  async #undoStart(guest: Guest): Promise<void> {
+    await this.#call(guest, 'kill', AbortSignal.timeout(stopTimeoutMs)).catch(() => undefined); // it may not run at all
+    await this.#clearAfterEnd(guest).catch(() => undefined);
+  }
+
+  async #remove(guest: Guest, signal: AbortSignal): Promise<void> {
+    if (guest.containerId !== '') await removeContainer(guest.link.engine, guest.containerId, signal);
+    guest.log?.[Symbol.dispose]();
+    await guest.log?.done;
+    guest.gone();
+    await this.#fabric.removePorts(guest.ports.map(({ id }) => id));
+  }
+
+  async #clearAfterEnd({ ports, log }: Guest): Promise<void> {
+    await this.#fabric.removePorts(ports.map(({ id }) => id));
+    await Promise.race([log?.done, sleep(logTimeoutMs, undefined, { ref: false })]);
+  }
+
+  #known(ref: GuestRef): Guest {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined || guest.status.state === 'absent') {
+      throw new NfioError('VNFNotFoundError', { message: `${ref.name} is not deployed` });
+    }
+    return guest;
+  }
+
+  async #ready(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
+    await reachable(this.#known(ref), signal);
+    return this.#known(ref);
+  }
+
+  async #live(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
+    const guest = await this.#ready(ref, signal);
+    if (guest.runs) return guest;
+    throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
+  }
+}
+
+/** Waits for the engine of a guest. @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached. */
+async function reachable({ link }: Guest, signal: AbortSignal): Promise<void> {
+  try {
+    await link.ready(signal);
+  } catch (cause) {
+    if (signal.aborted) throw cause;
+    throw new NfioError('HypervisorConnectionError', { errno: 'EHOSTUNREACH', message: (cause as Error).message, cause, retryable: true });
+  }
+}
+
+function noPorts({ ref, link }: Guest): NfioError {
+  return new NfioError('UnsupportedError', {
+    message: `${ref.type}/${ref.name} is on ${link.engine.name}, where this machine's networks do not reach: remove its ports; network=bridge in boot.conf gives it one of Docker's`,
+  });
+}

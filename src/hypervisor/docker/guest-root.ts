@@ -1,0 +1,42 @@
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isAlive, type ProcessId } from '../../network/index.ts';
+
+/** O_PATH (fcntl.h); node:fs does not name it. */
+const O_PATH = 0o10000000;
+/** Who was told the old path has let go of it by then. */
+const graceMs = 5000;
+
+/** Where the root file system of a running guest is on this machine. */
+export interface GuestRoot extends Disposable {
+  readonly path: string;
+}
+
+/**
+ * The root file system of a container: where the engine keeps it mounted, if this process sees that, else by way of the guest's init. The latter through a
+ * descriptor of its root, never through the number of a process, which another one may have by the time it is used.
+ *
+ * @param merged where the engine says that it is.
+ * @param init verified to be the guest's.
+ */
+export function openGuestRoot(merged: string | undefined, init: ProcessId): GuestRoot | undefined {
+  if (merged !== undefined && isMountPoint(merged)) return { path: merged, [Symbol.dispose]: () => undefined };
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${init.pid}/root/.`, O_PATH | constants.O_DIRECTORY);
+  } catch {
+    return undefined; // it has just ended
+  }
+  const close = (): void => closeSync(fd);
+  if (isAlive(init)) return { path: `/proc/self/fd/${fd}/.`, [Symbol.dispose]: () => void setTimeout(close, graceMs).unref() };
+  close();
+  return undefined;
+}
+
+function isMountPoint(path: string): boolean {
+  try {
+    return path.startsWith('/') && lstatSync(path).dev !== lstatSync(dirname(path)).dev;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,112 @@
+import type { CounterSource, GuestRef, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import type { PortSpec } from '../../domain/ports/network.ts';
+import type { ProcessId } from '../../network/index.ts';
+import type { Container } from './container-state.ts';
+import type { EngineLink } from './engine-link.ts';
+import { type GuestRecord, readRecord, writeRecord } from './guest-files.ts';
+import type { GuestRoot } from './guest-root.ts';
+import type { LogFollower } from './log-follower.ts';
+
+const absent: GuestStatus = { state: 'absent', word: 'undeployed' };
+const unknown: GuestStatus = { state: 'unknown', word: 'unknown' };
+
+/** One guest as the driver knows it. */
+export class Guest {
+  readonly ref: GuestRef;
+  readonly link: EngineLink;
+  /** The verb that is changing it now: what happens meanwhile is not news. */
+  verb: 'deploy' | 'start' | 'stop' | 'pause' | 'unpause' | 'destroy' | undefined;
+  /** Its init as a process of this machine; undefined when it does not run, or not here. */
+  process: ProcessId | undefined;
+  root: GuestRoot | undefined;
+  log: LogFollower | undefined;
+  counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
+  /** What was last copied to it, where it does not see this machine's files. */
+  configVersion = '';
+  /** Something happened to it since it was last looked at. */
+  stale = false;
+  /** Addresses that Docker itself gave it. */
+  addresses: readonly string[] = [];
+  #status: GuestStatus = unknown;
+  #told = '';
+  #record: GuestRecord;
+
+  constructor(ref: GuestRef, link: EngineLink) {
+    this.ref = { id: ref.id, type: ref.type, name: ref.name, host: ref.host, guestDir: ref.guestDir };
+    this.link = link;
+    this.#record = readRecord(ref.guestDir) ?? { containerId: '', ports: [], configDir: '', limits: '' };
+  }
+
+  get containerId(): string {
+    return this.#record.containerId;
+  }
+
+  get ports(): readonly PortSpec[] {
+    return this.#record.ports;
+  }
+
+  /** Limits that its container has, as they were last sent. */
+  get limits(): string {
+    return this.#record.limits;
+  }
+
+  /** Its config directory on this machine. */
+  get configDir(): string {
+    return this.#record.configDir;
+  }
+
+  /** Its state, in Docker's own words; nobody knows it while its engine cannot be reached. */
+  get status(): GuestStatus {
+    return this.link.up || this.#status.progress !== undefined ? this.#status : unknown;
+  }
+
+  get runs(): boolean {
+    return this.#status.state === 'running' || this.#status.state === 'paused';
+  }
+
+  get isPaused(): boolean {
+    return this.#status.state === 'paused';
+  }
+
+  /** There is no container, and none under way. */
+  gone(): void {
+    this.#status = absent;
+    this.ended();
+  }
+
+  /** It does not run (any more). */
+  ended(): void {
+    this.process = undefined;
+    this.counters = undefined;
+    this.root?.[Symbol.dispose]();
+    this.root = undefined;
+  }
+
+  /** An image is being fetched for it. */
+  pulling(percent: number): void {
+    this.#status = { state: 'absent', word: `pulling ${percent} %`, progress: percent };
+  }
+
+  /** Takes over what its engine says. */
+  take({ State: state }: Container): void {
+    const { Status: word, ExitCode: exitCode } = state;
+    if (word === 'exited' || word === 'dead') this.#status = { state: 'exited', word, exitCode };
+    else if (word === 'running' || word === 'paused' || word === 'created') this.#status = { state: word, word };
+    else this.#status = { state: 'unknown', word };
+  }
+
+  /** True when its status is not the one this was last asked for. */
+  isNews(): boolean {
+    const { word, exitCode } = this.status;
+    const now = `${word} ${exitCode} ${this.containerId} ${this.process?.pid}`;
+    const changed = now !== this.#told;
+    this.#told = now;
+    return changed;
+  }
+
+  /** Changes part of what is kept of it. */
+  remember(part: Partial<GuestRecord>): void {
+    this.#record = { ...this.#record, ...part };
+    writeRecord(this.ref.guestDir, this.#record);
+  }
+}

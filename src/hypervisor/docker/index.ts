@@ -1,0 +1,1 @@
+export { DockerDriver, type DockerDriverOptions } from './driver.ts';

@@ -1,0 +1,4 @@
+import { dockerContract } from '../support/docker-contract.ts';
+import { describeLifecycle } from './lifecycle.ts';
+
+describeLifecycle(dockerContract());

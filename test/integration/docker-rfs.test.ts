@@ -1,0 +1,171 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
+import { activate, mountOn } from '../support/docker-mount.ts';
+import type { TestMount } from '../support/mount.ts';
+
+/** Owner of the VNF: who follows a link as this user gets nowhere; only the daemon, which is root, could. */
+const owner = 41_234;
+const secret = 'SECRET of the machine';
+
+/** The engine's mounts are seen by nf.io, or they are not, as with an engine in a mount namespace of its own. */
+const engines = [
+  { name: 'whose mounts are visible', through: [] },
+  { name: 'in a mount namespace of its own', through: ['unshare', '--mount', '--propagation', 'private'] },
+];
+
+for (const { name, through } of engines) {
+  describe(`rfs of a guest of an engine ${name}`, { skip: whyNoEngine() ?? false, timeout: 120_000 }, () => {
+    let engine: TestEngine;
+    let mount: TestMount;
+    /** A directory of the machine, which guests try to reach through nf.io. What is in it would be anyone's, could they get there. */
+    let canary: string;
+    const rfs = 'nf-types/host/a/rfs';
+
+    before(async () => {
+      engine = await TestEngine.start({ through });
+      mount = await mountOn(engine, { attrTimeoutMs: 0 });
+      canary = mkdtempSync(join(tmpdir(), 'nfio-canary-'));
+      chmodSync(canary, 0o700);
+      for (const file of ['secret', 'victim']) writeFileSync(join(canary, file), secret);
+      for (const file of ['secret', 'victim']) chmodSync(join(canary, file), 0o666);
+      mkdirSync(join(canary, 'empty'));
+      chmodSync(join(canary, 'empty'), 0o777);
+      await activate(mount, 'a');
+      await mount.run(`chown -R ${owner} nf-types/host/a; chmod 755 nf-types/host/a`);
+    });
+    after(async () => {
+      await mount?.[Symbol.asyncDispose]();
+      await engine?.[Symbol.asyncDispose]();
+      if (canary !== undefined) rmSync(canary, { recursive: true, force: true });
+    });
+
+    const inGuest = (script: string): Promise<string> =>
+      mount.run(`cat > nf-types/host/a/command <<'END'\n${script}\nEND\ncat nf-types/host/a/command`);
+    const initOf = async (): Promise<number> => {
+      const id = (await mount.run('cat nf-types/host/a/machine/vm.id')).trim();
+      return (await engine.ask<{ State: { Pid: number } }>('GET', `/containers/${id}/json`)).State.Pid;
+    };
+    const untouched = (): void => {
+      for (const file of ['secret', 'victim']) {
+        equal(readFileSync(join(canary, file), 'utf8'), secret);
+        equal(statSync(join(canary, file)).mode & 0o7777, 0o666);
+      }
+      deepEqual(readdirSync(canary).sort(), ['empty', 'secret', 'victim']);
+    };
+
+    it('is the live root file system, to read and to write', async () => {
+      await inGuest('echo from the guest > /var/note; mkdir -p /var/deep/er; ln -s note /var/link');
+      equal(await mount.run(`cat ${rfs}/var/note`), 'from the guest\n');
+      equal(await mount.run(`readlink ${rfs}/var/link; cat ${rfs}/var/link`), 'note\nfrom the guest\n');
+      await mount.run(`echo from outside > ${rfs}/var/deep/er/new; chmod 640 ${rfs}/var/deep/er/new; mv ${rfs}/var/note ${rfs}/var/moved`);
+      equal(await inGuest('cat /var/deep/er/new /var/moved; stat -c %a /var/deep/er/new'), 'from outside\nfrom the guest\n640\n');
+      const tail = mount.run(`touch ${rfs}/var/log/growing; timeout 6 tail -n +1 -f ${rfs}/var/log/growing | grep -m 1 line`);
+      await inGuest('sleep 1; echo a line >> /var/log/growing');
+      equal(await tail, 'a line\n');
+    });
+
+    it('is empty while the guest does not run, and there again when it does', async () => {
+      await inGuest('echo kept > /var/kept');
+      await mount.run('echo stop > nf-types/host/a/action');
+      equal(await mount.run(`ls ${rfs}`), '');
+      await mount.run('echo start > nf-types/host/a/action');
+      equal(await mount.run(`cat ${rfs}/var/kept`), 'kept\n');
+    });
+
+    it('does not lead into what is mounted in the guest', async () => {
+      equal(await mount.run(`ls -A ${rfs}/proc ${rfs}/sys 2>/dev/null || true`).then((text) => text.replaceAll(/^.*:$|\n/gm, '')), '');
+      for (const path of [
+        'proc/1/root/etc/shadow',
+        'proc/self/root/etc/shadow',
+        'proc/1/environ',
+        'dev/null',
+        'etc/nfio/boot.conf',
+        'sys/kernel',
+      ])
+        match((await mount.sh(`cat ${rfs}/${path}`)).stderr, /No such file or directory/, path);
+    });
+
+    it('shows links, and follows none of them itself', async () => {
+      await inGuest(
+        `cd /tmp; ln -s ${canary}/secret file; ln -s ${canary} directory; ln -s /proc/self/root${canary} proc; ln -s ../../../../../..${canary} up`,
+      );
+      const attempts = ['file', 'directory/secret', 'proc/secret', 'up/secret'].flatMap((path) => [
+        `cat ${rfs}/tmp/${path}`,
+        `echo overwritten > ${rfs}/tmp/${path}`,
+        `chmod 777 ${rfs}/tmp/${path}`,
+        `ln ${rfs}/tmp/${path} ${rfs}/tmp/hard`,
+      ]);
+      attempts.push(
+        `rm ${rfs}/tmp/directory/victim`,
+        `mkdir ${rfs}/tmp/up/made`,
+        `rmdir ${rfs}/tmp/up/empty`,
+        `mv ${rfs}/tmp/up/victim ${rfs}/tmp/`,
+      );
+      for (const attempt of attempts) {
+        const { status, stdout } = await mount.sh(attempt, { uid: owner });
+        ok(status !== 0 && !stdout.includes('SECRET'), attempt);
+      }
+      untouched();
+      await mount.run(`chown -h ${owner} ${rfs}/tmp/file; rm ${rfs}/tmp/file ${rfs}/tmp/directory ${rfs}/tmp/proc ${rfs}/tmp/up`);
+      untouched();
+    });
+
+    it('opens neither FIFOs nor devices nor sockets', async () => {
+      await inGuest('mkfifo /tmp/fifo; (nc -lU /tmp/socket || busybox nc -lU /tmp/socket) >/dev/null 2>&1 &\nsleep 0.2');
+      execFileSync('mknod', [`/proc/${await initOf()}/root/tmp/device`, 'c', '1', '5']);
+      for (const file of ['fifo', 'device']) {
+        match((await mount.sh(`timeout 5 cat ${rfs}/tmp/${file}`)).stderr, /No such file or directory/, file);
+        match((await mount.sh(`echo x | timeout 5 tee ${rfs}/tmp/${file}`)).stderr, /File exists|No such|denied/, file);
+      }
+      ok(!/fifo|device|socket/.test(await mount.run(`ls ${rfs}/tmp`)));
+      match((await mount.sh(`mknod ${rfs}/tmp/made c 1 3`)).stderr, /not permitted|not supported|denied/);
+    });
+
+    it('gives nothing to a guest that swaps a directory for a link again and again', async () => {
+      await inGuest(`cd /tmp; mkdir -p d/empty; echo mine > d/secret; echo mine > d/victim; chown -R ${owner} d; chmod -R 777 d`);
+      using swapping = swap(`/proc/${await initOf()}/root/tmp`, canary);
+      const walk = `for round in $(seq 150); do
+          cat ${rfs}/tmp/d/secret; echo mine > ${rfs}/tmp/d/secret; chmod 700 ${rfs}/tmp/d/secret; touch ${rfs}/tmp/d/new
+          mv ${rfs}/tmp/d/victim ${rfs}/tmp/d/other; mv ${rfs}/tmp/d/other ${rfs}/tmp/d/victim; rm -f ${rfs}/tmp/d/victim ${rfs}/tmp/d/new
+          mkdir ${rfs}/tmp/d/made; rmdir ${rfs}/tmp/d/made ${rfs}/tmp/d/empty; ls ${rfs}/tmp/d
+        done`;
+      const { stdout, status } = await mount.sh(walk, { uid: owner, timeoutMs: 60_000 });
+      ok(status !== 'timeout');
+      equal(swapping.exitCode, null, 'it was swapped to the end');
+      ok(stdout.includes('mine'), 'the directory was reached at times');
+      ok(!stdout.includes('SECRET'));
+      untouched();
+    });
+
+    it('keeps the files of two guests of one image apart', async () => {
+      await activate(mount, 'b');
+      const both = 'nf-types/host/a/rfs/etc/passwd nf-types/host/b/rfs/etc/passwd';
+      equal(new Set((await mount.run(`ls -i ${both} | cut -d' ' -f1`)).trim().split('\n')).size, 2);
+      await mount.run(
+        `cat ${both} > /dev/null; echo only in a >> nf-types/host/a/rfs/etc/passwd; chmod 600 nf-types/host/b/rfs/etc/passwd`,
+      );
+      equal(await mount.run('grep -l "only in a" nf-types/host/*/rfs/etc/passwd'), 'nf-types/host/a/rfs/etc/passwd\n');
+      equal(await mount.run(`stat -c %a ${both}`), '644\n600\n');
+    });
+  });
+}
+
+/** Does, as fast as any guest could, what the guest could do: puts a link in the place of a directory and takes it away again, until disposed. */
+function swap(directory: string, target: string): Disposable & { readonly exitCode: number | null } {
+  const script = `
+    const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
+    process.chdir(process.argv[1]);
+    for (;;) { renameSync('d', 'real'); symlinkSync(process.argv[2], 'd'); unlinkSync('d'); renameSync('real', 'd'); }`;
+  const child = spawn(process.execPath, ['-e', script, directory, target], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return {
+    get exitCode() {
+      return child.exitCode;
+    },
+    [Symbol.dispose]: () => void child.kill('SIGKILL'),
+  };
+}
