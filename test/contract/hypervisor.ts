@@ -45,8 +45,7 @@ export function describeHypervisor(contract: HypervisorContract): void {
       world = await contract.makeWorld();
     });
     after(async () => {
-      await world?.close(...guests);
-      await contract.clear?.();
+      await (world?.close(...guests) ?? Promise.resolve()).finally(contract.clear);
     });
 
     describeLifecycle(() => world, running);

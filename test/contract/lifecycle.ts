@@ -46,8 +46,7 @@ export function describeLifecycle(contract: HypervisorContract): void {
       world = await contract.makeWorld();
     });
     after(async () => {
-      await world?.close(...guests);
-      await contract.clear?.();
+      await (world?.close(...guests) ?? Promise.resolve()).finally(contract.clear);
     });
 
     describeVerbs(() => world, guests);

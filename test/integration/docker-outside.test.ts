@@ -20,8 +20,7 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
     world = new DockerWorld(engine);
   });
   after(async () => {
-    await world?.close(...guests);
-    await engine?.[Symbol.asyncDispose]();
+    await world?.close(...guests).finally(() => engine[Symbol.asyncDispose]());
   });
 
   const running = async (overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> => {

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -64,6 +64,8 @@ export class TestEngine implements AsyncDisposable {
     const argv = [...through, 'dockerd', ...own, '-p', join(directory, 'pid'), '-H', `unix://${socket}`, ...network, ...flags];
     const log = openSync(join(directory, 'log'), 'a');
     this.#process = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', log, log] });
+    closeSync(log);
+    this.#process.unref();
     const deadline = performance.now() + startTimeoutMs;
     while (!(await answers(socket))) {
       if (performance.now() > deadline || this.#process.exitCode !== null) throw new Error(`dockerd does not start:\n${this.log()}`);

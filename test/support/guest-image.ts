@@ -13,7 +13,7 @@ export const shellLessImage = 'nfio-test-shell-less:latest';
 /** Programs of this machine that tests want in a guest. */
 const programs = (
   'dash bash cat chmod cp date dd echo env false grep head hostname id ip ls ln mkdir mkfifo mknod mv nft nsenter ping printf ps readlink rm ' +
-  'sed seq sh sleep sort stat tail tc test timeout touch true wc iperf3 busybox'
+  'sed seq sh sleep sort stat tail tc test timeout touch tr true wc iperf3 busybox'
 ).split(' ');
 
 /** Puts both images into an engine. */

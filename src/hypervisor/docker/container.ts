@@ -6,6 +6,9 @@ import { type Engine, EngineAnswerError } from './engine/index.ts';
 import type { Guest } from './guest.ts';
 import { containerName, guestLabels, label, mountFilter } from './labels.ts';
 import { hasImage, pullImage } from './pull.ts';
+import { undoneIfAborted } from './undone-if-aborted.ts';
+
+const createTimeoutMs = 60_000;
 
 /** What making a container needs besides its spec. */
 export interface MakeOptions {
@@ -26,11 +29,10 @@ export async function makeContainer(guest: Guest, spec: GuestSpec, options: Make
   const body = containerSpec(spec, { mountId, local });
   const name = containerName(mountId, spec);
   const create = async (): Promise<string> => {
-    const made = await engine.json<{ readonly Id: string }>(
-      { method: 'POST', path: '/containers/create', query: { name }, body, timeoutMs: 120_000 },
-      signal,
-    );
-    if (/^[0-9a-f]{64}$/.test(made?.Id)) return made.Id;
+    const request = { method: 'POST', path: '/containers/create', query: { name }, body, timeoutMs: createTimeoutMs } as const;
+    const made = engine.json<{ readonly Id: string }>(request, new AbortController().signal);
+    const { Id } = await undoneIfAborted(made, signal, (late) => removeContainer(engine, late.Id, AbortSignal.timeout(createTimeoutMs)));
+    if (/^[0-9a-f]{64}$/.test(Id)) return Id;
     throw new NfioError('HypervisorConnectionError', {
       errno: 'EPROTO',
       message: `the Docker Engine at ${engine.name} gave no container id`,

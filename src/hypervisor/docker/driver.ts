@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
@@ -32,6 +33,8 @@ import { logFile, makeGuestDirectory } from './guest-files.ts';
 import { containerLimits } from './limits.ts';
 import { setContainerLimits } from './live-limits.ts';
 import { machineReport } from './machine-report.ts';
+import { mainProcessRuns } from './main-process.ts';
+import { undoneIfAborted } from './undone-if-aborted.ts';
 import { Watcher } from './watcher.ts';
 
 /** Docker's own convention: a guest has so long to end by itself. */
@@ -128,9 +131,11 @@ export class DockerDriver extends HypervisorBase {
       try {
         await setContainerLimits(guest, spec.limits, signal);
         await copyConfig(guest, signal);
-        await this.#call(guest, 'start', signal);
+        const never = new AbortController().signal;
+        await undoneIfAborted(this.#call(guest, 'start', never), signal, () => this.#call(guest, 'kill', never));
         await this.#watcher.look(guest, signal);
         if (guest.runs) await this.#attachPorts(guest, spec, signal);
+        await this.#checkMainProcess(guest, signal);
       } catch (error) {
         await this.#undoStart(guest);
         throw error;
@@ -349,6 +354,20 @@ export class DockerDriver extends HypervisorBase {
     if (ports.length === 0) return;
     if (guest.process === undefined) throw noPorts(guest);
     await addPorts(guest.process, this.#fabric, ports, signal);
+  }
+
+  /** @throws VNFStartError when the main process could not be executed, with what it, or docker-init for it, said. */
+  async #checkMainProcess(guest: Guest, signal: AbortSignal): Promise<void> {
+    if (guest.process !== undefined) await mainProcessRuns(guest.process);
+    if (guest.stale) await this.#watcher.look(guest, signal);
+    const { state, exitCode = 0 } = guest.status;
+    if (state !== 'exited' || (exitCode !== 126 && exitCode !== 127)) return;
+    await this.#clearAfterEnd(guest);
+    const said = readFileSync(logFile(guest.ref.guestDir), 'utf8').trim().split('\n').at(-1) ?? '';
+    throw new NfioError('VNFStartError', {
+      errno: exitCode === 127 ? 'ENOENT' : 'EACCES',
+      message: `the main process of ${guest.ref.name} cannot be executed (exit status ${exitCode}): ${said.slice(0, 300)}`,
+    });
   }
 
   async #undoDeploy(guest: Guest): Promise<void> {

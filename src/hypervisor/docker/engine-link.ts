@@ -87,6 +87,7 @@ export class EngineLink implements Disposable {
 
   [Symbol.dispose](): void {
     this.#closing.abort();
+    this.#status = { state: 'unknown', why: '' };
     this.#attempt.reject(new NfioError('InterruptedError'));
     this.engine[Symbol.dispose]();
   }
