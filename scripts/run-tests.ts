@@ -41,7 +41,8 @@ export async function runTests(files: readonly string[], options: RunOptions): P
   const verdict = new Verdict();
   let clean = true;
 
-  const events: TestsStream = run({ files, concurrency, timeout: fileTimeoutMs });
+  // A file whose tests have ended ends, whatever it still holds: the leak check tells what that was.
+  const events: TestsStream = run({ files, concurrency, timeout: fileTimeoutMs, forceExit: true });
   const judged = async function* (source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
     for await (const event of condense(source)) {
       verdict.note(event);
