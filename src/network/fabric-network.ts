@@ -12,8 +12,8 @@ export class FabricNetwork implements NetworkDriver {
     this.#uplinks = new Uplinks(fabric);
   }
 
-  ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
-    return this.#fabric.ensureSegment(segment);
+  async ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
+    await this.#fabric.ensureSegment(segment);
   }
 
   async removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void> {

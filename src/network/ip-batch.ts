@@ -13,11 +13,18 @@ export interface BatchFailure {
   readonly message: string;
 }
 
+/** How a group of commands ended. */
+export interface BatchResult {
+  readonly failures: readonly BatchFailure[];
+  /** What the commands after the last failure printed, up to ten lines. */
+  readonly output: readonly string[];
+}
+
 interface Group {
   readonly size: number;
   readonly firstLine: number;
   readonly failures: BatchFailure[];
-  readonly resolve: (failures: readonly BatchFailure[]) => void;
+  readonly resolve: (result: BatchResult) => void;
   readonly reject: (error: NfioError) => void;
   said: string[];
 }
@@ -44,9 +51,9 @@ export class IpBatch implements Disposable {
     this.#netnsPath = netnsPath;
   }
 
-  /** Runs a group of commands, all of them even when some fail. Resolves to those that failed. */
-  run(commands: readonly string[]): Promise<readonly BatchFailure[]> {
-    if (commands.length === 0) return Promise.resolve([]);
+  /** Runs a group of commands, all of them even when some fail. */
+  run(commands: readonly string[]): Promise<BatchResult> {
+    if (commands.length === 0) return Promise.resolve({ failures: [], output: [] });
     const child = this.#child ?? this.#start();
     this.#holdProcess(true);
     return new Promise((resolve, reject) => {
@@ -110,7 +117,7 @@ export class IpBatch implements Disposable {
     } else if (line.startsWith('1: lo:')) {
       this.#inFlight.shift();
       if (this.#inFlight.length === 0) this.#holdProcess(false);
-      group.resolve(group.failures.filter(({ index }) => index < group.size));
+      group.resolve({ failures: group.failures.filter(({ index }) => index < group.size), output: group.said });
     } else if (group.said.length < 10) {
       group.said.push(line.trim());
     }
