@@ -174,9 +174,7 @@ export class VnfActions {
     if (this.#model.address(vnf) === undefined) this.#forget(vnf);
     else await this.#model.driverOf(vnf).destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
     this.#model.runtime(vnf.serial).applied = [];
-    const destroyed = { ...vnf, deployed: false, placement: undefined, inconsistent: false };
-    await this.#model.makeRoot(destroyed);
-    await this.#model.commitVnf(destroyed);
+    await this.#model.commitVnf({ ...vnf, deployed: false, placement: undefined, inconsistent: false });
   }
 
   /** The user took the address of the machine away: it will not come back, and with it went the guest. */
