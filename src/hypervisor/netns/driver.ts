@@ -271,7 +271,7 @@ export class NetnsDriver extends HypervisorBase {
     guest.process = init;
     for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
     guest.started(spec);
-    letGo(init);
+    if (spec.command !== undefined) letGo(init);
   }
 
   async #ensureBridges(ports: readonly PortSpec[]): Promise<ReadonlyMap<string, number>> {

@@ -78,7 +78,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
   });
 }
 
-/** Lets the main process of a launched guest run. Idempotent. */
+/** Lets the main process of a launched guest, if it has one, run. Idempotent. */
 export function letGo(init: ProcessId): void {
   signalProcess(init, 'SIGUSR1');
 }

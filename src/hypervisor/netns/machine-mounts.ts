@@ -7,9 +7,13 @@ export interface Mount {
   readonly superOptions: readonly string[];
 }
 
+let last: { readonly text: string; readonly mounts: readonly Mount[] } | undefined;
+
 /** This process's mounts, in the order they were made. */
-export function readMounts(): Mount[] {
-  return readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').map(parseMount);
+export function readMounts(): readonly Mount[] {
+  const text = readFileSync('/proc/self/mountinfo', 'utf8');
+  if (text !== last?.text) last = { text, mounts: text.trimEnd().split('\n').map(parseMount) };
+  return last.mounts;
 }
 
 function parseMount(line: string): Mount {
