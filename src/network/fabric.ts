@@ -53,6 +53,13 @@ export class Fabric implements AsyncDisposable {
     if (await this.exists()) await this.#batch.run([ipLine('link', 'del', bridgeName(segment))]);
   }
 
+  /** What /proc/PID/net/dev tells of the fabric, undefined when the segment's bridge is not there. */
+  async readNetDev(segment: Pick<SegmentSpec, 'id'>): Promise<string | undefined> {
+    if (!(await this.exists())) return undefined;
+    const { failures } = await this.#batch.run([ipLine('link', 'show', 'dev', bridgeName(segment))]);
+    return failures.length > 0 ? undefined : this.#batch.readNetDev();
+  }
+
   /** Puts the fabric's ends of ports, which are there already, on their segments. */
   async attach(ports: readonly PortSpec[]): Promise<void> {
     for (const { segment } of ports) if (segment !== undefined) await this.ensureSegment(segment);

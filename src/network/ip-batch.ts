@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { NfioError } from '../errors/index.ts';
@@ -61,6 +62,15 @@ export class IpBatch implements Disposable {
       this.#linesWritten += commands.length + 1;
       child.stdin.write(`${commands.join('\n')}\nlink show dev lo\n`);
     });
+  }
+
+  /** /proc/PID/net/dev as it is in the namespace. Call it when a group has been run. @throws NetworkError when the process ended since. */
+  readNetDev(): string {
+    try {
+      return readFileSync(`/proc/${this.#child?.pid}/net/dev`, 'latin1');
+    } catch (cause) {
+      throw new NfioError('NetworkError', { message: 'ip ended unexpectedly; try again', retryable: true, cause });
+    }
   }
 
   [Symbol.dispose](): void {
