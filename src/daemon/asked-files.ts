@@ -7,7 +7,7 @@ import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { readCounter } from '../tree/counters.ts';
 import { fileAt } from '../tree/files.ts';
 import type { Tree } from '../tree/tree.ts';
-import type { PortView, VnfView } from '../tree/views.ts';
+import type { ObjectView, PortView, VnfView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 
 /** The file of a module at a path, if it declares one. */
@@ -79,10 +79,8 @@ export class AskedFiles {
   async #ask(nodeid: number, signal: AbortSignal): Promise<Uint8Array> {
     const view = this.#tree.get(serialOf(nodeid));
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
-    if (view?.kind === 'host' && spec?.type === 'file') return await this.#report(view.name, spec.path, signal);
-    if (view === undefined || spec?.type !== 'file' || (view.kind !== 'vnf' && view.kind !== 'port')) {
-      throw new NfioError('NotFoundError', { message: 'the object has been removed' });
-    }
+    if (view === undefined || spec?.type !== 'file') throw new NfioError('NotFoundError', { message: 'the object has been removed' });
+    if (view.kind === 'host') return await this.#report(view.name, spec.path, signal);
     if (spec.content === 'module') return await this.#askModule(view.serial, spec.path, signal);
     const value = await this.#count(view, spec.name, signal);
     return Buffer.from(value === undefined ? '' : `${value}\n`);
@@ -95,7 +93,12 @@ export class AskedFiles {
     return Buffer.from(values.map(([key, value]) => `${key} ${value}\n`).join(''));
   }
 
-  async #count(view: VnfView | PortView, counter: string, signal: AbortSignal): Promise<number | undefined> {
+  async #count(view: ObjectView, counter: string, signal: AbortSignal): Promise<number | undefined> {
+    if (view.kind === 'network') return await this.#orchestrator.networks.counter(view.name, counter, signal);
+    return view.kind === 'vnf' || view.kind === 'port' ? await this.#countGuest(view, counter, signal) : undefined;
+  }
+
+  async #countGuest(view: VnfView | PortView, counter: string, signal: AbortSignal): Promise<number | undefined> {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(view.kind === 'vnf' ? view.serial : view.parent);
     const source = view.counters;

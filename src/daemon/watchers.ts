@@ -64,7 +64,7 @@ export class Watchers {
       watcher.on('error', () => watcher.close());
       this.#streams.set(nodeid, watcher);
     } catch {
-      // No directory, no stream: the VNF is being removed.
+      // No directory, no stream: the VNF was never deployed, or is being removed.
     }
   }
 }

@@ -1,5 +1,8 @@
+import type { Counters } from '../domain/ports/counters.ts';
 import type { NetworkDriver, SegmentSpec } from '../domain/ports/network.ts';
 import type { Fabric } from './fabric.ts';
+import { fabricPortName } from './names.ts';
+import { sumCounters } from './segment-counters.ts';
 import { Uplinks } from './uplink.ts';
 
 /** Segments as bridges in the fabric. */
@@ -12,8 +15,8 @@ export class FabricNetwork implements NetworkDriver {
     this.#uplinks = new Uplinks(fabric);
   }
 
-  ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
-    return this.#fabric.ensureSegment(segment);
+  async ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
+    await this.#fabric.ensureSegment(segment);
   }
 
   async removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void> {
@@ -24,6 +27,11 @@ export class FabricNetwork implements NetworkDriver {
   async setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string> {
     await this.#fabric.ensureSegment(segment);
     return this.#uplinks.connect(segment, signal);
+  }
+
+  async counters(segment: SegmentSpec, portIds: readonly string[], _signal: AbortSignal): Promise<Counters | undefined> {
+    const netDev = await this.#fabric.readNetDev(segment);
+    return netDev === undefined ? undefined : sumCounters(netDev, new Set([...portIds.map(fabricPortName), segment.uplink]));
   }
 
   removeIfUnused(signal: AbortSignal): Promise<boolean> {

@@ -17,7 +17,7 @@ export class Fabric implements AsyncDisposable {
   readonly name: string;
   readonly netnsPath: string;
   readonly #batch: IpBatch;
-  readonly #segments = new Map<string, Promise<void>>();
+  readonly #segments = new Map<string, Promise<number>>();
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
@@ -35,8 +35,8 @@ export class Fabric implements AsyncDisposable {
     return this.#made;
   }
 
-  /** Makes the bridge of a segment if it is not there. */
-  ensureSegment(segment: SegmentSpec): Promise<void> {
+  /** Makes the bridge of a segment if it is not there. Resolves to its interface index. */
+  ensureSegment(segment: SegmentSpec): Promise<number> {
     const known = this.#segments.get(segment.id);
     if (known !== undefined) return known;
     const making = this.#makeSegment(segment).catch((error: unknown) => {
@@ -51,6 +51,13 @@ export class Fabric implements AsyncDisposable {
   async removeSegment(segment: Pick<SegmentSpec, 'id'>): Promise<void> {
     this.#segments.delete(segment.id);
     if (await this.exists()) await this.#batch.run([ipLine('link', 'del', bridgeName(segment))]);
+  }
+
+  /** What /proc/PID/net/dev tells of the fabric, undefined when the segment's bridge is not there. */
+  async readNetDev(segment: Pick<SegmentSpec, 'id'>): Promise<string | undefined> {
+    if (!(await this.exists())) return undefined;
+    const { failures } = await this.#batch.run([ipLine('link', 'show', 'dev', bridgeName(segment))]);
+    return failures.length > 0 ? undefined : this.#batch.readNetDev();
   }
 
   /** Puts the fabric's ends of ports, which are there already, on their segments. */
@@ -71,8 +78,13 @@ export class Fabric implements AsyncDisposable {
    * @throws NetworkError (EIO) with what ip said of the first that failed; the others were run.
    */
   async change(lines: readonly string[]): Promise<void> {
-    const [failure] = await this.#batch.run(lines);
-    if (failure === undefined) return;
+    await this.#change(lines);
+  }
+
+  async #change(lines: readonly string[]): Promise<readonly string[]> {
+    const { failures, output } = await this.#batch.run(lines);
+    const [failure] = failures;
+    if (failure === undefined) return output;
     throw new NfioError('NetworkError', { message: `ip ${lines[failure.index] ?? ''}: ${failure.message}` });
   }
 
@@ -109,11 +121,13 @@ export class Fabric implements AsyncDisposable {
     throw new NfioError('NetworkError', { message: `the network namespace ${this.name} could not be made: ${made.stderr.trim()}` });
   }
 
-  async #makeSegment(segment: SegmentSpec): Promise<void> {
+  async #makeSegment(segment: SegmentSpec): Promise<number> {
     await this.ensure();
     const bridge = bridgeName(segment);
     await this.#batch.run([ipLine('link', 'add', 'name', bridge, 'type', 'bridge', 'mcast_snooping', 0)]);
-    await this.change([ipLine('link', 'set', 'dev', bridge, 'up', 'alias', segment.name)]); // fails unless it is there now
+    const set = ipLine('link', 'set', 'dev', bridge, 'up', 'alias', segment.name); // fails unless it is there now
+    const [shown = ''] = await this.#change([set, ipLine('link', 'show', 'dev', bridge)]);
+    return Number.parseInt(shown, 10);
   }
 }
 

@@ -3,7 +3,7 @@ export { FabricNetwork } from './fabric-network.ts';
 export { addPorts, changePort, type PortChange } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
-export { newPortLines } from './port-lines.ts';
+export { type LinkRequest, loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';

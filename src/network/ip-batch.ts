@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { NfioError } from '../errors/index.ts';
@@ -13,11 +14,18 @@ export interface BatchFailure {
   readonly message: string;
 }
 
+/** How a group of commands ended. */
+export interface BatchResult {
+  readonly failures: readonly BatchFailure[];
+  /** What the commands after the last failure printed, up to ten lines. */
+  readonly output: readonly string[];
+}
+
 interface Group {
   readonly size: number;
   readonly firstLine: number;
   readonly failures: BatchFailure[];
-  readonly resolve: (failures: readonly BatchFailure[]) => void;
+  readonly resolve: (result: BatchResult) => void;
   readonly reject: (error: NfioError) => void;
   said: string[];
 }
@@ -44,9 +52,9 @@ export class IpBatch implements Disposable {
     this.#netnsPath = netnsPath;
   }
 
-  /** Runs a group of commands, all of them even when some fail. Resolves to those that failed. */
-  run(commands: readonly string[]): Promise<readonly BatchFailure[]> {
-    if (commands.length === 0) return Promise.resolve([]);
+  /** Runs a group of commands, all of them even when some fail. */
+  run(commands: readonly string[]): Promise<BatchResult> {
+    if (commands.length === 0) return Promise.resolve({ failures: [], output: [] });
     const child = this.#child ?? this.#start();
     this.#holdProcess(true);
     return new Promise((resolve, reject) => {
@@ -54,6 +62,15 @@ export class IpBatch implements Disposable {
       this.#linesWritten += commands.length + 1;
       child.stdin.write(`${commands.join('\n')}\nlink show dev lo\n`);
     });
+  }
+
+  /** /proc/PID/net/dev as it is in the namespace. Call it when a group has been run. @throws NetworkError when the process ended since. */
+  readNetDev(): string {
+    try {
+      return readFileSync(`/proc/${this.#child?.pid}/net/dev`, 'latin1');
+    } catch (cause) {
+      throw new NfioError('NetworkError', { message: 'ip ended unexpectedly; try again', retryable: true, cause });
+    }
   }
 
   [Symbol.dispose](): void {
@@ -110,7 +127,7 @@ export class IpBatch implements Disposable {
     } else if (line.startsWith('1: lo:')) {
       this.#inFlight.shift();
       if (this.#inFlight.length === 0) this.#holdProcess(false);
-      group.resolve(group.failures.filter(({ index }) => index < group.size));
+      group.resolve({ failures: group.failures.filter(({ index }) => index < group.size), output: group.said });
     } else if (group.said.length < 10) {
       group.said.push(line.trim());
     }

@@ -7,11 +7,12 @@ interface Interface {
   readonly addr_info?: readonly { readonly family: string; readonly local: string; readonly scope: string }[];
 }
 
-/** First IPv4, else IPv6 address of a guest: of its ports as configured, else (it may configure itself) as its kernel says. */
+/** First IPv4, else IPv6 address of a guest: of its ports as configured, else (it may configure them itself) as its kernel says. */
 export async function findAddress(guest: ProcessId, ports: readonly PortSpec[], signal: AbortSignal): Promise<string> {
   const configured = ports.flatMap(({ addresses }) => addresses.map((address) => address.split('/')[0] ?? ''));
   const known = configured.find((address) => !address.includes(':')) ?? configured[0];
   if (known !== undefined) return known;
+  if (ports.length === 0) return '';
   const shown = await runProgram(['nsenter', '--target', String(guest.pid), '--net', '--', 'ip', '-json', 'addr', 'show'], { signal });
   const interfaces = shown.exitCode === 0 ? (JSON.parse(shown.stdout || '[]') as readonly Interface[]) : [];
   const found = interfaces

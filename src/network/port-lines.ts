@@ -13,7 +13,7 @@ export function newPortLines(port: PortSpec, fabric: string): string[] {
       'name',
       name,
       'index',
-      interfaceIndex(port),
+      guestInterfaceIndex(port),
       'address',
       port.mac,
       ...mtu,
@@ -45,10 +45,18 @@ export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
   return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestInterfaceName(port))];
 }
 
+const guestIndexes = 1_000_000;
+const fabricIndexes = 1_001_000_000;
+
 /**
- * A number for the guest's end that no interface of the fabric has. Where both ends of a veth have the same number Linux takes
- * the link's coming up for nothing urgent (linkwatch_urgent_event) and the first second's packets are lost.
+ * The interface index of a port's end in its guest, one that no interface of the fabric has. Where both ends of a veth have the same number
+ * Linux takes the link's coming up for nothing urgent (linkwatch_urgent_event) and the first second's packets are lost.
  */
-function interfaceIndex({ id }: PortSpec): number {
-  return 1_000_000 + (Number.parseInt(id, 36) % 1_000_000_000);
+export function guestInterfaceIndex({ id }: PortSpec): number {
+  return guestIndexes + (Number.parseInt(id, 36) % (fabricIndexes - guestIndexes));
+}
+
+/** That of its end in the fabric. The kernel takes a wish for one end only where there is one for the other too. */
+export function fabricInterfaceIndex({ id }: PortSpec): number {
+  return fabricIndexes + (Number.parseInt(id, 36) % (fabricIndexes - guestIndexes));
 }

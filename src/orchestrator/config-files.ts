@@ -1,5 +1,4 @@
-import { constants, type Stats } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseBootConf } from '../domain/boot-conf.ts';
 import type { ConfigCandidate } from '../domain/middlebox.ts';
@@ -27,11 +26,11 @@ interface ConfigFile {
  * @throws InvalidValueError when it is not valid, NotPermittedError (EPERM) when someone who is not root could have written
  *   that the guest gets powers over this machine.
  */
-export async function readBootConf(model: Model, vnf: VnfRecord): Promise<BootOptions> {
+export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
   const path = join(model.parts.store.configDir(vnf), 'boot.conf');
-  const file = await readConfig(path, bootConfLimit);
+  const file = readConfig(path, bootConfLimit);
   const options = parseBootConf(file?.text ?? '');
-  if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(await stat(dirname(path))))) {
+  if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(statSync(dirname(path))))) {
     throw new NfioError('NotPermittedError', {
       message:
         'boot.conf: privileged, capabilities, mounts and network are root’s to give: config and boot.conf must belong to root, and others must not write them',
@@ -41,9 +40,9 @@ export async function readBootConf(model: Model, vnf: VnfRecord): Promise<BootOp
 }
 
 /** The configuration in a file of config/, undefined when there is no such file or the type has no configuration. */
-export async function readCandidate(model: Model, vnf: VnfRecord, name = 'nf_conf'): Promise<ConfigCandidate | undefined> {
+export function readCandidate(model: Model, vnf: VnfRecord, name = 'nf_conf'): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  const file = await readConfig(join(model.parts.store.configDir(vnf), name), nfConfLimit);
+  const file = readConfig(join(model.parts.store.configDir(vnf), name), nfConfLimit);
   return file === undefined ? undefined : { text: file.text, guestPath: `/etc/nfio/${name}` };
 }
 
@@ -56,25 +55,25 @@ function isRootsAlone({ uid, mode }: Stats): boolean {
   return uid === 0 && (mode & othersWrite) === 0;
 }
 
-/** Reads a file of config/ whole; its owner may have made it a link or a FIFO, which is refused. */
-async function readConfig(path: string, limit: number): Promise<ConfigFile | undefined> {
+/** Reads a file of config/ whole, at once, for most often there is none; its owner may have made it a link or a FIFO, which is refused. */
+function readConfig(path: string, limit: number): ConfigFile | undefined {
   const name = path.slice(path.lastIndexOf('/') + 1);
-  let file: Awaited<ReturnType<typeof open>>;
+  let file: number;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
     throw new NfioError('ConfigurationError', { message: `${name} cannot be read (${errno}): it must be a regular file`, cause });
   }
   try {
-    const stats = await file.stat();
+    const stats = fstatSync(file);
     if (!stats.isFile()) throw new NfioError('ConfigurationError', { message: `${name} is not a regular file` });
     if (stats.size > limit) {
       throw new NfioError('ConfigurationError', { message: `${name} has ${stats.size} bytes; at most ${limit} are read` });
     }
-    return { text: await file.readFile('utf8'), stats };
+    return { text: readFileSync(file, 'utf8'), stats };
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }

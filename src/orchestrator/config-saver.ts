@@ -40,7 +40,7 @@ export class ConfigSaver {
         const vnf = this.#model.vnf(serial);
         if (this.#model.state(vnf) !== 'running') return;
         const language = this.#model.middlebox(vnf.type).configuration?.language;
-        const candidate = await readCandidate(this.#model, vnf, name);
+        const candidate = readCandidate(this.#model, vnf, name);
         if (language === undefined || candidate === undefined) return;
         const guest = guestAccess(this.#model, vnf, signal);
         await language.check(candidate, guest);

@@ -30,10 +30,10 @@ export function wantedLimits(vnf: VnfRecord): GuestLimits {
  *
  * @throws VNFHostNameIsEmptyError when the machine it goes to has no address, InvalidValueError when boot.conf is not valid, NotPermittedError when it asks for more than its owner may give.
  */
-export async function guestSpec(model: Model, vnf: VnfRecord): Promise<GuestSpec> {
+export function guestSpec(model: Model, vnf: VnfRecord): GuestSpec {
   const middlebox = model.middlebox(vnf.type);
   checkPlacement(model, vnf);
-  const boot = await readBootConf(model, vnf);
+  const boot = readBootConf(model, vnf);
   const profile = model.profile(vnf);
   return {
     ...model.ref(vnf),

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { HookInstance, Middlebox, RunProfile } from '../domain/middlebox.ts';
@@ -153,13 +152,8 @@ export class Model {
     return state === 'absent' ? 'exited' : state;
   }
 
-  /** Makes the directory behind rfs/: empty as long as no guest ran. */
-  async makeRoot(vnf: VnfRecord): Promise<void> {
-    await mkdir(this.rootPath(vnf), { recursive: true, mode: 0o755 });
-  }
-
-  /** The directory behind rfs/. */
-  rootPath(vnf: VnfRecord): string {
+  /** The directory behind rfs/; for a VNF that is not deployed it may not be there yet. */
+  #rootPath(vnf: VnfRecord): string {
     const ref = this.ref(vnf);
     return this.driverOf(vnf).rootDir(ref) ?? `${ref.guestDir}/root`;
   }
@@ -252,7 +246,7 @@ export class Model {
       countsDrops: middlebox?.configuration?.language.drops !== undefined,
       paths: {
         config: this.parts.store.configDir(vnf),
-        root: this.rootPath(vnf),
+        root: this.#rootPath(vnf),
         log: driver.logPath(ref),
         output: outputPath(ref),
       },

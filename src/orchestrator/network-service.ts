@@ -2,7 +2,7 @@ import { checkNetwork, checkPort, portPath } from '../domain/addressing.ts';
 import { checkName } from '../domain/names.ts';
 import { planSegment } from '../domain/port-plan.ts';
 import { noContents } from '../domain/ports/state.ts';
-import type { NetworkRecord, Ownership } from '../domain/records.ts';
+import { idOf, type NetworkRecord, type Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { Lane } from './lane.ts';
@@ -71,6 +71,12 @@ export class NetworkService {
       this.#model.publishNetwork(this.#named(name));
       await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
     });
+  }
+
+  /** One of the counters of a network, undefined where there is no segment: no VNF on it has run yet. */
+  async counter(name: string, counter: string, signal: AbortSignal): Promise<number | undefined> {
+    const ids = this.#model.inventory.portsOn(name).map(({ port }) => idOf(port.serial));
+    return (await this.#model.parts.network.counters(planSegment(this.#named(name)), ids, signal))?.[counter];
   }
 
   /** Connects again, after a restart of the machine or of nf.io, what is connected to interfaces of the machine. */

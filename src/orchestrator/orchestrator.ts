@@ -64,10 +64,7 @@ export class Orchestrator implements AsyncDisposable {
     for (const type of this.model.inventory.types()) this.model.publishType(type);
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const host of this.model.inventory.hosts()) this.model.publishHost(host);
-    for (const vnf of this.model.inventory.vnfs()) {
-      await this.model.makeRoot(vnf);
-      this.model.publishVnf(vnf.serial);
-    }
+    for (const vnf of this.model.inventory.vnfs()) this.model.publishVnf(vnf.serial);
     for (const vnf of deployed) {
       // Nothing changed while no nf.io ran: guests have the ports their records want.
       this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);

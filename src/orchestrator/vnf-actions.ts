@@ -1,5 +1,6 @@
 import { checkPort } from '../domain/addressing.ts';
 import { isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
+import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
@@ -128,20 +129,20 @@ export class VnfActions {
       const network = this.#model.inventory.network(port.settings['network'] ?? '');
       if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));
     }
-    const candidate = await readCandidate(this.#model, vnf);
+    const candidate = readCandidate(this.#model, vnf);
     const language = this.#model.middlebox(vnf.type).configuration?.language;
     const running = this.#model.state(vnf) === 'running';
     if (candidate !== undefined) await language?.check(candidate, running ? guestAccess(this.#model, vnf, signal) : undefined);
   }
 
   async #configure(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    const candidate = await readCandidate(this.#model, vnf);
+    const candidate = readCandidate(this.#model, vnf);
     const language = this.#model.middlebox(vnf.type).configuration?.language;
     if (candidate !== undefined) await language?.apply(candidate, guestAccess(this.#model, vnf, signal));
   }
 
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    const spec = await guestSpec(this.#model, vnf);
+    const spec = guestSpec(this.#model, vnf);
     const placement = this.#model.placement(vnf);
     // On record before it is there, so that a crash in between leaves something that is found again.
     await this.#model.commitVnf({ ...vnf, deployed: true, placement });
@@ -153,8 +154,8 @@ export class VnfActions {
     }
   }
 
-  async #start(vnf: VnfRecord, start: (spec: Awaited<ReturnType<typeof guestSpec>>) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const spec = await guestSpec(this.#model, vnf);
+  async #start(vnf: VnfRecord, start: (spec: GuestSpec) => Promise<void>, signal: AbortSignal): Promise<void> {
+    const spec = guestSpec(this.#model, vnf);
     await this.#ensureSegments(spec.ports, signal);
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
     const driver = this.#model.driverOf(vnf);
@@ -174,9 +175,7 @@ export class VnfActions {
     if (this.#model.address(vnf) === undefined) this.#forget(vnf);
     else await this.#model.driverOf(vnf).destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
     this.#model.runtime(vnf.serial).applied = [];
-    const destroyed = { ...vnf, deployed: false, placement: undefined, inconsistent: false };
-    await this.#model.makeRoot(destroyed);
-    await this.#model.commitVnf(destroyed);
+    await this.#model.commitVnf({ ...vnf, deployed: false, placement: undefined, inconsistent: false });
   }
 
   /** The user took the address of the machine away: it will not come back, and with it went the guest. */

@@ -47,10 +47,7 @@ export class VnfService {
         inconsistent: false,
       };
       const { configuration } = middlebox;
-      await this.#model.parts.store.create(record, {
-        files: configuration === undefined || options.bare ? {} : { nf_conf: configuration.default },
-        directories: [this.#model.rootPath(record)],
-      });
+      await this.#model.parts.store.create(record, configuration === undefined || options.bare ? {} : { nf_conf: configuration.default });
       this.#model.inventory.put(record);
       try {
         await middlebox.hooks?.mkdir?.(this.#model.instance(record, new AbortController().signal), options.caller);

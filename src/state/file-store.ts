@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../domain/ports/logger.ts';
-import type { NewContents, StateStore } from '../domain/ports/state.ts';
+import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
 import { type JournalEntry, journalName, readJournal } from './journal.ts';
 import { recordName, trashName } from './object-files.ts';
@@ -91,10 +91,10 @@ export class FileStore implements StateStore {
     return serial;
   }
 
-  async create(record: StoredRecord, contents: NewContents): Promise<void> {
+  async create(record: StoredRecord, files: NewFiles): Promise<void> {
     const { uid, gid } = record;
-    const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files: contents.files } : null;
-    await this.#writer.run({ ...put(record), made }, contents.directories);
+    const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files } : null;
+    await this.#writer.run({ ...put(record), made });
   }
 
   async update(record: StoredRecord): Promise<void> {

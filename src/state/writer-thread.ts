@@ -1,4 +1,3 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { Journal, type JournalEntry, journalName } from './journal.ts';
@@ -15,8 +14,6 @@ export interface WriterRequest {
   readonly id: number;
   /** undefined: make everything durable in its own file, and empty the journal. */
   readonly entry: JournalEntry | undefined;
-  /** Directories on this machine that the object needs. */
-  readonly directories: readonly string[];
 }
 
 /** How it ended; `code` is the errno of node:fs, absent when all went well. */
@@ -56,18 +53,15 @@ class WriterThread {
           request.id,
           codeOf(() => this.#empty()),
         );
-      else this.#reply(request.id, this.#apply(request.entry, request.directories));
+      else this.#reply(request.id, this.#apply(request.entry));
     }
     if (this.#journal.size > journalLimit) codeOf(() => this.#empty());
   }
 
   /** Changes the files. What cannot be changed is taken back, in the journal too. */
-  #apply(entry: JournalEntry, directories: readonly string[]): string | undefined {
+  #apply(entry: JournalEntry): string | undefined {
     const before = this.#files.read(entry.key);
-    const failure = codeOf(() => {
-      for (const directory of directories) mkdirSync(directory, { recursive: true, mode: 0o755 });
-      this.#files.apply(entry);
-    });
+    const failure = codeOf(() => this.#files.apply(entry));
     this.#unsynced.add(entry.key);
     if (entry.op === 'rename') this.#unsynced.add(entry.to);
     if (failure === undefined) return undefined;

@@ -33,16 +33,16 @@ export class Writer implements AsyncDisposable {
   }
 
   /** Resolves when the change is durable. @throws StateWriteError with the errno of the step that failed; nothing has changed then. */
-  run(entry: JournalEntry, directories: readonly string[] = []): Promise<void> {
-    return this.#send(entry, directories);
+  run(entry: JournalEntry): Promise<void> {
+    return this.#send(entry);
   }
 
-  #send(entry: JournalEntry | undefined, directories: readonly string[]): Promise<void> {
+  #send(entry: JournalEntry | undefined): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(stateWriteError(this.#root, this.#failure));
     this.#count += 1;
     const waiting = { path: join(this.#root, entry?.key ?? ''), done: Promise.withResolvers<void>() };
     this.#waiting.set(this.#count, waiting);
-    const request: WriterRequest = { id: this.#count, entry, directories };
+    const request: WriterRequest = { id: this.#count, entry };
     this.#port.ref();
     this.#port.postMessage(request);
     return waiting.done.promise;
@@ -65,7 +65,7 @@ export class Writer implements AsyncDisposable {
 
   /** Leaves the journal empty: a root at rest is plain files and nothing else. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#send(undefined, []).catch(() => undefined);
+    await this.#send(undefined).catch(() => undefined);
     this.#port.close();
     await this.#worker.terminate();
   }

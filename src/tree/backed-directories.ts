@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import type { Backing } from '../vfs/user-node.ts';
 import type { FileSpec } from './file-spec.ts';
 import type { Tree } from './tree.ts';
@@ -27,6 +28,11 @@ export class BackedDirectories {
       this.#known.set(key, backing);
     }
     return backing;
+  }
+
+  /** Makes the root file system of a VNF that was never deployed, empty: nobody needs it before someone looks. Throws as node:fs does. */
+  makeRoot(view: ObjectView, spec: FileSpec): void {
+    if (spec.name === 'rfs') mkdirSync(this.of(view, spec).path(), { recursive: true, mode: 0o755 });
   }
 
   /** Every one there is. */

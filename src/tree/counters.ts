@@ -1,16 +1,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
+import { netDevColumns } from '../domain/net-dev.ts';
 import type { CounterSource } from '../domain/ports/hypervisor.ts';
 
 type ProcfsSource = Extract<CounterSource, { kind: 'procfs' }>;
-
-/** Columns of /proc/PID/net/dev after the colon (proc_pid_net(5)). */
-const columns: Readonly<Record<string, readonly number[]>> = {
-  rx_bytes: [0],
-  rx_packets: [1],
-  tx_bytes: [8],
-  tx_packets: [9],
-  pkt_drops: [3, 11],
-};
 
 /** Large enough for /proc/PID/net/dev with 500 interfaces; what is longer is read in further steps. */
 let scratch = Buffer.allocUnsafe(64 * 1024);
@@ -26,7 +18,7 @@ export function readCounter(source: ProcfsSource, counter: string, interfaceName
   if (counter === 'cpu_usec') return source.cpuPath === undefined ? undefined : cpuUsec(source.cpuPath);
   if (counter === 'memory_bytes') return source.memoryPath === undefined ? undefined : leadingNumber(source.memoryPath);
   const length = readWhole(source.netDevPath);
-  return length === undefined ? undefined : sumInterfaces(length, columns[counter] ?? [], interfaceName);
+  return length === undefined ? undefined : sumInterfaces(length, netDevColumns[counter] ?? [], interfaceName);
 }
 
 /** cgroup v1 cpuacct.usage holds nanoseconds; cgroup v2 cpu.stat begins with `usage_usec N`. */

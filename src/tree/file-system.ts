@@ -45,9 +45,18 @@ export class NfioFileSystem implements FileSystem {
     const backed = new BackedDirectories(tree);
     const users = new UserFiles(() => backed.all());
     const handles = new HandleNumbers(options.generation);
+    const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
       try {
-        return this.#user.entryOf(users.enter(backed.of(view, spec)));
+        return enter(view, spec);
+      } catch {
+        return made(view, spec);
+      }
+    };
+    const made = (view: ObjectView, spec: FileSpec): Entry | undefined => {
+      try {
+        backed.makeRoot(view, spec);
+        return enter(view, spec);
       } catch {
         return undefined;
       }

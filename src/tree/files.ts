@@ -2,6 +2,8 @@ import { type FileSpec, firstModuleIndex, type ObjectKind, type ObjectSpec, port
 import { SpecBuilder } from './spec-builder.ts';
 import type { ModuleFileView, ObjectView } from './views.ts';
 
+const trafficCounters = ['rx_bytes', 'tx_bytes', 'rx_packets', 'tx_packets', 'pkt_drops'];
+
 /** Every file of the mount. The numbers are part of nodeids: give new files new numbers, and never reuse one. */
 const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
   root: new SpecBuilder()
@@ -21,7 +23,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .setting(7, 'rate')
     .setting(8, 'delay')
     .setting(9, 'loss')
-    .counters(16, ['rx_bytes', 'tx_bytes', 'rx_packets', 'tx_packets', 'pkt_drops'])
+    .counters(16, trafficCounters)
     .link(portLinkIndex, 'link')
     .build(),
   network: new SpecBuilder()
@@ -30,6 +32,11 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .setting(4, 'uplink')
     .value(5, 'error')
     .directory(6, 'ports', 'link')
+    .directory(7, 'stats')
+    .counters(
+      8,
+      trafficCounters.map((name) => `stats/${name}`),
+    )
     .build(),
   host: new SpecBuilder()
     .setting(2, 'address')

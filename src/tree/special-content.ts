@@ -8,6 +8,7 @@ const safely = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 /** True for what only the main thread can tell. */
 export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
   if (spec.content === 'module' || spec.content === 'report') return true;
+  if (spec.content === 'counter' && view.kind === 'network') return true;
   if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
   if (view.counters.kind === 'remote') return true;
   return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';

@@ -84,8 +84,10 @@ export class SpecialFiles {
       return;
     }
     const fh = this.#context.handles.make(flags);
-    this.#open.add(request.nodeid, fh, { view, spec, truncation: truncationOf(spec, flags), restoring: false });
-    request.replyOpen(fh, writes ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH);
+    const truncation = truncationOf(spec, flags);
+    this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring: false });
+    // A close matters where it may empty a value.
+    request.replyOpen(fh, truncation === 'none' ? OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH : OpenReplyFlag.DIRECT_IO);
   }
 
   read(request: Request, fh: number, offset: number, size: number): void {

@@ -34,6 +34,7 @@ after(async () => {
 });
 
 const awake = 'nf-types/firewall/awake';
+const traffic = 'pkt_drops\nrx_bytes\nrx_packets\ntx_bytes\ntx_packets\n';
 const asleep = 'nf-types/firewall/asleep';
 
 /** A script that must fail with the text of an errno. */
@@ -62,7 +63,7 @@ describe('the files of the tree', () => {
     assert.equal(await mount.run(`cd ${asleep}; ls`), 'action\ncommand\nconfig\nerror\nlog\nmachine\nports\nrfs\nstats\nstatus\n');
     assert.equal(
       await mount.run('ls; stat -c %a events nf-types networks hosts; ls hosts networks networks/lan'),
-      'events\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\ngateway\nports\nsubnet\nuplink\n',
+      'events\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\ngateway\nports\nstats\nsubnet\nuplink\n',
     );
   });
 
@@ -95,6 +96,8 @@ print(os.stat('${asleep}/action').st_size); c = os.open('${awake}/stats/pkt_drop
 
   test('counters are empty where nothing runs, numbers where something does', async () => {
     assert.equal(await mount.run(`cat ${asleep}/stats/* ${asleep}/ports/lan/rx_bytes`), '');
+    assert.equal(await mount.run('mkdir networks/idle; cat networks/idle/stats/*; ls networks/idle/stats; rmdir networks/idle'), traffic);
+    assert.match(await mount.run('cat networks/lan/stats/*'), /^(\d+\n){5}$/);
     const counters = await mount.run(`cd ${awake}; cat stats/* ports/lan/rx_bytes`);
     assert.match(counters, /^(\d+\n){8}$/);
     assert.equal(await mount.run(`cat ${awake}/status ${asleep}/status`), 'running\nundeployed\n');

@@ -88,21 +88,26 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
   });
 
   it('say what is full when a start finds no room, and are as before', async () => {
-    const spec = world.guest();
-    const disk = spec.guestDir;
+    const cramped = new NetnsWorld();
+    const disk = join(cramped.base, 'run');
+    mkdirSync(disk);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]);
+    const { driver, signal } = cramped;
+    const spec = cramped.guest();
     try {
-      await world.driver.deploy(spec, world.signal);
+      await driver.deploy(spec, signal);
       throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(1024 * 1024)), { code: 'ENOSPC' });
-      await rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', errnoName: 'ENOSPC' });
-      equal(world.driver.guestStatus(spec).state, 'created');
+      await rejects(driver.start(spec, signal), { code: 'VNFStartError', errnoName: 'ENOSPC' });
+      equal(driver.guestStatus(spec).state, 'created');
       rmSync(join(disk, 'filler'));
-      await world.driver.start(spec, world.signal);
-      await world.driver.stop(spec, world.signal);
+      await driver.start(spec, signal);
+      await driver.stop(spec, signal);
+      await driver.destroy(spec, { force: true, signal });
+      await driver[Symbol.asyncDispose]();
     } finally {
       execFileSync('umount', [disk]);
     }
-    await world.driver.destroy(spec, { force: true, signal: world.signal });
+    await cramped.close();
   });
 
   it('say which program is missing, and what brings it', () => {

@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
+import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { findGuests, type LabelledProcess } from '../../src/hypervisor/netns/labels.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
@@ -44,7 +45,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
 
   /** A guest whose init waits in the middle of its setup, for someone to read its log. */
   const stuck = async (): Promise<GuestSpec> => {
-    const spec = world.guest();
+    const spec = world.guest({ command: ['sleep', '1000'] });
     await world.driver.deploy(spec, world.signal);
     execFileSync('mkfifo', [join(spec.guestDir, 'log')]);
     return spec;
@@ -121,11 +122,24 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_0
       message: /etc\/nfio.*No such file/,
     });
     await world.driver.destroy(spec, { force: true, signal: world.signal });
-    const early = world.guest();
+    const early = world.guest({ command: ['sleep', '1000'] });
     await world.driver.deploy(early, world.signal);
     mkdirSync(join(early.guestDir, 'log'));
     await rejects(world.driver.start(early, world.signal), { code: 'VNFStartError', errnoName: 'EISDIR', message: /step "log"/ });
     await world.driver.destroy(early, { force: true, signal: world.signal });
+  });
+
+  it('says which part of a port could not be made, and what the kernel has against it', async () => {
+    const failing = async (port: PortSpec, message: RegExp): Promise<void> => {
+      const spec = world.guest({ ports: [port] });
+      await world.driver.deploy(spec, world.signal);
+      await rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', message });
+      equal(world.driver.guestStatus(spec).state, 'created');
+      await world.driver.destroy(spec, { force: true, signal: world.signal });
+    };
+    await failing(world.port('10.9.0.1/24', { mtu: 10 }), /step "port eth0": Invalid argument/);
+    await failing(world.port('10.9.0.1/24', { gateway: '10.77.0.1' }), /step "port eth0, default route via 10.77.0.1": .*unreachable.*\(/i);
+    await failing(world.port('ff02::1/64', { name: 'wan' }), /step "port wan, address ff02::1\/64": Cannot assign/);
   });
 
   it("leaves init in the guest's namespaces and cgroups, without the machine's files or the launcher's pipes", async () => {

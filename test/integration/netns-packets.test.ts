@@ -29,6 +29,19 @@ describe('packets between netns guests', { skip: whyNoGuests() ?? false, timeout
     match(stdout, /ttl=63/);
   });
 
+  it('are counted by their segment: rx what its ports brought in, tx what they took', async () => {
+    const { network, signal, lan } = world;
+    const ids = [client, router].flatMap(({ ports }) => ports.filter(({ segment }) => segment === lan).map(({ id }) => id));
+    const before = await network.counters(lan, ids, signal);
+    await world.sh(client, 'ping -n -c 4 -i 0.05 -W 1 10.7.1.1');
+    const after = await network.counters(lan, ids, signal);
+    const grown = (counter: string): number => (after?.[counter] ?? 0) - (before?.[counter] ?? 0);
+    ok(grown('rx_packets') >= 8 && grown('tx_packets') >= 8, JSON.stringify({ before, after }));
+    equal(grown('rx_bytes'), grown('tx_bytes'), 'two ports: what one sends the other gets');
+    equal((await network.counters(lan, [], signal))?.['rx_bytes'], 0, 'ports of other segments do not count');
+    equal(await network.counters({ id: 'none00', name: 'none', uplink: '' }, ids, signal), undefined);
+  });
+
   it('are dropped by rules set from the machine, and counted', async () => {
     const rules = 'table inet t { chain f { type filter hook forward priority 0; icmp type echo-request counter drop; }; }';
     const loaded = await world.driver.executeInNetwork(router, { argv: ['nft', '-f', '-'], stdin: rules }, { signal: world.signal });

@@ -1,5 +1,8 @@
+import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
 import type { PortSpec } from './network.ts';
+
+export type { Counters };
 
 /** The hypervisors there are drivers for. */
 export const hypervisorNames = ['netns', 'docker', 'libvirt'] as const;
@@ -99,9 +102,6 @@ export type CounterSource =
       readonly memoryPath: string | undefined;
     }
   | { readonly kind: 'remote' };
-
-/** Counters of one guest as numbers, by the names of the files in stats/. */
-export type Counters = Readonly<Record<string, number>>;
 
 /** What to run in a guest. */
 export interface GuestCommand {

@@ -1,3 +1,5 @@
+import type { Counters } from './counters.ts';
+
 /** A layer-2 segment as wanted. */
 export interface SegmentSpec {
   /** Stable, unique in a mount, `[a-z0-9]{6,12}`; the bridge's name derives from it. */
@@ -40,6 +42,11 @@ export interface NetworkDriver extends AsyncDisposable {
   removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
   /** Connects or (empty uplink in `after`) disconnects the machine's interface. Resolves to a sentence that says what was done. */
   setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string>;
+  /**
+   * What the ports of a segment, and its uplink, brought into it (rx), took from it (tx) and dropped, all together; undefined when the segment is
+   * not there.
+   */
+  counters(segment: SegmentSpec, portIds: readonly string[], signal: AbortSignal): Promise<Counters | undefined>;
   /** Removes what is left of this mount's network if nothing uses it any more: true when it did. */
   removeIfUnused(signal: AbortSignal): Promise<boolean>;
 }

@@ -1,15 +1,10 @@
 import type { StoredRecord } from '../records.ts';
 
-/** What a new object has from the start. */
-export interface NewContents {
-  /** Text of its user files, by name. */
-  readonly files: Readonly<Record<string, string>>;
-  /** Directories on this machine that it needs. */
-  readonly directories: readonly string[];
-}
+/** Text of the user files that a new object has from the start, by name. */
+export type NewFiles = Readonly<Record<string, string>>;
 
 /** An object with nothing but its record. */
-export const noContents: NewContents = { files: {}, directories: [] };
+export const noContents: NewFiles = {};
 
 /**
  * Where truth is kept. Made so that a backend shared by several machines fits: nothing here assumes a local
@@ -23,7 +18,7 @@ export interface StateStore extends AsyncDisposable {
   /** A serial that no object of this root has or had. */
   nextSerial(): number;
   /** Makes a new object with its directory of user files, all or nothing. Durable when it resolves. */
-  create(record: StoredRecord, contents: NewContents): Promise<void>;
+  create(record: StoredRecord, files: NewFiles): Promise<void>;
   /** Replaces a record. Durable when it resolves. */
   update(record: StoredRecord): Promise<void>;
   /** Gives an object another name, with all its user files, atomically. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
@@ -12,10 +12,19 @@ const periodUsec = 100_000;
 const minMemoryBytes = 4 * 1024 * 1024;
 const minQuotaUsec = 1000; // the kernel takes no less
 
+/** Controllers that count or limit every guest; and those that a guest's processes come under when first needed, for a limit or a pause. */
+const always = ['cpuacct', 'memory', 'pids'];
+const onDemand = ['cpu', 'freezer'];
+
+/** A guest whose processes fork faster than they can be moved is given up. */
+const mostRounds = 1000;
+
 /** The cgroups of one mount's guests: /nfio/MOUNT/GUEST in every hierarchy that is needed, version 1 or 2. */
 export class Cgroups {
   readonly #mountId: string;
   readonly #mounts: CgroupMounts;
+  /** Guests that have cgroups, as far as this process made them. */
+  readonly #made = new Set<string>();
 
   constructor(mountId: string, mounts: CgroupMounts = findCgroupMounts()) {
     this.#mountId = mountId;
@@ -24,10 +33,10 @@ export class Cgroups {
 
   /** Makes a guest's cgroups, with its limits. */
   create(id: string, limits: GuestLimits): void {
-    for (const root of this.#roots()) {
-      const parent = join(root, 'nfio', this.#mountId);
-      if (root === this.#mounts.unified) delegateControllers(root, parent);
-      mkdirSync(join(parent, id), { recursive: true });
+    this.#made.add(id);
+    for (const root of this.#roots(always)) {
+      if (root === this.#mounts.unified) delegateControllers(root, join(root, 'nfio', this.#mountId));
+      mkdirSync(this.#in(root, id), { recursive: true });
     }
     this.#write(id, 'pids', 'pids.max', String(maxProcesses));
     if (limits.vcpu !== undefined || limits.memoryBytes !== undefined) this.setLimits(id, limits);
@@ -35,7 +44,9 @@ export class Cgroups {
 
   /** The files a process joins them by. */
   joinFiles(id: string): string[] {
-    return this.#roots().map((root) => join(root, 'nfio', this.#mountId, id, 'cgroup.procs'));
+    const [homes, others] = [this.#roots(always), this.#roots(onDemand)];
+    const used = [...homes, ...others.filter((root) => !homes.includes(root) && existsSync(this.#in(root, id)))];
+    return used.map((root) => join(this.#in(root, id), 'cgroup.procs'));
   }
 
   /**
@@ -50,6 +61,7 @@ export class Cgroups {
     const quota = vcpu === undefined ? undefined : Math.max(minQuotaUsec, Math.round(Math.min(vcpu, 100_000) * periodUsec));
     const bytes = memoryBytes === undefined ? undefined : String(Math.min(Math.floor(memoryBytes), Number.MAX_SAFE_INTEGER));
     this.#limitMemory(id, bytes);
+    if (quota !== undefined) this.#enter(id, 'cpu');
     if (this.#mounts.v1.cpu !== undefined) this.#limit(id, 'cpu', 'cpu.cfs_quota_us', quota === undefined ? '-1' : String(quota), vcpu);
     else this.#limit(id, 'cpu', 'cpu.max', `${quota ?? 'max'} ${periodUsec}`, vcpu);
   }
@@ -60,8 +72,10 @@ export class Cgroups {
     const file = v1 ? 'freezer.state' : 'cgroup.freeze';
     const value = v1 ? (frozen ? 'FROZEN' : 'THAWED') : frozen ? '1' : '0';
     const code = frozen ? 'VNFPauseError' : 'VNFUnpauseError';
+    if (frozen) this.#makeIn(id, 'freezer');
     if (!this.#write(id, 'freezer', file, value))
       throw new NfioError('UnsupportedError', { message: 'this machine has no cgroup freezer' });
+    if (frozen) this.#enter(id, 'freezer'); // who comes in now stands still, and forks no more
     for (let tries = 0; this.isFrozen(id) !== frozen; tries++) {
       if (tries > 500)
         throw new NfioError(code, { errno: 'ETIMEDOUT', message: `the guest's processes did not become ${value} within 5 s` });
@@ -90,22 +104,22 @@ export class Cgroups {
   /** Ends whatever is in a guest's cgroups, also what never came as far as its namespaces. */
   kill(id: string): void {
     for (const file of this.joinFiles(id)) {
-      for (const pid of read(file).split('\n').map(Number)) {
-        if (pid > 1 && pid !== process.pid) killNow(pid);
-      }
+      for (const pid of processesIn(file)) if (pid !== process.pid) killNow(pid);
     }
   }
 
   /** Ids of guests that have cgroups, whether or not they live. */
   list(): string[] {
-    const ids = this.#roots().flatMap((root) => subdirectories(join(root, 'nfio', this.#mountId)));
+    const ids = this.#roots([...always, ...onDemand]).flatMap((root) => subdirectories(join(root, 'nfio', this.#mountId)));
     return [...new Set(ids)];
   }
 
   /** Removes a guest's cgroups once its processes are gone, and what is empty above them. */
   async remove(id: string): Promise<void> {
-    for (const root of this.#roots()) {
-      await removeGroup(join(root, 'nfio', this.#mountId, id));
+    this.#made.delete(id);
+    for (const root of this.#roots([...always, ...onDemand])) {
+      await removeGroup(this.#in(root, id));
+      if (this.#made.size > 0) continue;
       for (const directory of [join(root, 'nfio', this.#mountId), join(root, 'nfio')]) {
         try {
           rmdirSync(directory);
@@ -113,6 +127,28 @@ export class Cgroups {
           break; // other guests, or other mounts, are in it
         }
       }
+    }
+  }
+
+  /** Makes the guest's cgroup of a controller where it has none. */
+  #makeIn(id: string, controller: string): void {
+    const directory = this.#directory(id, controller);
+    if (directory !== undefined) mkdirSync(directory, { recursive: true });
+  }
+
+  /** Brings the processes of a guest under a controller, also those they fork meanwhile. */
+  #enter(id: string, controller: string): void {
+    this.#makeIn(id, controller);
+    const [home] = this.#roots(always);
+    const target = this.#directory(id, controller);
+    if (home === undefined || target === undefined) return;
+    const procs = join(target, 'cgroup.procs');
+    for (let rounds = 0; ; rounds++) {
+      const inside = new Set(processesIn(procs));
+      const outside = processesIn(join(this.#in(home, id), 'cgroup.procs')).filter((pid) => !inside.has(pid));
+      if (outside.length === 0) return;
+      if (rounds >= mostRounds) throw new NfioError('BusyError', { message: 'the guest starts processes faster than they can be limited' });
+      for (const pid of outside) moveProcess(pid, procs);
     }
   }
 
@@ -147,13 +183,32 @@ export class Cgroups {
 
   #directory(id: string, controller: string): string | undefined {
     const root = this.#mounts.v1[controller] ?? this.#mounts.unified;
-    return root && join(root, 'nfio', this.#mountId, id);
+    return root && this.#in(root, id);
   }
 
-  #roots(): string[] {
+  #in(root: string, id: string): string {
+    return join(root, 'nfio', this.#mountId, id);
+  }
+
+  #roots(controllers: readonly string[]): string[] {
     const { v1, unified } = this.#mounts;
-    const wanted = ['cpu', 'cpuacct', 'memory', 'freezer', 'pids'].map((controller) => v1[controller] ?? unified);
+    const wanted = controllers.map((controller) => v1[controller] ?? unified);
     return [...new Set(wanted)].filter((root) => root !== undefined);
+  }
+}
+
+function processesIn(procsFile: string): number[] {
+  return read(procsFile)
+    .split('\n')
+    .map(Number)
+    .filter((pid) => pid > 1);
+}
+
+function moveProcess(pid: number, procsFile: string): void {
+  try {
+    writeFileSync(procsFile, String(pid), { flag: 'r+' });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ESRCH') throw cause; // it has ended
   }
 }
 
@@ -186,12 +241,12 @@ function delegateControllers(root: string, parent: string): void {
 
 /** Removes a group and those the guest made below it; a group whose last process has just ended is busy for some milliseconds. */
 async function removeGroup(directory: string): Promise<void> {
-  for (const name of subdirectories(directory)) await removeGroup(join(directory, name));
   for (let tries = 0; ; tries++) {
     try {
       return rmdirSync(directory);
     } catch (cause) {
       if (errnoName(errnoOf(cause)) === 'ENOENT') return;
+      if (tries === 0) for (const name of subdirectories(directory)) await removeGroup(join(directory, name));
       if (tries >= 100) throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${directory} still holds processes`, cause });
     }
     await sleep(Math.min(1 + tries, 20));

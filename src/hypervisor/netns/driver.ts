@@ -19,6 +19,7 @@ import type {
   HostSpec,
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
+import type { PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import {
   changePort,
@@ -35,7 +36,8 @@ import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
 import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
-import { logFile, makeGuestDirectory, readExitCode, writeRecord } from './guest-files.ts';
+import { logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
+import { GuestRecords } from './guest-records.ts';
 import { launch, letGo } from './launch.ts';
 import { Launcher } from './launcher.ts';
 import { machineReport } from './machine-report.ts';
@@ -61,6 +63,7 @@ export class NetnsDriver extends HypervisorBase {
   readonly #launcher: Launcher;
   readonly #gate = new Gate(launchesAtOnce);
   readonly #guests = new Map<string, Guest>();
+  readonly #records: GuestRecords;
   #prepared: Promise<void> | undefined;
 
   constructor(context: DriverContext, fabric: Fabric) {
@@ -68,12 +71,14 @@ export class NetnsDriver extends HypervisorBase {
     this.#context = context;
     this.#fabric = fabric;
     this.#cgroups = new Cgroups(context.mountId);
+    this.#records = new GuestRecords(join(context.runDir, 'guests.jsonl'));
     this.#launcher = new Launcher(context.mountId);
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
   async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
-    const world = { mountId: this.#context.mountId, cgroups: this.#cgroups, fabric: this.#fabric, logger: this.#context.logger };
+    const { mountId, logger } = this.#context;
+    const world = { mountId, records: this.#records, cgroups: this.#cgroups, fabric: this.#fabric, logger };
     for (const guest of await recoverGuests(refs, world, signal)) this.#guests.set(guest.ref.id, guest);
     this.#watcher.start();
   }
@@ -93,9 +98,7 @@ export class NetnsDriver extends HypervisorBase {
     checkInstalled(spec.requires);
     checkNetwork(spec);
     makeGuestDirectory(spec);
-    const guest = new Guest(spec);
-    writeRecord(spec.guestDir, guest.record);
-    this.#guests.set(spec.id, guest);
+    this.#guests.set(spec.id, new Guest(spec, this.#records));
   }
 
   async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
@@ -104,7 +107,6 @@ export class NetnsDriver extends HypervisorBase {
     await this.#prepare();
     await guest.clearing;
     try {
-      if (spec.ports.length > 0) await this.#fabric.ensure();
       this.#cgroups.create(spec.id, spec.limits);
       await this.#gate.run(() => this.#launch(guest, spec, signal));
     } catch (error) {
@@ -156,6 +158,7 @@ export class NetnsDriver extends HypervisorBase {
     await rm(ref.guestDir, { recursive: true, force: true }).catch((error: unknown) => {
       throw asNfioError('VNFDestroyError', ref, error);
     });
+    this.#records.remove(ref.id);
     this.#guests.delete(ref.id);
   }
 
@@ -200,7 +203,7 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   rootDir(ref: GuestRef): string | undefined {
-    return this.#guests.has(ref.id) ? join(ref.guestDir, 'upper') : undefined;
+    return this.#guests.has(ref.id) ? upperDirectory(ref.guestDir) : undefined;
   }
 
   onChange(listener: GuestListener): void {
@@ -227,6 +230,7 @@ export class NetnsDriver extends HypervisorBase {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
     await this.#launcher[Symbol.asyncDispose]();
+    this.#records[Symbol.dispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }
 
@@ -234,11 +238,17 @@ export class NetnsDriver extends HypervisorBase {
     return join(this.#context.runDir, 'dev');
   }
 
+  /** Empty: what a guest has mounted here, it alone sees. */
+  get #privateDirectory(): string {
+    return join(this.#context.runDir, 'private');
+  }
+
   /** Makes, once, what all guests share. */
   #prepare(): Promise<void> {
     this.#prepared ??= (async () => {
       checkPrograms();
       await mkdir(this.#context.runDir, { recursive: true, mode: 0o700 });
+      await mkdir(this.#privateDirectory, { recursive: true, mode: 0o700 });
       await makeDeviceDirectory(this.#devDirectory);
       this.#watcher.start();
     })().catch((error: unknown) => {
@@ -254,14 +264,22 @@ export class NetnsDriver extends HypervisorBase {
       launcher: this.#launcher,
       cgroupFiles: this.#cgroups.joinFiles(spec.id),
       devDirectory: this.#devDirectory,
-      fabric: this.#fabric.name,
+      privateDirectory: this.#privateDirectory,
+      fabricPath: spec.ports.length === 0 ? undefined : this.#fabric.netnsPath,
+      bridges: await this.#ensureBridges(spec.ports),
       signal,
     });
     guest.process = init;
-    if (spec.ports.length > 0) await this.#fabric.attach(spec.ports);
     for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
     guest.started(spec);
-    letGo(init);
+    if (spec.command !== undefined) letGo(init);
+  }
+
+  async #ensureBridges(ports: readonly PortSpec[]): Promise<ReadonlyMap<string, number>> {
+    if (ports.length > 0) await this.#fabric.ensure();
+    const bridges = new Map<string, number>();
+    for (const { segment } of ports) if (segment !== undefined) bridges.set(segment.id, await this.#fabric.ensureSegment(segment));
+    return bridges;
   }
 
   async #undoStart(guest: Guest, spec: GuestSpec): Promise<void> {

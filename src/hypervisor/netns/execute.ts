@@ -3,7 +3,7 @@ import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/p
 import { NfioError } from '../../errors/index.ts';
 import { type ProcessId, runProgram } from '../../network/index.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
-import type { GuestRecord } from './guest-files.ts';
+import type { GuestRecord } from './guest-records.ts';
 import { searchPath } from './search-path.ts';
 
 /** Joins the cgroup files named by the first argument, then becomes the command that follows. */

@@ -1,37 +1,7 @@
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  ftruncateSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, isAbsolute, join } from 'node:path';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import type { PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
-import type { ProcessId } from '../../network/index.ts';
-import { isOwnDirectory } from './mount-table.ts';
-
-/** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
-export interface GuestRecord {
-  /** Undefined: made, never started. */
-  readonly process: ProcessId | undefined;
-  readonly ports: readonly PortSpec[];
-  /** True when boot.conf asked for everything a machine can do. */
-  readonly privileged: boolean;
-  readonly capabilities: readonly string[];
-}
-
-const ownFiles = ['hosts', 'hostname', 'resolv.conf'];
 
 /** File systems that cannot hold an overlay's upper directory, by the number statfs(2) gives. */
 const unfitTypes = new Map([
@@ -45,22 +15,20 @@ const unfitTypes = new Map([
  */
 
 /**
- * Makes the directory of a guest, before it ever runs: upper (what the guest writes), work and root (the overlay's), etc (files of its own).
+ * Makes the directory of a guest, before it ever runs: upper (what the guest writes) and work (the overlay's). Later there may be its log, its
+ * exit status and what its last command printed.
  *
  * @throws UnsupportedError (EOPNOTSUPP) when its file system cannot hold a guest, VNFDeployError with the errno that says why else.
  */
 export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
+  for (const mount of boot.mounts) checkMount(mount);
   try {
-    for (const name of ['upper', 'work']) removeTree(join(guestDir, name)); // a guest may have left anything there
-    mkdirSync(join(guestDir, 'upper/etc/nfio'), { recursive: true });
-    chmodSync(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
-    for (const name of ['work', 'root', 'etc']) mkdirSync(join(guestDir, name), { recursive: true });
-    for (const name of ownFiles) {
-      if (lstatSync(`/etc/${name}`, { throwIfNoEntry: false })?.isFile() !== true) writeFileSync(join(guestDir, 'upper/etc', name), '');
+    makeDirectory(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
+    for (const name of ['upper', 'work']) {
+      removeTree(join(guestDir, name)); // a guest may have left anything there
+      mkdirSync(join(guestDir, name));
     }
-    for (const mount of boot.mounts) makeMountPoint(join(guestDir, 'upper'), mount);
   } catch (cause) {
-    if (cause instanceof NfioError) throw cause;
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
     throw new NfioError('VNFDeployError', { errno, message: `${guestDir} could not be prepared (${errno})`, cause });
   }
@@ -69,16 +37,16 @@ export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
   throw new NfioError('UnsupportedError', { message: `guests cannot be kept on ${unfit} (${guestDir}): put --root on ext4, xfs or tmpfs` });
 }
 
-function makeMountPoint(upper: string, { source, target }: GuestSpec['boot']['mounts'][number]): void {
+function checkMount({ source, target }: GuestSpec['boot']['mounts'][number]): void {
   const found = statSync(source, { throwIfNoEntry: false });
-  if (found === undefined || !isAbsolute(target)) {
-    const wrong = found === undefined ? `${source} does not exist on this machine` : `${target} is not an absolute path`;
-    throw new NfioError('VNFDeployError', { errno: found === undefined ? 'ENOENT' : 'EINVAL', message: `mounts in boot.conf: ${wrong}` });
-  }
-  const point = join(upper, target);
-  if (existsSync(target) || isOwnDirectory(target)) return;
-  mkdirSync(found.isDirectory() ? point : dirname(point), { recursive: true });
-  if (!found.isDirectory()) writeFileSync(point, '');
+  if (found !== undefined && isAbsolute(target)) return;
+  const wrong = found === undefined ? `${source} does not exist on this machine` : `${target} is not an absolute path`;
+  throw new NfioError('VNFDeployError', { errno: found === undefined ? 'ENOENT' : 'EINVAL', message: `mounts in boot.conf: ${wrong}` });
+}
+
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true, mode });
+  if ((statSync(path).mode & 0o7777) !== mode) chmodSync(path, mode);
 }
 
 /** Most often there is nothing, which lstat(2) tells at a tenth of rmSync's cost. */
@@ -91,28 +59,16 @@ export function logFile(guestDir: string): string {
   return join(guestDir, 'log');
 }
 
-/** Reads the record of a guest; undefined when there is none (or it is not one). */
-export function readRecord(guestDir: string): GuestRecord | undefined {
-  try {
-    return JSON.parse(readFileSync(join(guestDir, 'guest.json'), 'utf8')) as GuestRecord;
-  } catch {
-    return undefined;
-  }
+/** Directory of what a guest wrote. */
+export function upperDirectory(guestDir: string): string {
+  return join(guestDir, 'upper');
 }
 
-/**
- * Keeps the record of a guest. It needs no fsync: after a power loss there is no guest either. It is written over the one before,
- * which so stays whole when the disk is full.
- */
-export function writeRecord(guestDir: string, record: GuestRecord): void {
-  const text = Buffer.from(JSON.stringify(record));
-  const file = openSync(join(guestDir, 'guest.json'), constants.O_WRONLY | constants.O_CREAT, 0o600);
-  try {
-    writeSync(file, text);
-    ftruncateSync(file, text.length);
-  } finally {
-    closeSync(file);
-  }
+/** What the directory of a guest without a record tells: a record does not outlive a reboot. */
+export function readTraces(guestDir: string): 'none' | 'made' | 'ran' {
+  if (lstatSync(upperDirectory(guestDir), { throwIfNoEntry: false }) === undefined) return 'none';
+  // The kernel makes this one when it mounts the overlay.
+  return lstatSync(join(guestDir, 'work/work'), { throwIfNoEntry: false }) === undefined ? 'made' : 'ran';
 }
 
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */

@@ -1,25 +1,30 @@
 # Starts guests, for launcher.ts. It runs from the machine's root, with the machine's own perl and the modules of perl-base, and makes
-# the system calls itself: a guest costs two forks, and one program (ip) when it has ports.
+# the system calls itself: a guest costs one fork, and no program.
 #
 # Requests come on the standard input: four bytes that count the rest (big-endian), then words separated by NUL, as take_request reads
 # them. Reports go to the standard output, a line each: "ID pid N", then "ID ready N" or "ID fail ERRNO STEP: WHY".
 #
-#   launcher     reads requests and forks
-#   └─ starter   makes the pid namespace, forks init, lets it join the guest's cgroups meanwhile, passes its report on, ends
-#      └─ init   makes the other namespaces and all that is in them, waits for SIGUSR1, then forks
-#         └─ the guest's command, without the capabilities it must not have
+#   launcher   reads requests, forks inits, passes on what they report
+#   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
+#      └─ the guest's command, without the capabilities it must not have
 #
 # No program is run, and no module loaded, once the guest's root is in place: the guest wrote those files.
 use strict;
 use warnings;
-use Errno qw(EINTR EINVAL ENOENT ESRCH);
-use Fcntl qw(O_APPEND O_CREAT O_NOFOLLOW O_TRUNC O_WRONLY);
+use Errno qw(EEXIST EINTR EINVAL ENOENT);
+use Fcntl qw(O_APPEND O_CREAT O_DIRECTORY O_NOFOLLOW O_RDONLY O_TRUNC O_WRONLY);
 use POSIX ();
 
 # System calls by number (asm/unistd_64.h, asm-generic/unistd.h).
 my %numbers = (
-    x86_64  => { unshare => 272, mount => 165, umount2 => 166, pivot_root => 155, sethostname => 170, prctl => 157, capget => 125, capset => 126 },
-    aarch64 => { unshare => 97, mount => 40, umount2 => 39, pivot_root => 41, sethostname => 161, prctl => 167, capget => 90, capset => 91 },
+    x86_64 => {
+        unshare => 272, setns => 308, mount => 165, umount2 => 166, pivot_root => 155, sethostname => 170,
+        prctl => 157, capget => 125, capset => 126, openat => 257,
+    },
+    aarch64 => {
+        unshare => 97, setns => 268, mount => 40, umount2 => 39, pivot_root => 41, sethostname => 161,
+        prctl => 167, capget => 90, capset => 91, openat => 56,
+    },
 );
 my $call = $numbers{ (POSIX::uname())[4] } or exit 95;
 
@@ -27,7 +32,10 @@ my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = 
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
 my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
-my ($siocsifflags, $iff_up, $capability_version) = (0x8914, 1, 0x20080522);
+my $capability_version = 0x20080522;
+# linux/netlink.h
+my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
+my ($nlmsg_error, $nlm_f_ack_tlvs, $nlmsgerr_attr_msg, $bytes_before_tlvs) = (2, 0x200, 1, 36);
 
 # perl opens its own descriptors with O_CLOEXEC; whatever it was started with besides the first three is not for guests.
 opendir(my $descriptors, '/proc/self/fd') or exit 1;
@@ -35,15 +43,59 @@ my @inherited = grep { /^\d+$/ && $_ > 2 } readdir $descriptors;
 closedir $descriptors;
 POSIX::close($_) for @inherited;
 
+# ---- the launcher
+
 $SIG{CHLD} = 'IGNORE';
-my ($length, $request) = ('', '');
+sysopen(my $own_pid_namespace, '/proc/self/ns/pid', O_RDONLY) or exit 1;
+my %starting; # inits that have not reported yet, by the descriptor of the pipe they report by
 while (1) {
+    my $wanted = '';
+    vec($wanted, $_, 1) = 1 for 0, keys %starting;
+    next if select(my $readable = $wanted, undef, undef, undef) < 0;
+    for my $descriptor (keys %starting) { hear($descriptor) if vec $readable, $descriptor, 1 }
+    start() if vec $readable, 0, 1;
+}
+
+sub start {
+    my ($length, $request) = ('', '');
     read_into(\$length, 4);
     read_into(\$request, unpack 'N', $length);
-    my $starter = fork;
-    start($request) if defined $starter && $starter == 0;
-    syswrite STDOUT, sprintf "%s fail %d fork: %s\n", substr($request, 0, index $request, "\0"), $!, $! if !defined $starter;
+    my $id = substr $request, 0, index $request, "\0";
+    my ($report, $reporter, $init);
+    $init = fork_init() if pipe $report, $reporter;
+    run_init(take_request($request), $report, $reporter) if defined $init && $init == 0;
     $request =~ tr/\0-\377/\0/; # in place: a later guest's init is a copy of this memory
+    return say_of($id, sprintf 'fail %d fork: %s', $!, $!) if !defined $init;
+    $starting{ fileno $report } = { id => $id, pid => $init, pipe => $report, said => '' };
+    say_of($id, "pid $init");
+}
+
+# Each in a pid namespace of its own. The launcher's children are in its own one again afterwards.
+sub fork_init {
+    syscall($call->{unshare}, $clone_newpid) == 0 or return;
+    my $pid = fork;
+    return 0 if defined $pid && $pid == 0;
+    my $why = $!;
+    syscall($call->{setns}, fileno $own_pid_namespace, $clone_newpid);
+    $! = $why;
+    return $pid;
+}
+
+sub hear {
+    my ($descriptor) = @_;
+    my $init = $starting{$descriptor};
+    return if sysread $init->{pipe}, $init->{said}, 4096, length $init->{said};
+    delete $starting{$descriptor};
+    my $said = $init->{said};
+    return say_of($init->{id}, "ready $init->{pid}") if $said eq 'ready';
+    kill 'KILL', $init->{pid};
+    $said =~ s/\s+/ /g;
+    say_of($init->{id}, 'fail ' . ($said eq '' ? '0 setup: ' : substr $said, 0, 600));
+}
+
+sub say_of {
+    my ($id, $what) = @_;
+    syswrite STDOUT, "$id $what\n";
 }
 
 sub read_into {
@@ -59,45 +111,9 @@ sub read_into {
 sub take_request {
     my @words = split /\0/, $_[0], -1;
     my $list = sub { splice @words, 0, shift @words };
-    my %guest = map { $_ => shift @words } qw(id label hostname directory capabilities ip);
-    $guest{$_} = [$list->()] for qw(cgroups environment command files sysctl mounts);
+    my %guest = map { $_ => shift @words } qw(id label hostname directory private capabilities fabric);
+    $guest{$_} = [$list->()] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
-}
-
-# ---- the starter
-
-sub start {
-    $SIG{CHLD} = 'DEFAULT';
-    my $guest = take_request($_[0]);
-    my $tell = sub { syswrite STDOUT, "$guest->{id} $_[0]\n" };
-    my $failed = sub { $tell->(sprintf 'fail %d %s: %s', $!, $_[0], $!); POSIX::_exit(1) };
-    pipe(my $report, my $reporter) or $failed->('pipe');
-    syscall($call->{unshare}, $clone_newpid) == 0 or $failed->('namespaces');
-    my $init = fork;
-    defined $init or $failed->('fork');
-    run_init($guest, $report, $reporter) if $init == 0;
-    close $reporter;
-    $tell->("pid $init");
-    my $said = join_cgroups($guest->{cgroups}, $init);
-    if ($said eq '') { while (sysread $report, $said, 4096, length $said) { } }
-    if ($said eq 'ready') { $tell->("ready $init"); POSIX::_exit(0) }
-    kill 'KILL', $init;
-    waitpid $init, 0;
-    $said =~ s/\s+/ /g;
-    $tell->('fail ' . ($said eq '' ? '0 setup: ' : substr $said, 0, 600));
-    POSIX::_exit(1);
-}
-
-# Joining waits for the kernel (some milliseconds, idle), so it is done here while init works. Returns what failed, or nothing.
-sub join_cgroups {
-    my ($files, $pid) = @_;
-    for my $file (@$files) {
-        my $procs;
-        next if sysopen($procs, $file, O_WRONLY) && syswrite $procs, $pid;
-        last if $! == ESRCH; # init has ended: what it said tells why
-        return sprintf '%d cgroup: %s: %s', $!, $file, $!;
-    }
-    return '';
 }
 
 # ---- init: pid 1 of the guest. It keeps its capabilities, which puts it out of the guest's reach: ptrace(2) and /proc/1 need as many.
@@ -114,37 +130,89 @@ sub run_init {
     my ($guest, $report) = @_;
     $reporter = $_[2];
     close $report;
+    close $own_pid_namespace;
+    %starting = ();
     my ($all, $none) = (POSIX::SigSet->new(POSIX::SIGTERM, POSIX::SIGUSR1, POSIX::SIGCHLD), POSIX::SigSet->new);
     POSIX::sigprocmask(POSIX::SIG_BLOCK, $all);
+    $SIG{CHLD} = 'DEFAULT';
     $SIG{PIPE} = 'IGNORE';
     $0 = $guest->{label};
     POSIX::setsid();
-    my $exit = open_files($guest);
+    join_cgroups($guest->{cgroups});
+    my $home = open_files($guest);
+    my $fabric = $guest->{fabric} eq '' ? undef : socket_in($guest->{fabric});
     syscall($call->{unshare}, $clone_newnet | $clone_newns | $clone_newuts | $clone_newipc) == 0 or fail('namespaces');
     my $hostname = $guest->{hostname};
     syscall($call->{sethostname}, $hostname, length $hostname) == 0 or fail('hostname');
     set_kernel_settings($guest->{sysctl}, 'existing');
-    raise_loopback();
-    make_ports($guest->{ip}) if $guest->{ip} ne '';
+    make_links($guest->{links}, { fabric => $fabric, guest => rtnetlink() });
     set_kernel_settings($guest->{sysctl}, 'all');
+    undef $fabric;
+    make_private_files($guest);
     make_root($guest->{mounts});
-    supervise($guest, $exit, $none);
+    supervise($guest, $home, $none);
 }
 
-# Leaves the launcher's pipes, and opens the log and the file that the exit status goes to. The guest's directory is the working one.
+# The first waits for the kernel, some idle milliseconds; those that follow soon do not.
+sub join_cgroups {
+    for my $file (@{ $_[0] }) {
+        my $procs;
+        sysopen($procs, $file, O_WRONLY) && syswrite $procs, '0' or fail('cgroup', "$file: $!");
+    }
+}
+
+# Leaves the launcher's pipes. What the command prints goes to the log. Returns the guest's directory.
 sub open_files {
     my ($guest) = @_;
     chdir $guest->{directory} or fail('directory');
-    sysopen(my $log, 'log', O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640) or fail('log');
-    sysopen(my $exit, 'exit', O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600) or fail('exit');
-    my @files = @{ $guest->{files} };
-    while (my ($path, $text) = splice @files, 0, 2) {
-        sysopen(my $file, $path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0644) or fail($path);
-        $text eq '' or (syswrite($file, $text) // -1) == length $text or fail($path);
-        close $file or fail($path);
-    }
+    sysopen(my $home, '.', O_RDONLY | O_DIRECTORY) or fail('directory');
+    unlink 'exit' or $! == ENOENT or fail('exit');
+    my $log;
+    if (@{ $guest->{command} }) { sysopen($log, 'log', O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640) or fail('log') }
+    else { sysopen($log, '/dev/null', O_WRONLY) or fail('log') }
     open(STDIN, '<', '/dev/null') && open(STDOUT, '>&', $log) && open(STDERR, '>&', $log) or fail('log');
-    return $exit;
+    return $home;
+}
+
+# A socket belongs to the network namespace it was made in, wherever its process goes.
+sub socket_in {
+    my ($path) = @_;
+    sysopen(my $namespace, $path, O_RDONLY) or fail('network');
+    syscall($call->{setns}, fileno $namespace, $clone_newnet) == 0 or fail('network');
+    return rtnetlink();
+}
+
+sub rtnetlink {
+    socket(my $socket, $af_netlink, $sock_raw, $netlink_route) or fail('network');
+    # The kernel shall explain, and not repeat, what it refuses; old ones do not know how.
+    setsockopt $socket, $sol_netlink, $_, pack 'l', 1 for $netlink_cap_ack, $netlink_ext_ack;
+    return $socket;
+}
+
+# Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (network/port-requests.ts).
+sub make_links {
+    my ($requests, $sockets) = @_;
+    my @left = @$requests;
+    while (my ($namespace, $what, $digits) = splice @left, 0, 3) {
+        my $socket = $sockets->{$namespace};
+        defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
+        my ($length, $type, $flags, $error) = unpack 'L S S x8 l', $answer;
+        next if $type == $nlmsg_error && $error == 0;
+        $! = -$error;
+        fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
+    }
+}
+
+# What the kernel adds to the number of an error, in its attributes.
+sub explanation {
+    my ($attributes) = @_;
+    while (length $attributes >= 4) {
+        my ($length, $type) = unpack 'S S', $attributes;
+        last if $length < 4;
+        return ' (' . unpack('x4 Z*', substr $attributes, 0, $length) . ')' if $type == $nlmsgerr_attr_msg;
+        substr($attributes, 0, $length + 3 & ~3) = '';
+    }
+    return '';
 }
 
 # Pairs of a path below /proc/sys and a value; one that begins with "-" need not exist. Ports inherit some of what is set before they
@@ -160,36 +228,28 @@ sub set_kernel_settings {
     }
 }
 
-sub raise_loopback {
-    my ($request, $socket) = pack 'a16 s x22', 'lo', $iff_up;
-    socket($socket, 2, 2, 0) && ioctl($socket, $siocsifflags, $request) or fail('lo'); # AF_INET, SOCK_DGRAM
-}
-
-# Runs one ip -batch: the machine's own, the guest's root is not in place yet.
-sub make_ports {
-    my ($commands) = @_;
-    pipe(my $commands_end, my $feed) && pipe(my $said_end, my $say) or fail('ports');
-    my $ip = fork;
-    defined $ip or fail('ports');
-    if ($ip == 0) {
-        open(STDIN, '<&', $commands_end) && open(STDOUT, '>&', $say) && open(STDERR, '>&', $say) or POSIX::_exit(126);
-        exec { 'ip' } 'ip', '-batch', '-' or POSIX::_exit(127);
+# What the guest has of its own and loses at its end: directories (pairs of a mode and a path) and files (pairs of a path and a text) in a
+# tmpfs that nobody else sees, from where they are mounted. What it keeps is on the disk, where the link points. Mode bits are as given.
+sub make_private_files {
+    my ($guest) = @_;
+    umask 0;
+    mount('none', '/', '', $ms_rec | $ms_private, '') == 0 or fail('mounts');
+    mount('tmpfs', $guest->{private}, 'tmpfs', $mount_flags{nosuid} | $mount_flags{nodev}, 'mode=755') == 0 or fail('private files');
+    chdir $guest->{private} && symlink $guest->{directory}, 'disk' or fail('private files');
+    my @directories = @{ $guest->{directories} };
+    while (my ($mode, $path) = splice @directories, 0, 2) { mkdir $path, oct $mode or $! == EEXIST or fail($path) }
+    my @files = @{ $guest->{files} };
+    while (my ($path, $text) = splice @files, 0, 2) {
+        sysopen(my $file, $path, O_WRONLY | O_CREAT, 0644) or fail($path);
+        $text eq '' or (syswrite($file, $text) // -1) == length $text or fail($path);
     }
-    close $_ for $commands_end, $say;
-    syswrite $feed, $commands;
-    close $feed;
-    my $said = '';
-    while (sysread $said_end, $said, 4096, length $said) { last if length $said > 65_536 }
-    waitpid $ip, 0;
-    $! = 0;
-    return if $? == 0;
-    fail('ports', $said eq '' ? "ip ended with status $?" : substr $said, 0, 500);
+    umask 022;
 }
 
-# Rows of source, target, type and options, as in fstab(5). Then the machine's root goes, and with it every way back.
+# Rows of source, target, type and options, as in fstab(5); paths begin in the private tmpfs.
+# Then the machine's root goes, and with it every way back.
 sub make_root {
     my @rows = @{ $_[0] };
-    mount('none', '/', '', $ms_rec | $ms_private, '') == 0 or fail('mounts');
     mount_row(splice @rows, 0, 4) while @rows;
     chdir 'root' or fail('root');
     @INC = ();
@@ -210,11 +270,11 @@ sub mount_row {
     }
     if (mount($source, $target, $type, $flags, join ',', @data) != 0) {
         return if $optional && $! == ENOENT;
-        fail("mount $target");
+        fail('mount ' . ($target =~ s{^root/?}{/}r));
     }
     # Linux ignores the other flags of a new bind mount: they are set on it afterwards.
     return if !($flags & $ms_bind) || $flags == $ms_bind;
-    mount('none', $target, '', $flags | $ms_remount, '') == 0 or fail("mount $target");
+    mount('none', $target, '', $flags | $ms_remount, '') == 0 or fail('mount ' . ($target =~ s{^root/?}{/}r));
 }
 
 sub make_directories {
@@ -232,7 +292,7 @@ sub mount {
 # Lets the command run when told so (SIGUSR1), passes SIGTERM on to it, reaps, and notes the exit status. Signals come only while this
 # waits for them: none is lost.
 sub supervise {
-    my ($guest, $exit, $none) = @_;
+    my ($guest, $home, $none) = @_;
     my ($go, $term, $main) = (0, 0);
     local $SIG{USR1} = sub { $go = 1 };
     local $SIG{TERM} = sub { $term = 1 };
@@ -240,25 +300,27 @@ sub supervise {
     (syswrite($reporter, 'ready') // 0) == 5 or POSIX::_exit(1);
     close $reporter;
     while (1) {
-        finish($exit, 128 + POSIX::SIGTERM) if $term && !defined $main;
+        finish($home, 128 + POSIX::SIGTERM) if $term && !defined $main;
         kill 'TERM', $main if $term;
         $term = 0;
         if ($go && !defined $main && @{ $guest->{command} }) {
             $main = fork;
-            finish($exit, 126) if !defined $main;
+            finish($home, 126) if !defined $main;
             run_command($guest, $none) if $main == 0;
         }
         while ((my $ended = waitpid -1, POSIX::WNOHANG) > 0) {
             next if !defined $main || $ended != $main;
-            finish($exit, $? & 127 ? 128 + ($? & 127) : $? >> 8);
+            finish($home, $? & 127 ? 128 + ($? & 127) : $? >> 8);
         }
         POSIX::sigsuspend($none);
     }
 }
 
 sub finish {
-    my ($exit, $code) = @_;
-    syswrite $exit, "$code\n";
+    my ($home, $code) = @_;
+    my $name = 'exit';
+    my $exit = syscall($call->{openat}, fileno $home, $name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+    POSIX::write($exit, "$code\n", 1 + length $code) if $exit >= 0;
     POSIX::_exit($code);
 }
 

@@ -1,23 +1,43 @@
+import { existsSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { newPortLines } from '../../network/index.ts';
+import { type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
+import { isOwnDirectory, privateDirectories } from './mount-table.ts';
 
-/** What a guest's own files in /etc hold, by their path in its directory. */
-export function etcFiles(spec: GuestSpec): Readonly<Record<string, string>> {
-  const { name } = spec;
+/** What a guest has in its private tmpfs from the start. */
+export interface PrivateFiles {
+  /** Modes and paths. */
+  readonly directories: readonly (readonly [mode: string, path: string])[];
+  /** Paths and texts. */
+  readonly files: readonly (readonly [path: string, text: string])[];
+}
+
+/** Directories and files of the guest's own: its names in /etc, and where boot.conf's mounts go when there is nothing on the machine. */
+export function privateFiles(spec: GuestSpec): PrivateFiles {
+  const { name, boot } = spec;
+  const points = boot.mounts.filter(({ target }) => !existsSync(target) && !isOwnDirectory(target));
+  const isDirectory = ({ source }: (typeof points)[number]): boolean => statSync(source).isDirectory();
+  const directories = points.flatMap((mount) => pathsTo(isDirectory(mount) ? mount.target : dirname(mount.target)));
   return {
-    'etc/hosts': ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...spec.hosts, ''].join('\n'),
-    'etc/hostname': `${name}\n`,
-    'etc/resolv.conf': spec.boot.dns.map((server) => `nameserver ${server}\n`).join(''),
+    directories: [...privateDirectories, ...[...new Set(directories)].map((path) => ['755', `machine${path}`] as const)],
+    files: [
+      ['machine/etc/hosts', ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...spec.hosts, ''].join('\n')],
+      ['machine/etc/hostname', `${name}\n`],
+      ['machine/etc/resolv.conf', boot.dns.map((server) => `nameserver ${server}\n`).join('')],
+      ...points.filter((mount) => !isDirectory(mount)).map(({ target }) => [`machine${target}`, ''] as const),
+    ],
   };
 }
 
-/** What `ip -batch` is given to make a guest's ports, in its network namespace; empty when it has none. */
-export function portCommands(spec: GuestSpec, fabric: string): string {
-  return spec.ports
-    .flatMap((port) => newPortLines(port, fabric))
-    .map((line) => `${line}\n`)
-    .join('');
+/** A directory and those above it, from the top. */
+function pathsTo(directory: string): string[] {
+  return directory === '/' ? [] : [...pathsTo(dirname(directory)), directory];
+}
+
+/** What makes a guest's network: loopback and ports. `bridges`: interface indexes by the ids of segments. */
+export function linkRequests(spec: GuestSpec, bridges: ReadonlyMap<string, number>): LinkRequest[] {
+  return [loopbackRequest(), ...spec.ports.flatMap((port) => newPortRequests(port, bridges.get(port.segment?.id ?? '')))];
 }
 
 /** Pairs of a path below /proc/sys ("-" before it: need not exist) and a value. Only settings of the guest's own network namespace are its to make. */

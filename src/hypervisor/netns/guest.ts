@@ -1,6 +1,8 @@
 import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { ProcessId } from '../../network/index.ts';
-import { type GuestRecord, writeRecord } from './guest-files.ts';
+import type { GuestRecord, GuestRecords } from './guest-records.ts';
+
+const neverStarted: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] };
 
 /** One guest as the driver knows it. */
 export class Guest {
@@ -12,18 +14,18 @@ export class Guest {
   verb: 'stop' | 'destroy' | undefined;
   /** Settles when what it left behind is cleared away, while that is going on. */
   clearing: Promise<void> | undefined;
-  #record: GuestRecord;
+  readonly #records: GuestRecords;
   #exitCode: number | undefined;
 
-  constructor(ref: GuestRef, record: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] }) {
+  constructor(ref: GuestRef, records: GuestRecords) {
     const { id, type, name, host, guestDir } = ref;
     this.ref = { id, type, name, host, guestDir };
-    this.#record = record;
+    this.#records = records;
   }
 
-  /** What is kept of it in its directory. */
+  /** What is kept of it for a later life of nf.io. */
   get record(): GuestRecord {
-    return this.#record;
+    return this.#records.get(this.ref.id) ?? neverStarted;
   }
 
   /** Its state, in the words users see. */
@@ -50,7 +52,6 @@ export class Guest {
 
   /** Changes part of what is kept of it. */
   remember(part: Partial<GuestRecord>): void {
-    this.#record = { ...this.#record, ...part };
-    writeRecord(this.ref.guestDir, this.#record);
+    this.#records.put(this.ref.id, { ...this.record, ...part });
   }
 }

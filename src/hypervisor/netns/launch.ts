@@ -2,7 +2,7 @@ import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, type ProcessId, signalProcess } from '../../network/index.ts';
 import { capabilityMask, guestCapabilities } from './capabilities.ts';
-import { etcFiles, kernelSettings, portCommands } from './guest-setup.ts';
+import { kernelSettings, linkRequests, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher, LaunchReport } from './launcher.ts';
 import { mountTable } from './mount-table.ts';
@@ -18,8 +18,12 @@ export interface LaunchOptions {
   readonly cgroupFiles: readonly string[];
   /** Directory of device nodes to be /dev. */
   readonly devDirectory: string;
-  /** Name of the network namespace that ports end in. */
-  readonly fabric: string;
+  /** An existing directory, over which each guest mounts what only it sees. */
+  readonly privateDirectory: string;
+  /** The network namespace that ports end in, undefined for a guest without ports. */
+  readonly fabricPath: string | undefined;
+  /** Interface indexes of bridges there, by the ids of their segments. */
+  readonly bridges: ReadonlyMap<string, number>;
   readonly signal: AbortSignal;
 }
 
@@ -32,6 +36,7 @@ export interface LaunchOptions {
 export function launch(spec: GuestSpec, options: LaunchOptions): Promise<ProcessId> {
   const { launcher, signal } = options;
   return new Promise((resolve, reject) => {
+    let request: number | undefined;
     let init: ProcessId | undefined;
     let unwanted: NfioError | undefined;
     const giveUp = (error: NfioError): void => {
@@ -46,7 +51,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
     const end = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
-      launcher.forget(spec.id);
+      if (request !== undefined) launcher.forget(request);
     };
     const take = ({ word, rest }: LaunchReport): void => {
       if (word === 'pid') init = findProcess(Number(rest));
@@ -64,7 +69,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      launcher.request(spec.id, requestWords(spec, options), take);
+      request = launcher.request(requestWords(spec, options), take);
     } catch (error) {
       end();
       reject(error);
@@ -73,7 +78,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
   });
 }
 
-/** Lets the main process of a launched guest run. Idempotent. */
+/** Lets the main process of a launched guest, if it has one, run. Idempotent. */
 export function letGo(init: ProcessId): void {
   signalProcess(init, 'SIGUSR1');
 }
@@ -81,17 +86,20 @@ export function letGo(init: ProcessId): void {
 /** The words of a request, in the order guest-launcher.pl takes them. */
 function requestWords(spec: GuestSpec, options: LaunchOptions): string[] {
   const { boot, command = [], guestDir, id, name } = spec;
+  const { directories, files } = privateFiles(spec);
   const lists = [
     options.cgroupFiles,
     Object.entries(guestEnvironment(spec)).map(([variable, value]) => `${variable}=${value}`),
     command,
-    Object.entries(etcFiles(spec)).flat(),
+    directories.flat(),
+    files.flat(),
     kernelSettings(spec).flat(),
+    linkRequests(spec, options.bridges).flatMap(({ namespace, what, message }) => [namespace, what, message.toString('hex')]),
     mountTable(spec, options.devDirectory).flat(),
   ];
   const capabilities = boot.privileged ? '' : capabilityMask(guestCapabilities(boot.capabilities));
   const label = guestLabel({ mountId: options.mountId, id, type: spec.type, name });
-  const words = [id, label, name, guestDir, capabilities, portCommands(spec, options.fabric)];
+  const words = [label, name, guestDir, options.privateDirectory, capabilities, options.fabricPath ?? ''];
   return [...words, ...lists.flatMap((list) => [String(list.length), ...list])];
 }
 
@@ -104,7 +112,7 @@ export function guestEnvironment(spec: Pick<GuestSpec, 'name' | 'boot'>): Record
 }
 
 function setupError(said: string): NfioError {
-  const [, number = '0', step = '', why = ''] = /^(\d+) ([^:]*): ?(.*)$/.exec(said) ?? [];
+  const [, number = '0', step = '', why = ''] = /^(\d+) (.*?): (.*)$/.exec(said) ?? [];
   const errno = errnoName(Number(number)) ?? 'EIO';
   const message =
     step === 'setup'

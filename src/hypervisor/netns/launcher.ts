@@ -27,7 +27,8 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 /** The process that forks guests off (guest-launcher.pl says how). It is started when first needed, and again when it died. */
 export class Launcher implements AsyncDisposable {
   readonly #mountId: string;
-  readonly #waiting = new Map<string, (report: LaunchReport) => void>();
+  readonly #waiting = new Map<number, (report: LaunchReport) => void>();
+  #count = 0;
   #child: Child | undefined;
   #rest = '';
 
@@ -36,18 +37,20 @@ export class Launcher implements AsyncDisposable {
     this.#mountId = mountId;
   }
 
-  /** Asks for a guest to be started; `take` hears of it until `forget`. */
-  request(id: string, words: readonly string[], take: (report: LaunchReport) => void): void {
-    const record = encodeRequest(words);
+  /** Asks for a guest to be started; `take` hears of it until `forget`. Returns the number of the request. */
+  request(words: readonly string[], take: (report: LaunchReport) => void): number {
+    const number = ++this.#count;
+    const record = encodeRequest([String(number), ...words]);
     const child = this.#child ?? this.#start();
-    this.#waiting.set(id, take);
+    this.#waiting.set(number, take);
     this.#hold(true);
     child.stdin.write(record);
+    return number;
   }
 
   /** Ends what `request` began. */
-  forget(id: string): void {
-    this.#waiting.delete(id);
+  forget(number: number): void {
+    this.#waiting.delete(number);
     if (this.#waiting.size === 0) this.#hold(false);
   }
 
@@ -94,8 +97,8 @@ export class Launcher implements AsyncDisposable {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [, id = '', word, rest = ''] = /^(\S+) (pid|ready|fail) (.*)$/.exec(line) ?? [];
-      if (word !== undefined) this.#waiting.get(id)?.({ word: word as LaunchReport['word'], rest });
+      const [, number, word, rest = ''] = /^(\d+) (pid|ready|fail) (.*)$/.exec(line) ?? [];
+      if (word !== undefined) this.#waiting.get(Number(number))?.({ word: word as LaunchReport['word'], rest });
     }
   }
 }

@@ -1,4 +1,4 @@
-import { dirname, join, sep } from 'node:path';
+import { dirname, sep } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { type Mount, readMounts } from '../machine-mounts.ts';
 
@@ -15,40 +15,50 @@ const maskedProc = ['kcore', 'keys', 'timer_list', 'sched_debug'];
 const secretFiles = ['/etc/shadow', '/etc/gshadow'];
 const secretDirectories = ['/etc/ssh', '/etc/ssl/private'];
 
-const maskOptions = 'x-optional,ro,nosuid,nodev,noexec,mode=0,size=4k';
-
 /** Source, target, type and options of a mount, as in fstab(5); x-optional: not where the target does not exist, x-mkdir: make it. */
 export type MountRow = readonly [source: string, target: string, type: string, options: string];
+
+/** Modes and paths of what a guest has in a tmpfs of its own; "machine" lies over the machine's root and under what the guest writes. */
+export const privateDirectories: readonly (readonly [mode: string, path: string])[] = [
+  ['755', 'root'],
+  ['755', 'machine'],
+  ['755', 'machine/etc'],
+  ['755', 'machine/etc/nfio'],
+  ['755', 'run'],
+  ['700', 'home'],
+  ['1777', 'tmp'],
+  ['1777', 'shm'],
+  ['0', 'nothing'],
+];
 
 /**
  * The guest's mounts. Its root is an overlay on the machine's own, so that the machine's programs are there; disks mounted below /
  * are there read-only. Targets are resolved in a mount namespace that is about to lose the machine's mounts, and nothing is written
- * through them: a guest that left symbolic links there fails only its own start.
+ * through them: a guest that left symbolic links there fails only its own start. Paths that are not absolute begin in the guest's tmpfs.
  *
  * @param devDirectory Directory of device nodes to be /dev.
  */
 export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
-  const root = join(spec.guestDir, 'root');
-  const at = (path: string): string => join(root, path);
+  const at = (path: string): string => `root${path}`;
   const bind = (source: string, target: string, options: string): MountRow => [source, at(target), 'none', `bind${options}`];
   const hide = (path: string): MountRow => bind(at('/dev/null'), path, ',x-optional'); // read-only, as the guest's /dev is
+  const mask = (path: string): MountRow => bind('nothing', path, ',x-optional,ro,nosuid,nodev,noexec');
   const mounts = readMounts();
   const { privileged } = spec.boot;
   return [
-    ['overlay', root, 'overlay', 'nodev,lowerdir=/,upperdir=upper,workdir=work'],
+    ['overlay', 'root', 'overlay', 'nodev,lowerdir=machine:/,upperdir=disk/upper,workdir=disk/work'],
     ...diskMounts(mounts, spec.guestDir).map((path) => bind(path, path, ',ro')),
     ['proc', at('/proc'), 'proc', `nosuid,nodev,noexec,${privileged ? 'rw' : 'ro'}`],
     ['sysfs', at('/sys'), 'sysfs', `nosuid,nodev,noexec,${privileged ? 'rw' : 'ro'}`],
     bind(devDirectory, '/dev', ',ro,nosuid,noexec'),
-    ['tmpfs', at('/dev/shm'), 'tmpfs', 'nosuid,nodev,noexec,size=64m'],
+    bind('shm', '/dev/shm', ',nosuid,nodev,noexec'),
     ['devpts', at('/dev/pts'), 'devpts', 'nosuid,noexec,newinstance,ptmxmode=0666,mode=620,gid=5'],
-    ['tmpfs', at('/run'), 'tmpfs', 'nosuid,nodev,mode=755,size=64m'],
-    ['tmpfs', at('/tmp'), 'tmpfs', 'nosuid,nodev,mode=1777'],
-    ['tmpfs', at('/root'), 'tmpfs', 'nosuid,nodev,mode=700,size=64m'],
+    bind('run', '/run', ''),
+    bind('tmp', '/tmp', ''),
+    bind('home', '/root', ''),
     ...(privileged ? [] : maskedProc.map((name) => hide(`/proc/${name}`))),
     ...secretFiles.map(hide),
-    ...[...secretDirectories, ...stateMask(mounts, spec.guestDir)].map((path): MountRow => ['tmpfs', at(path), 'tmpfs', maskOptions]),
-    ...['hosts', 'hostname', 'resolv.conf'].map((name) => bind(join(spec.guestDir, 'etc', name), `/etc/${name}`, '')),
+    ...[...secretDirectories, ...stateMask(mounts, spec.guestDir)].map(mask),
     bind(spec.configDir, '/etc/nfio', ',ro,nosuid,nodev'),
     ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, mountOptions(target, readOnly))),
   ];

@@ -3,13 +3,15 @@ import type { Logger } from '../../domain/ports/logger.ts';
 import { type Fabric, signalProcess, waitUntilGone } from '../../network/index.ts';
 import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
-import { readExitCode, readRecord } from './guest-files.ts';
+import { readExitCode, readTraces } from './guest-files.ts';
+import type { GuestRecords } from './guest-records.ts';
 import { findGuests, type LabelledProcess } from './labels.ts';
 import { letGo } from './launch.ts';
 
 /** Where guests of a mount leave traces. */
 export interface World {
   readonly mountId: string;
+  readonly records: GuestRecords;
   readonly cgroups: Cgroups;
   readonly fabric: Fabric;
   readonly logger: Logger;
@@ -32,18 +34,19 @@ export async function recoverGuests(refs: readonly GuestRef[], world: World, sig
 }
 
 async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, world: World): Promise<Guest | undefined> {
-  const record = readRecord(ref.guestDir);
-  if (record === undefined && process === undefined) return undefined;
-  const guest = new Guest(ref, record);
+  const record = world.records.get(ref.id);
+  const traces = readTraces(ref.guestDir);
+  if (traces === 'none' && process === undefined) return undefined;
+  const guest = new Guest(ref, world.records);
   if (process !== undefined && record?.process?.pid !== process.pid) {
     await end(process, world); // its start was cut short
   } else if (process !== undefined) {
     guest.process = { pid: process.pid, startTime: process.startTime };
     guest.paused = world.cgroups.isFrozen(ref.id);
     letGo(guest.process); // where nf.io ended between its last two steps
-  } else if (record?.process !== undefined) {
+  } else if (traces === 'ran') {
     guest.ended(readExitCode(ref.guestDir));
-    await world.fabric.removePorts(record.ports.map(({ id }) => id));
+    await world.fabric.removePorts(guest.record.ports.map(({ id }) => id));
   }
   return guest;
 }
