@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 
 const policyFile = '/usr/sbin/policy-rc.d';
 /** Debian starts these when it installs them; nf.io runs them in its guests only. */
-const services = { 'nginx-light': 'nginx', unbound: 'unbound' };
+const services = { 'nginx-light': 'nginx', unbound: 'unbound', haproxy: 'haproxy', squid: 'squid', ulogd2: 'ulogd2' };
 
 /** Directories that programs are looked for in: root's, too, which may not be on a user's PATH. */
 const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
