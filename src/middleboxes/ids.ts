@@ -1,5 +1,6 @@
 import { defineMiddlebox, type HookInstance } from '../domain/middlebox.ts';
 import { NfioError } from '../errors/index.ts';
+import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { countAlerts, newestAlerts, sensorCommand } from './ids/sensor.ts';
 import { signatures } from './ids/signatures.ts';
@@ -46,6 +47,7 @@ export default defineMiddlebox({
         { program: 'ndpiReader', package: 'libndpi-bin' },
       ],
     },
+    docker: containerProfile('ids', sensorCommand),
   },
   files: [
     { path: 'alerts', mode: 0o444, read: (instance) => printed(instance, newestAlerts) },

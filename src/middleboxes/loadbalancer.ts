@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 
 /** Where the master process takes commands. */
@@ -74,8 +75,10 @@ backend servers
 	# server web-b 10.2.0.11:80 check
 `;
 
+const command = serviceCommand(server);
+
 export default defineMiddlebox({
   summary: 'Load balancer: haproxy, between any number of servers',
   configuration: { language: programChecked(server), default: text },
-  run: { netns: { command: serviceCommand(server), requires: [{ program: 'haproxy', package: 'haproxy' }] } },
+  run: { netns: { command, requires: [{ program: 'haproxy', package: 'haproxy' }] }, docker: containerProfile('loadbalancer', command) },
 });

@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 
 /**
@@ -65,14 +66,19 @@ cache_log /dev/null
 # Names are asked of the servers that dns= in boot.conf gives, or of these:
 # dns_nameservers 10.2.0.53
 
+# Without it squid asks for its own name, and waits where nobody answers.
+visible_hostname proxy
+
 # nf.io reconfigures by this file.
 pid_filename /run/nfio/squid.pid
 pinger_enable off
 shutdown_lifetime 1 second
 `;
 
+const command = serviceCommand(server);
+
 export default defineMiddlebox({
   summary: 'Web proxy with a cache: squid',
   configuration: { language: programChecked(server), default: text },
-  run: { netns: { command: serviceCommand(server), requires: [{ program: 'squid', package: 'squid' }] } },
+  run: { netns: { command, requires: [{ program: 'squid', package: 'squid' }] }, docker: containerProfile('proxy', command) },
 });
