@@ -4,7 +4,14 @@ import { createInterface } from 'node:readline/promises';
 
 const policyFile = '/usr/sbin/policy-rc.d';
 /** Debian starts these when it installs them; nf.io runs them in its guests only. */
-const services = { 'nginx-light': 'nginx', unbound: 'unbound' };
+const services = {
+  'nginx-light': ['nginx'],
+  unbound: ['unbound'],
+  haproxy: ['haproxy'],
+  squid: ['squid'],
+  ulogd2: ['ulogd2'],
+  'docker.io': ['docker.service', 'docker.socket', 'containerd'],
+};
 
 /** Directories that programs are looked for in: root's, too, which may not be on a user's PATH. */
 const directories = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
@@ -61,7 +68,7 @@ function install(names) {
   } finally {
     if (ownPolicy) rmSync(policyFile, { force: true });
   }
-  const started = names.map((name) => services[name]).filter((service) => service !== undefined);
+  const started = names.flatMap((name) => services[name] ?? []);
   if (started.length > 0 && isInstalled('systemctl')) {
     execFileSync('systemctl', ['disable', '--quiet', ...started], { stdio: ['ignore', 'ignore', 'inherit'] });
   }

@@ -44,6 +44,8 @@ export interface CommandSpec<Options extends OptionTable> {
   readonly summary: string;
   /** Names of the positional arguments, all needed. */
   readonly operands: readonly string[];
+  /** Name of further positional arguments, of which there may be any number. */
+  readonly rest?: string;
   readonly options: Options;
   /** Values that the first operand may have, for completion. */
   readonly operandChoices?: readonly string[];

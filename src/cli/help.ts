@@ -37,7 +37,7 @@ export function commandHelp(command: Command, interactive: boolean): string {
   ]);
   return [
     `nfio ${command.name} - ${command.summary}\n`,
-    `${heading('Usage:')} nfio ${[command.name, '[OPTION…]', ...command.operands].join(' ')}\n`,
+    `${heading('Usage:')} nfio ${[command.name, '[OPTION…]', ...command.operands, ...(command.rest === undefined ? [] : [`[${command.rest}]…`])].join(' ')}\n`,
     `${command.description}\n`,
     heading('Options:'),
     columns([...options, ['  -h, --help', 'Show this help']]),

@@ -88,5 +88,6 @@ function checkOperands(command: Command, operands: readonly string[]): void {
   const missing = command.operands[operands.length];
   if (missing !== undefined) throw new UsageError(`nfio ${command.name} needs ${missing}.`, command.name);
   const extra = operands[command.operands.length];
-  if (extra !== undefined) throw new UsageError(`nfio ${command.name} does not know what to do with ${extra}.`, command.name);
+  if (extra !== undefined && command.rest === undefined)
+    throw new UsageError(`nfio ${command.name} does not know what to do with ${extra}.`, command.name);
 }

@@ -50,6 +50,7 @@ export const errorTable = {
   StateInUseError: { errno: 'EBUSY', sentence: 'The root directory is in use by another mount' },
   StateVersionError: { errno: 'EPROTO', sentence: 'The root directory was made by a newer version' },
   StateWriteError: { errno: 'EIO', sentence: 'The record could not be written' },
+  ImageBuildError: { errno: 'EIO', sentence: 'The image could not be built' },
   MountError: { errno: 'EIO', sentence: 'The file system could not be mounted' },
 } as const satisfies Record<string, ErrorEntry>;
 

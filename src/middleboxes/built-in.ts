@@ -5,8 +5,11 @@ export const builtInModules: Readonly<Record<string, () => Promise<{ readonly de
   dns: () => import('./dns.ts'),
   firewall: () => import('./firewall.ts'),
   host: () => import('./host.ts'),
+  ids: () => import('./ids.ts'),
+  loadbalancer: () => import('./loadbalancer.ts'),
   nat: () => import('./nat.ts'),
   nginx: () => import('./nginx.ts'),
+  proxy: () => import('./proxy.ts'),
   router: () => import('./router.ts'),
   shaper: () => import('./shaper.ts'),
 };

@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 
 const server: CheckedProgram = {
@@ -38,8 +39,10 @@ remote-control:
 	control-use-cert: no
 `;
 
+const command = serviceCommand(server);
+
 export default defineMiddlebox({
   summary: 'Domain name server: unbound, with a local zone',
   configuration: { language: programChecked(server), default: text },
-  run: { netns: { command: serviceCommand(server), requires: [{ program: 'unbound', package: 'unbound' }] } },
+  run: { netns: { command, requires: [{ program: 'unbound', package: 'unbound' }] }, docker: containerProfile('dns', command) },
 });

@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { nftables } from './languages/nftables/language.ts';
 
@@ -18,5 +19,5 @@ export default defineMiddlebox({
   summary: 'Packet filter between networks: nftables rules, counted drops',
   configuration: { language: nftables(), default: rules },
   sysctl: forwarding,
-  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] } },
+  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] }, docker: containerProfile('firewall') },
 });

@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { nftables } from './languages/nftables/language.ts';
 
@@ -20,5 +21,5 @@ export default defineMiddlebox({
   summary: 'Network address translation: masquerades what leaves by the port wan, in nftables',
   configuration: { language: nftables(), default: rules },
   sysctl: forwarding,
-  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] } },
+  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] }, docker: containerProfile('nat') },
 });

@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 
 const server: CheckedProgram = {
@@ -33,8 +34,10 @@ http {
 }
 `;
 
+const command = serviceCommand(server);
+
 export default defineMiddlebox({
   summary: 'Web server or reverse proxy: nginx',
   configuration: { language: programChecked(server), default: text },
-  run: { netns: { command: serviceCommand(server), requires: [{ program: 'nginx', package: 'nginx-light' }] } },
+  run: { netns: { command, requires: [{ program: 'nginx', package: 'nginx-light' }] }, docker: containerProfile('nginx', command) },
 });

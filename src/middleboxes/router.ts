@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { routes } from './languages/routes/language.ts';
 
@@ -12,5 +13,5 @@ export default defineMiddlebox({
   summary: 'Router: passes packets between its ports by static routes',
   configuration: { language: routes(), default: text },
   sysctl: forwarding,
-  run: { netns: { requires: [{ program: 'ip', package: 'iproute2' }] } },
+  run: { netns: { requires: [{ program: 'ip', package: 'iproute2' }] }, docker: containerProfile('router') },
 });

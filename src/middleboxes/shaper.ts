@@ -1,4 +1,5 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { trafficControl } from './languages/tc/language.ts';
 
@@ -10,5 +11,5 @@ export default defineMiddlebox({
   summary: 'Traffic shaper: passes packets between its ports through queues, in tc syntax',
   configuration: { language: trafficControl(), default: text },
   sysctl: forwarding,
-  run: { netns: { requires: [{ program: 'tc', package: 'iproute2' }] } },
+  run: { netns: { requires: [{ program: 'tc', package: 'iproute2' }] }, docker: containerProfile('shaper') },
 });

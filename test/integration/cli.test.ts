@@ -211,7 +211,7 @@ describe('nfio types', () => {
   test('lists the built-in types', async () => {
     const { status, out } = await nfio('types');
     assert.equal(status, 0);
-    for (const type of ['host', 'firewall', 'nat', 'router', 'nginx', 'dns', 'shaper'])
+    for (const type of ['host', 'firewall', 'nat', 'router', 'loadbalancer', 'proxy', 'ids', 'nginx', 'dns', 'shaper'])
       assert.match(out, new RegExp(`^${type} +built-in +\\S`, 'm'));
   });
 });

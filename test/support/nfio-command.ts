@@ -13,10 +13,15 @@ export const nfioPath = join(import.meta.dirname, '..', '..', 'bin', 'nfio');
 
 /** Runs the nfio of this checkout as a user would, in a process of its own. It is killed after 30 s. */
 export function nfio(...argv: readonly string[]): Promise<CommandResult> {
+  return nfioWithin(30_000, ...argv);
+}
+
+/** The same, with another time limit, milliseconds. */
+export function nfioWithin(timeoutMs: number, ...argv: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [nfioPath, ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: 30_000,
+      timeout: timeoutMs,
       killSignal: 'SIGKILL',
     });
     const written = { out: '', err: '' };

@@ -21,6 +21,8 @@ const brew = defineCommand({
   run: async () => 0,
 });
 
+const pour = defineCommand({ ...brew, name: 'pour', rest: 'CUP' });
+
 function usage(...argv: readonly string[]): string {
   try {
     parseLine(brew, argv);
@@ -33,6 +35,12 @@ function usage(...argv: readonly string[]): string {
 }
 
 describe('command lines', () => {
+  test('of the last operand there may be any number where a command says so', () => {
+    assert.deepEqual(parseLine(pour, ['kettle', 'one', 'two']).operands, ['kettle', 'one', 'two']);
+    assert.deepEqual(parseLine(pour, ['kettle']).operands, ['kettle']);
+    assert.throws(() => parseLine(pour, []), UsageError);
+  });
+
   test('options come before, after and between operands, with = or a space', () => {
     const { values, operands } = parseLine(brew, ['--strength=weak', 'kettle', '--leaf', 'assam']);
     assert.deepEqual(values, { strength: 'weak', leaf: 'assam', milk: false, the_pot: undefined });

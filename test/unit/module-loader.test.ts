@@ -42,7 +42,11 @@ describe('ModuleLoader finds', () => {
     const types = await new ModuleLoader({ userRoot: undefined, logger }).list();
     assert.deepEqual(
       types.map(({ type, origin, error }) => [type, origin, error]),
-      ['dns', 'firewall', 'host', 'nat', 'nginx', 'router', 'shaper'].map((type) => [type, 'built-in', undefined]),
+      ['dns', 'firewall', 'host', 'ids', 'loadbalancer', 'nat', 'nginx', 'proxy', 'router', 'shaper'].map((type) => [
+        type,
+        'built-in',
+        undefined,
+      ]),
     );
     assert.ok(types.every(({ summary }) => summary.length > 10 && summary.length < 100));
   });

@@ -2,6 +2,7 @@ import type { Command } from '../command.ts';
 import { completionCommand } from './completion.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { imagesCommand } from './images.ts';
 import { mountCommand } from './mount.ts';
 import { statusCommand } from './status.ts';
 import { typesCommand } from './types.ts';
@@ -13,6 +14,7 @@ export const commands: readonly Command[] = [
   umountCommand,
   statusCommand,
   typesCommand,
+  imagesCommand,
   doctorCommand,
   demoCommand,
   completionCommand({ commands: () => commands }),

@@ -1,5 +1,6 @@
 import type { ConfigLanguage, GuestAccess } from '../../domain/middlebox.ts';
 import { NfioError } from '../../errors/index.ts';
+import { awaitPorts } from '../main-process.ts';
 
 /** A service that can check its own configuration, and take a new one without stopping. Each is an argument array. */
 export interface CheckedProgram {
@@ -7,9 +8,10 @@ export interface CheckedProgram {
   readonly check: (configPath: string) => readonly string[];
   /** In the foreground. */
   readonly run: (configPath: string) => readonly string[];
+  /** Ends with status 1 while the service cannot be told yet, and is run again then; with another when it did not take the configuration. */
   readonly reload: (configPath: string) => readonly string[];
-  /** Finds the line, and what is wrong with it, in what the check printed. */
-  readonly complaint: RegExp;
+  /** Finds the `line`, if there is one, and what is `said` of it in what the check printed. Of several the first that finds something. */
+  readonly complaint: RegExp | readonly RegExp[];
 }
 
 /**
@@ -19,6 +21,9 @@ export interface CheckedProgram {
 const directory = '/run/nfio';
 const active = `${directory}/nf_conf`;
 const candidate = `${directory}/candidate`;
+/** Not in that directory, where users' files may have any name. */
+const staged = '/run/nfio.staged';
+const before = '/run/nfio.before';
 const link = `mkdir -p ${directory}; for f in /etc/nfio/*; do [ "$f" = /etc/nfio/nf_conf ] || ln -sfn "$f" ${directory}/; done`;
 
 const maxBytes = 1024 * 1024;
@@ -30,7 +35,7 @@ const patience = 5;
  * Takes the configuration, checks it, and becomes the service. "$1" is the number of words of the service's command, which come next;
  * those of the check follow. A guest whose configuration is refused stays a moment: apply() can then ask what is wrong with it.
  */
-const serve = `${link}; cp /etc/nfio/nf_conf ${active} || exit 1
+const serve = `${awaitPorts}${link}; cp /etc/nfio/nf_conf ${active} || exit 1
 n=$1; shift
 if (shift "$n"; exec "$@"); then
   i=0; while [ $i -lt "$n" ]; do set -- "$@" "$1"; shift; i=$((i + 1)); done
@@ -40,11 +45,18 @@ fi
 sleep ${patience}; exit 1`;
 
 /** Writes standard input to the file "$1" whole, and becomes the rest of the arguments. */
-const stage = `${link}; cat > "$1.new" && mv "$1.new" "$1" && shift && exec "$@"`;
+const stage = `${link}; cat > ${staged} && mv ${staged} "$1" && shift && exec "$@"`;
 
-/** Does that, and repeats the rest of the arguments until they succeed: a service that has just started may not listen yet. */
-const stageAndReload = `${link}; cat > "$1.new" && mv "$1.new" "$1" && shift || exit 1
-i=0; until "$@" >/dev/null 2>&1; do i=$((i + 1)); [ $i -lt ${patience * 20} ] || exec "$@"; sleep 0.05; done`;
+/**
+ * Does that, and repeats the rest of the arguments while their status is 1: a service that has just started may not listen yet. If
+ * they do not succeed, the file is again what it was: the service may start anew by itself.
+ */
+const stageAndReload = `${link}; cat > ${staged} || exit 1
+cp "$1" ${before} 2>/dev/null || cp ${staged} ${before}
+mv ${staged} "$1"; file=$1; shift; i=0
+while said=$("$@" 2>&1); status=$?; [ $status -eq 1 ] && [ $i -lt ${patience * 20} ]; do i=$((i + 1)); sleep 0.05; done
+[ $status -eq 0 ] || mv ${before} "$file"
+printf '%s\\n' "$said"; exit $status`;
 
 /** The main process of a guest that runs the service. */
 export function serviceCommand(program: CheckedProgram): readonly string[] {
@@ -73,15 +85,16 @@ export function programChecked(program: CheckedProgram): ConfigLanguage {
       await check(text, guest);
       const argv = ['/bin/sh', '-c', stageAndReload, 'nfio-apply', active, ...program.reload(active)];
       const { exitCode, stdout, stderr } = await guest.execute({ argv, stdin: text });
-      if (exitCode !== 0) throw refuse(`${program.name} does not run or did not take nf_conf: ${lastLine(`${stdout}\n${stderr}`)}`);
+      const said = lastLine(`${stdout}\n${stderr}`) || 'what it said is in log';
+      if (exitCode !== 0) throw refuse(`${program.name} does not run or did not take nf_conf: ${said}`);
     },
   };
 }
 
 function complaintOf(program: CheckedProgram, output: string): string {
-  const { line, said } = program.complaint.exec(output)?.groups ?? {};
-  if (line !== undefined && said !== undefined) return `nf_conf line ${line}: ${said.replaceAll(candidate, 'nf_conf').trim()}`;
-  return `nf_conf: ${lastLine(output).replaceAll(candidate, 'nf_conf')}`;
+  const groups = [program.complaint].flat().map((complaint) => complaint.exec(output)?.groups);
+  const { line, said = lastLine(output) } = groups.find((found) => found !== undefined) ?? {};
+  return `nf_conf${line === undefined ? '' : ` line ${line}`}: ${said.replaceAll(candidate, 'nf_conf').trim()}`;
 }
 
 function lastLine(output: string): string {

@@ -1,0 +1,84 @@
+import { defineMiddlebox } from '../domain/middlebox.ts';
+import { containerProfile } from './container-profile.ts';
+import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
+
+/**
+ * Reconfigures, and waits until it has: squid closes its listening sockets and opens others, and one that is told twice in between ends. An
+ * address that is not there ends it, too; the status is then 3.
+ */
+const reload = `
+listening() { awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
+before=$(listening); [ -n "$before" ] || exit 1
+squid -k reconfigure -f "$1" || exit 1
+i=0
+while [ $i -lt 200 ]; do
+  now=$(listening)
+  [ -z "$now" ] || echo "$now" | grep -qxF "$before" || exit 0
+  squid -k check -f "$1" 2>/dev/null || { echo 'it ended; its log says why'; exit 3; }
+  i=$((i + 1)); sleep 0.05
+done
+echo 'it did not open its ports for 10 s'
+exit 3`;
+
+/** What squid itself finds, and an address to listen at that there is not, told as squid would: on it squid would end. */
+const check = `
+squid -k parse -f "$1" || exit
+awk '$1 ~ /^https?_port$/ && $2 ~ /:/ { sub(/:[^:]*$/, "", $2); gsub(/[][]/, "", $2); print NR, $2 }' "$1" | while read -r line address; do
+  case $address in 0.0.0.0 | ::) continue ;; *[!0-9a-fA-F.:]*) continue ;; esac
+  [ -z "$(ip -o address show to "$address")" ] || continue
+  echo "now | $1($line): no port of this VNF has the address $address"
+  exit 1
+done`;
+
+const server: CheckedProgram = {
+  name: 'squid',
+  check: (path) => ['/bin/sh', '-c', check, 'nfio-check', path],
+  run: (path) => ['squid', '-N', '-d', '1', '-f', path],
+  reload: (path) => ['/bin/sh', '-c', reload, 'nfio-reload', path],
+  complaint: [
+    // A directive that there is not is told with its line, anything else with a reason first.
+    /^\S+ \S*\| \S+\((?<line>\d+)\): (?<said>unrecognized: .*|no port .*)$/m,
+    /^\S+ \S+\| Processing: .*\n\S+ \S+\| (?!Processing: )(?:FATAL: |ERROR: )?(?<said>.*)\n(?:(?!\S+ \S+\| Processing: ).*\n)*?.*\| FATAL: Bungled \S+ line (?<line>\d+): /m,
+    /\| FATAL: Bungled \S+ line (?<line>\d+): (?<said>.*)$/m,
+    /\| FATAL: (?<said>.*)$/m,
+  ],
+};
+
+const text = `# The configuration of squid.conf. Saving this file checks it and reconfigures; open connections stay.
+http_port 3128
+
+acl localnet src 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10
+acl Safe_ports port 80 443 1025-65535
+acl SSL_ports port 443
+http_access deny !Safe_ports
+http_access deny CONNECT !SSL_ports
+http_access deny to_localhost
+http_access allow localnet
+http_access deny all
+
+# A cache in memory only. With cache_dir there is one on disk, below rfs/.
+cache_mem 64 MB
+
+# tail -f rfs/var/log/squid/access.log
+access_log stdio:/var/log/squid/access.log
+cache_log /dev/null
+
+# Names are asked of the servers that dns= in boot.conf gives, or of these:
+# dns_nameservers 10.2.0.53
+
+# Without it squid asks for its own name, and waits where nobody answers.
+visible_hostname proxy
+
+# nf.io reconfigures by this file.
+pid_filename /run/nfio/squid.pid
+pinger_enable off
+shutdown_lifetime 1 second
+`;
+
+const command = serviceCommand(server);
+
+export default defineMiddlebox({
+  summary: 'Web proxy with a cache: squid',
+  configuration: { language: programChecked(server), default: text },
+  run: { netns: { command, requires: [{ program: 'squid', package: 'squid' }] }, docker: containerProfile('proxy', command) },
+});
