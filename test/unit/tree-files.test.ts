@@ -73,6 +73,12 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     4: 'uplink 644',
     5: 'error 444',
     6: 'ports 755',
+    7: 'stats 755',
+    8: 'stats/rx_bytes 444',
+    9: 'stats/tx_bytes 444',
+    10: 'stats/rx_packets 444',
+    11: 'stats/tx_packets 444',
+    12: 'stats/pkt_drops 444',
   },
   host: {
     1: ' 755',
