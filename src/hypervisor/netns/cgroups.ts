@@ -73,7 +73,7 @@ export class Cgroups {
     const value = v1 ? (frozen ? 'FROZEN' : 'THAWED') : frozen ? '1' : '0';
     const code = frozen ? 'VNFPauseError' : 'VNFUnpauseError';
     if (frozen) this.#makeIn(id, 'freezer');
-    else if (this.#directory(id, 'freezer') === undefined) return; // never paused
+    else if (v1 && !existsSync(this.#in(this.#mounts.v1.freezer ?? '', id))) return; // never paused
     if (!this.#write(id, 'freezer', file, value))
       throw new NfioError('UnsupportedError', { message: 'this machine has no cgroup freezer' });
     if (frozen) this.#enter(id, 'freezer'); // who comes in now stands still, and forks no more
