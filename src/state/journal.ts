@@ -1,4 +1,4 @@
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fdatasyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 
 /** Name of the journal in a root. */
 export const journalName = 'journal';
@@ -18,20 +18,24 @@ export interface UserDirectory {
   readonly files: Readonly<Record<string, string>>;
 }
 
+/** How much room is made at a time. Bytes. */
+const roomBytes = 64 * 1024;
+const room = Buffer.alloc(roomBytes);
+
 /**
- * What has been confirmed and may not be in its own file yet. One append and one fdatasync(2) confirm any number of changes that wait at the same
+ * What has been confirmed and may not be in its own file yet. The file ends in zeros, room that was made beforehand: an append that fits into it changes nothing
+ * but data, and so is on the disk with one write instead of those that a file's new length costs. One append and one fdatasync(2) confirm any number of changes that wait at the same
  * time; the files they are about are written after that, and need no sync of their own until the journal is emptied.
  */
 export class Journal implements Disposable {
   readonly #fd: number;
-  #size: number;
+  /** Bytes of entries, and of them with the zeros that follow. */
+  #size = 0;
+  #end = 0;
 
   constructor(path: string) {
-    this.#fd = openSync(path, 'a', 0o600);
-    // What was in it has been replayed.
-    ftruncateSync(this.#fd, 0);
-    fdatasyncSync(this.#fd);
-    this.#size = 0;
+    this.#fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+    this.clear(); // what was in it has been replayed
   }
 
   /** Bytes. */
@@ -42,21 +46,42 @@ export class Journal implements Disposable {
   /** Returns when the entries are durable. @throws as node:fs does; none of them is in the journal then. */
   append(entries: readonly JournalEntry[]): void {
     const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    if (this.#size + bytes.length > this.#end) this.#makeRoom();
     try {
-      for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
+      this.#write(bytes, this.#size);
       fdatasyncSync(this.#fd);
       this.#size += bytes.length;
     } catch (error) {
-      ftruncateSync(this.#fd, this.#size);
+      this.#cut();
       throw error;
     }
   }
 
+  /** On a full disk there is none to be had: the append finds out whether that matters. */
+  #makeRoom(): void {
+    try {
+      this.#write(room, this.#end);
+    } catch {
+      this.#cut();
+    }
+  }
+
+  #write(bytes: Uint8Array, position: number): void {
+    for (let written = 0; written < bytes.length; )
+      written += writeSync(this.#fd, bytes, written, bytes.length - written, position + written);
+    this.#end = Math.max(this.#end, position + bytes.length);
+  }
+
+  #cut(): void {
+    ftruncateSync(this.#fd, this.#size);
+    this.#end = this.#size;
+  }
+
   /** Empties it: everything it holds is durable elsewhere. */
   clear(): void {
-    ftruncateSync(this.#fd, 0);
-    fdatasyncSync(this.#fd);
     this.#size = 0;
+    this.#cut();
+    fdatasyncSync(this.#fd);
   }
 
   [Symbol.dispose](): void {
@@ -64,7 +89,7 @@ export class Journal implements Disposable {
   }
 }
 
-/** The entries of a journal, oldest first. A last line that is cut off was never confirmed, and is left out. */
+/** The entries of a journal, oldest first. What follows the last whole line is room, or was never confirmed, and is left out. */
 export function readJournal(path: string): JournalEntry[] {
   let text: string;
   try {
