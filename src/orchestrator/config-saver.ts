@@ -15,8 +15,12 @@ export class ConfigSaver {
     this.#model = model;
   }
 
-  /** Makes the content of an open user file durable, and the names in a directory (that of a new file, or one that is synced itself). */
+  /**
+   * Makes the content of an open user file durable, and the names in a directory (that of a new file, or one that is synced itself); and
+   * the objects there are, for the file may be the first of a new one.
+   */
   async sync(fd: number | undefined, newIn: string | undefined): Promise<void> {
+    await this.#model.parts.store.sync();
     if (fd !== undefined) await fdatasync(fd);
     if (newIn === undefined) return;
     // Below rfs/ a guest may have put a FIFO in its place.

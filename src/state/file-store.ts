@@ -94,7 +94,7 @@ export class FileStore implements StateStore {
   async create(record: StoredRecord, files: NewFiles): Promise<void> {
     const { uid, gid } = record;
     const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files } : null;
-    await this.#writer.run({ ...put(record), made });
+    await this.#writer.run({ ...put(record), made }, { durable: false });
   }
 
   async update(record: StoredRecord): Promise<void> {
@@ -109,6 +109,10 @@ export class FileStore implements StateStore {
     await this.#writer.run({ op: 'remove', key: recordKey(record), serial: record.serial });
     await rm(join(this.#root, trashName, String(record.serial)), { recursive: true, force: true });
     await rm(this.guestDir(record.serial), { recursive: true, force: true });
+  }
+
+  sync(): Promise<void> {
+    return this.#writer.sync();
   }
 
   configDir(record: StoredRecord): string {

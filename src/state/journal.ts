@@ -32,6 +32,7 @@ export class Journal implements Disposable {
   /** Bytes of entries, and of them with the zeros that follow. */
   #size = 0;
   #end = 0;
+  #ahead = false;
 
   constructor(path: string) {
     this.#fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
@@ -43,13 +44,19 @@ export class Journal implements Disposable {
     return this.#size;
   }
 
-  /** Returns when the entries are durable. @throws as node:fs does; none of them is in the journal then. */
-  append(entries: readonly JournalEntry[]): void {
+  /** True while it holds entries that are not durable. */
+  get isAhead(): boolean {
+    return this.#ahead;
+  }
+
+  /** Adds entries; `sync`: returns when they and all before them are durable. @throws as node:fs does; none of these is in the journal then. */
+  append(entries: readonly JournalEntry[], { sync }: { readonly sync: boolean }): void {
     const bytes = Buffer.from(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
     if (this.#size + bytes.length > this.#end) this.#makeRoom();
     try {
       this.#write(bytes, this.#size);
-      fdatasyncSync(this.#fd);
+      if (sync && (this.#ahead || bytes.length > 0)) fdatasyncSync(this.#fd);
+      this.#ahead = !sync;
       this.#size += bytes.length;
     } catch (error) {
       this.#cut();
@@ -82,6 +89,7 @@ export class Journal implements Disposable {
     this.#size = 0;
     this.#cut();
     fdatasyncSync(this.#fd);
+    this.#ahead = false;
   }
 
   [Symbol.dispose](): void {

@@ -91,11 +91,17 @@ export class ObjectFiles {
       mkdirSync(building, { recursive: true, mode: 0o755 });
       writeFileSync(join(building, recordName), entry.text, { mode: 0o600 });
       if (userFiles !== null) makeUserDirectory(join(building, userFiles.name), userFiles);
-      renameSync(building, this.#path(entry.key));
+      this.#putInPlace(building, entry);
     } catch (error) {
       rmSync(building, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** A loss of power can leave a directory without its record, which nobody sees: it makes room. */
+  #putInPlace(building: string, { key, serial }: Extract<JournalEntry, { op: 'put' }>): void {
+    if (!this.read(key) && existsSync(this.#path(key))) renameSync(this.#path(key), join(this.#root, trashName, `old-${serial}`));
+    renameSync(building, this.#path(key));
   }
 
   #path(key: string): string {

@@ -9,11 +9,19 @@ export interface WriterData {
   readonly port: MessagePort;
 }
 
-/** A change to make. */
+/** What the writer is asked to do. */
+export type WriterWork =
+  /** A change to make. `durable`: confirmed when it is on the disk; else when it is made. */
+  | { readonly kind: 'change'; readonly entry: JournalEntry; readonly durable: boolean }
+  /** Confirmed when all changes before it are on the disk. */
+  | { readonly kind: 'sync' }
+  /** Make everything durable in its own file, and empty the journal. */
+  | { readonly kind: 'rest' };
+
+/** A request, told apart from others. */
 export interface WriterRequest {
   readonly id: number;
-  /** undefined: make everything durable in its own file, and empty the journal. */
-  readonly entry: JournalEntry | undefined;
+  readonly work: WriterWork;
 }
 
 /** How it ended; `code` is the errno of node:fs, absent when all went well. */
@@ -25,6 +33,9 @@ export interface WriterReply {
 /** A journal is emptied when it is larger. Bytes. */
 const journalLimit = 4 * 1024 * 1024;
 
+/** Changes that nobody waits for are on the disk after so long, unless others that somebody waits for take them along. Milliseconds. */
+const syncDelayMs = 20;
+
 /** Confirms changes. Those that wait at the same time are confirmed together, by one wait for the disk. */
 class WriterThread {
   readonly #port: MessagePort;
@@ -32,6 +43,7 @@ class WriterThread {
   readonly #journal: Journal;
   /** Keys whose files are newer than the disk. */
   readonly #unsynced = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor({ root, port }: WriterData) {
     this.#port = port;
@@ -44,18 +56,24 @@ class WriterThread {
     const requests = [first];
     for (let next = receiveMessageOnPort(this.#port); next !== undefined; next = receiveMessageOnPort(this.#port))
       requests.push(next.message);
-    const entries = requests.flatMap(({ entry }) => entry ?? []);
-    const failure = entries.length === 0 ? undefined : codeOf(() => this.#journal.append(entries));
-    for (const request of requests) {
-      if (failure !== undefined && request.entry !== undefined) this.#reply(request.id, failure);
-      else if (request.entry === undefined)
-        this.#reply(
-          request.id,
-          codeOf(() => this.#empty()),
-        );
-      else this.#reply(request.id, this.#apply(request.entry));
-    }
+    const entries = requests.flatMap(({ work }) => (work.kind === 'change' ? [work.entry] : []));
+    const sync = requests.some(({ work }) => work.kind !== 'change' || work.durable);
+    const failure = codeOf(() => this.#journal.append(entries, { sync }));
+    for (const { id, work } of requests) this.#reply(id, failure ?? this.#carryOut(work));
     if (this.#journal.size > journalLimit) codeOf(() => this.#empty());
+    if (this.#journal.isAhead) this.#timer ??= setTimeout(() => this.#sync(), syncDelayMs);
+  }
+
+  /** @returns the errno of what failed. */
+  #carryOut(work: WriterWork): string | undefined {
+    if (work.kind === 'change') return this.#apply(work.entry);
+    return work.kind === 'rest' ? codeOf(() => this.#empty()) : undefined;
+  }
+
+  /** What cannot be made durable now is tried again with the next change, whose maker is told. */
+  #sync(): void {
+    this.#timer = undefined;
+    codeOf(() => this.#journal.append([], { sync: true }));
   }
 
   /** Changes the files. What cannot be changed is taken back, in the journal too. */
@@ -67,7 +85,7 @@ class WriterThread {
     if (failure === undefined) return undefined;
     const { key, serial } = entry;
     const inverse: JournalEntry = before === undefined ? { op: 'remove', key, serial } : { op: 'put', key, serial, text: before };
-    codeOf(() => this.#journal.append([inverse]));
+    codeOf(() => this.#journal.append([inverse], { sync: true }));
     if (before !== undefined) codeOf(() => this.#files.apply(inverse));
     return failure;
   }

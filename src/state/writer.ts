@@ -2,11 +2,13 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { stateWriteError } from './durable-file.ts';
 import type { JournalEntry } from './journal.ts';
-import type { WriterData, WriterReply, WriterRequest } from './writer-thread.ts';
+import type { WriterData, WriterReply, WriterRequest, WriterWork } from './writer-thread.ts';
 
 /** What waits for a change. */
 interface Waiting {
   readonly path: string;
+  /** True when all that was asked for before is durable, too, once this is done. */
+  readonly makesDurable: boolean;
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -17,6 +19,9 @@ export class Writer implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #count = 0;
+  /** The last change that did not wait until it was durable, and the last request up to which all is. */
+  #lastMade = 0;
+  #durableUpTo = 0;
   #failure: Error | undefined;
 
   constructor(root: string) {
@@ -32,17 +37,29 @@ export class Writer implements AsyncDisposable {
     this.#port.unref();
   }
 
-  /** Resolves when the change is durable. @throws StateWriteError with the errno of the step that failed; nothing has changed then. */
-  run(entry: JournalEntry): Promise<void> {
-    return this.#send(entry);
+  /**
+   * Resolves when the change is durable; `durable: false`: when it is made, which is durable a moment later, and before any change after it.
+   *
+   * @throws StateWriteError with the errno of the step that failed; nothing has changed then.
+   */
+  async run(entry: JournalEntry, { durable = true }: { readonly durable?: boolean } = {}): Promise<void> {
+    await this.#send({ kind: 'change', entry, durable });
   }
 
-  #send(entry: JournalEntry | undefined): Promise<void> {
+  /** Resolves when all that was changed is durable. @throws StateWriteError */
+  async sync(): Promise<void> {
+    if (this.#lastMade > this.#durableUpTo) await this.#send({ kind: 'sync' });
+  }
+
+  #send(work: WriterWork): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(stateWriteError(this.#root, this.#failure));
     this.#count += 1;
-    const waiting = { path: join(this.#root, entry?.key ?? ''), done: Promise.withResolvers<void>() };
+    const path = join(this.#root, work.kind === 'change' ? work.entry.key : '');
+    const makesDurable = work.kind !== 'change' || work.durable;
+    const waiting = { path, makesDurable, done: Promise.withResolvers<void>() };
     this.#waiting.set(this.#count, waiting);
-    const request: WriterRequest = { id: this.#count, entry };
+    if (!makesDurable) this.#lastMade = this.#count;
+    const request: WriterRequest = { id: this.#count, work };
     this.#port.ref();
     this.#port.postMessage(request);
     return waiting.done.promise;
@@ -52,6 +69,7 @@ export class Writer implements AsyncDisposable {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (this.#waiting.size === 0) this.#port.unref();
+    if (code === undefined && waiting?.makesDurable) this.#durableUpTo = Math.max(this.#durableUpTo, id);
     if (code === undefined) waiting?.done.resolve();
     else waiting?.done.reject(stateWriteError(waiting.path, { code }));
   }
@@ -65,7 +83,7 @@ export class Writer implements AsyncDisposable {
 
   /** Leaves the journal empty: a root at rest is plain files and nothing else. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#send(undefined).catch(() => undefined);
+    await this.#send({ kind: 'rest' }).catch(() => undefined);
     this.#port.close();
     await this.#worker.terminate();
   }

@@ -31,7 +31,7 @@ export type Forwarded =
 
 /** What to make durable when a user file is closed or synced, and what to do then. */
 export interface Save {
-  /** The open file; undefined: only the directory. */
+  /** The open file; undefined: only the directory, or only the objects there are. */
   readonly fd: number | undefined;
   /** Directory on this machine that got the file's name since it was last synced. */
   readonly newIn: string | undefined;

@@ -159,8 +159,9 @@ export class SpecialDirectories {
     request.replyOk();
   }
 
+  /** What was made here is durable soon; who must know for sure asks. */
   fsyncdir(request: Request): void {
-    request.replyOk();
+    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: undefined, newIn: undefined, configures: undefined } });
   }
 
   /** A copying process makes a directory that was there from the start: answered here when it is so. */

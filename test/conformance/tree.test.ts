@@ -179,6 +179,11 @@ describe('names and places', () => {
   });
 });
 
+test('directories can be synced', async () => {
+  for (const directory of ['.', 'nf-types', asleep, `${asleep}/ports`, 'networks/lan'])
+    await mount.run(`python3 -c 'import os, sys; os.fsync(os.open(sys.argv[1], os.O_DIRECTORY))' ${directory}`);
+});
+
 describe('removing and renaming instances', () => {
   test('a deployed one stays: EBUSY, with the reason in error', async () => {
     const busy = 'Device or resource busy';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
 import { noContents } from '../../src/domain/ports/state.ts';
 import type { VnfRecord } from '../../src/domain/records.ts';
 import { FileStore } from '../../src/state/file-store.ts';
+import { Journal, readJournal } from '../../src/state/journal.ts';
 
 const logged: string[] = [];
 const log = (message: string): void => void logged.push(message);
@@ -112,6 +113,44 @@ test('a damaged record is left out with a line in the log, the others are loaded
     ['host'],
   );
   assert.match(logged.join('\n'), /nf-types\/host\/a.*restore it/);
+});
+
+test('what a loss of power left without its record makes room', async () => {
+  await using store = await open();
+  await store.create(type(store), noContents);
+  mkdirSync(join(root, 'nf-types/host/a/config'), { recursive: true });
+  writeFileSync(join(root, 'nf-types/host/a/.record.json'), '');
+  const record = vnf(store);
+  await store.create(record, { nf_conf: 'x' });
+  assert.equal(readFileSync(join(root, 'nf-types/host/a/config/nf_conf'), 'utf8'), 'x');
+  assert.deepEqual((await store.load())[1], record);
+});
+
+test('a journal knows whether it is ahead of the disk', () => {
+  using journal = new Journal(join(root, 'journal'));
+  const entry = { op: 'remove', key: 'k', serial: 1 } as const;
+  assert.equal(journal.isAhead, false);
+  journal.append([entry], { sync: false });
+  assert.equal(journal.isAhead, true);
+  assert.deepEqual(readJournal(join(root, 'journal')), [entry]);
+  journal.append([entry], { sync: true });
+  assert.equal(journal.isAhead, false);
+  journal.append([entry], { sync: false });
+  journal.append([], { sync: true });
+  assert.equal(journal.isAhead, false);
+  journal.append([entry], { sync: false });
+  journal.clear();
+  assert.equal(journal.isAhead, false);
+  assert.deepEqual(readJournal(join(root, 'journal')), []);
+});
+
+test('sync waits for what was made, whether or not something changed since', async () => {
+  await using store = await open();
+  await store.create(type(store), noContents);
+  await store.sync();
+  await store.sync();
+  await Promise.all([store.create(vnf(store), noContents), store.sync()]);
+  assert.equal((await store.load()).length, 2);
 });
 
 test('rename moves the user files, and the directory names the object', async () => {

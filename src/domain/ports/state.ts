@@ -17,7 +17,7 @@ export interface StateStore extends AsyncDisposable {
   load(): Promise<readonly StoredRecord[]>;
   /** A serial that no object of this root has or had. */
   nextSerial(): number;
-  /** Makes a new object with its directory of user files, all or nothing. Durable when it resolves. */
+  /** Makes a new object with its directory of user files, all or nothing. Durable soon after it resolves, and before any later change is: see `sync`. */
   create(record: StoredRecord, files: NewFiles): Promise<void>;
   /** Replaces a record. Durable when it resolves. */
   update(record: StoredRecord): Promise<void>;
@@ -25,6 +25,8 @@ export interface StateStore extends AsyncDisposable {
   rename(from: StoredRecord, to: StoredRecord): Promise<void>;
   /** Removes an object and all its user files, atomically as seen after a crash. */
   remove(record: StoredRecord): Promise<void>;
+  /** Resolves when everything there is now is durable, as fsync(2) of a directory does. */
+  sync(): Promise<void>;
   /** Directory on this machine of an object's user files (config/ of a VNF). */
   configDir(record: StoredRecord): string;
   /** Directory on this machine that belongs to the hypervisor driver, for one guest; it survives a rename. */
