@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { DockerWorld } from '../support/docker-world.ts';
+import { freePort } from '../support/free-port.ts';
 import { plainBoot } from '../support/hypervisor-world.ts';
 import { Relay } from '../support/relay.ts';
 import { SshServer } from '../support/ssh-server.ts';
@@ -242,12 +243,3 @@ describe("a network of Docker's own", { skip: whyNoEngine() ?? false, timeout: 1
     }
   });
 });
-
-/** A port that nobody listens on just now. */
-async function freePort(): Promise<number> {
-  const server = createSocketServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

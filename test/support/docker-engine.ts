@@ -84,6 +84,7 @@ export class TestEngine implements AsyncDisposable {
     const { exitCode, signalCode } = this.#process ?? {};
     if (this.#process === undefined || exitCode !== null || signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process?.once('exit', resolve));
+    this.#process.ref();
     this.#process.kill(signal);
     await ended;
     if (signal === 'SIGKILL') await this.#endContainerd();
@@ -122,6 +123,11 @@ export class TestEngine implements AsyncDisposable {
     return (text === '' ? undefined : JSON.parse(text)) as Answer;
   }
 
+  /** Asks something that is answered by a stream, and reads that to its end. */
+  async say(method: string, path: string, headers: Readonly<Record<string, string>>): Promise<string> {
+    return (await send(this.socket, method, path, undefined, headers)).text;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     process.removeListener('exit', this.#onExit);
     const left = await this.ask<{ Id: string }[]>('GET', '/containers/json?all=1').catch(() => []);
@@ -150,9 +156,10 @@ function send(
   method: string,
   path: string,
   body?: unknown,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json' };
+    const headers = { 'Content-Type': 'application/json', ...more };
     const outgoing = request({ socketPath, method, path, headers, agent: false }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (part: string) => {
