@@ -31,8 +31,8 @@ function measuredCells(row: MeasuredRow): readonly string[] {
     row.operation,
     `${duration(row.ourTime.median)} ${row.ours}`,
     `${duration(row.peerTime.median)} ${row.peer}`,
-    `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`,
-    target === undefined ? '' : `${target.exclusive === true ? '<' : '≤'} ${target.limit.toFixed(2)}`,
+    `${decimals(ratio.median)} (${decimals(ratio.min)}–${decimals(ratio.max)})`,
+    target === undefined ? '' : `${target.exclusive === true ? '<' : '≤'} ${decimals(target.limit)}`,
     met === undefined ? '' : met ? 'ok' : 'missed',
   ];
 }
@@ -41,4 +41,9 @@ function duration(seconds: number): string {
   if (seconds < 1e-3) return `${(seconds * 1e6).toFixed(1)} µs`;
   if (seconds < 1) return `${(seconds * 1e3).toFixed(1)} ms`;
   return `${seconds.toFixed(2)} s`;
+}
+
+/** Two decimals, or as many as show a small ratio. */
+function decimals(ratio: number): string {
+  return ratio.toFixed(ratio > 0 && ratio < 0.05 ? 4 : 2);
 }

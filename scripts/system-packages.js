@@ -11,6 +11,9 @@ const services = {
   squid: ['squid'],
   ulogd2: ['ulogd2'],
   'docker.io': ['docker.service', 'docker.socket', 'containerd'],
+  'openssh-server': ['ssh'],
+  iperf3: ['iperf3'],
+  'docker-registry': ['docker-registry'],
 };
 
 /** Directories that programs are looked for in: root's, too, which may not be on a user's PATH. */
@@ -72,5 +75,5 @@ function install(names) {
   if (started.length > 0 && isInstalled('systemctl')) {
     execFileSync('systemctl', ['disable', '--quiet', ...started], { stdio: ['ignore', 'ignore', 'inherit'] });
   }
-  for (const service of started) console.log(`The ${service} service was neither started nor enabled; nf.io runs it in guests only.`);
+  for (const service of started) console.log(`The ${service} service was neither started nor enabled; nf.io starts what it needs itself.`);
 }

@@ -1,9 +1,10 @@
 import type { Benchmark } from '../benchmark.ts';
 import { controlFile } from './control-file.ts';
 import { counter } from './counter.ts';
+import { docker } from './docker.ts';
 import { fuseLibrary } from './fuse-library.ts';
 import { hosts } from './hosts.ts';
 import { lookup } from './lookup.ts';
 
 /** All benchmarks, in the order they run. */
-export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, lookup];
+export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, lookup];

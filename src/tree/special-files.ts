@@ -87,7 +87,9 @@ export class SpecialFiles {
     const truncation = truncationOf(spec, flags);
     this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring: false });
     // A close matters where it may empty a value.
-    request.replyOpen(fh, truncation === 'none' ? OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH : OpenReplyFlag.DIRECT_IO);
+    const closing = truncation === 'none' ? OpenReplyFlag.NOFLUSH : 0;
+    // Who writes while another write is under way is told so (EBUSY), not kept waiting by the kernel.
+    request.replyOpen(fh, OpenReplyFlag.DIRECT_IO | OpenReplyFlag.PARALLEL_DIRECT_WRITES | closing);
   }
 
   read(request: Request, fh: number, offset: number, size: number): void {

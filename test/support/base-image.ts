@@ -14,7 +14,7 @@ const archive = join(directory, 'debian-bookworm.tar');
 export async function loadBaseImage(socketPath: string): Promise<string> {
   const { signal } = new AbortController();
   if (!existsSync(archive)) await makeArchive(signal);
-  const connection = { certificates: '', insecure: false, connectTimeoutMs: 10_000 };
+  const connection = { certificates: () => '', insecure: false, connectTimeoutMs: 10_000 };
   using engine = new Engine({ kind: 'unix', path: socketPath }, connection);
   await new DockerImageEngine(engine).import(ownBase, createReadStream(archive), signal);
   return ownBase;

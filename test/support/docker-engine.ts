@@ -10,8 +10,10 @@ const startTimeoutMs = 60_000;
 
 /** How to start an engine. */
 export interface TestEngineOptions {
-  /** More arguments of dockerd. */
-  readonly flags?: readonly string[];
+  /** More arguments of dockerd, given the engine's own directory. */
+  readonly flags?: (directory: string) => readonly string[];
+  /** True: in a network namespace of its own, where it may have a bridge. */
+  readonly ownNetwork?: boolean;
   /** What dockerd is started through: `nsenter --net=…`. */
   readonly through?: readonly string[];
   /** False: without the images of guest-image.ts. */
@@ -26,6 +28,7 @@ export class TestEngine implements AsyncDisposable {
   readonly socket: string;
   readonly #options: TestEngineOptions;
   #process: ChildProcess | undefined;
+  #flags: readonly string[] | undefined;
   readonly #onExit = (): void => void this.#process?.kill();
 
   private constructor(options: TestEngineOptions) {
@@ -54,14 +57,17 @@ export class TestEngine implements AsyncDisposable {
   /** Starts dockerd (again). */
   async run(): Promise<void> {
     const { directory, socket } = this;
-    const { flags = [], through = [], dataRoot = join(directory, 'data') } = this.#options;
+    const { through = [], dataRoot = join(directory, 'data'), ownNetwork = false } = this.#options;
+    this.#flags ??= this.#options.flags?.(directory) ?? [];
+    const flags = this.#flags;
+    const alone = ownNetwork ? ['unshare', '--net', 'sh', '-c', 'ip link set lo up; exec "$@"', 'sh'] : [];
     mkdirSync(dataRoot, { recursive: true });
     writeFileSync(join(directory, 'daemon.json'), '{}');
     const own = ['--config-file', join(directory, 'daemon.json'), '--data-root', dataRoot, '--exec-root', join(directory, 'exec')];
     const network = flags.some((flag) => flag.startsWith('--bridge') || flag.startsWith('--bip'))
       ? []
       : ['--bridge=none', '--iptables=false'];
-    const argv = [...through, 'dockerd', ...own, '-p', join(directory, 'pid'), '-H', `unix://${socket}`, ...network, ...flags];
+    const argv = [...alone, ...through, 'dockerd', ...own, '-p', join(directory, 'pid'), '-H', `unix://${socket}`, ...network, ...flags];
     const log = openSync(join(directory, 'log'), 'a');
     this.#process = spawn(argv[0] ?? '', argv.slice(1), { stdio: ['ignore', log, log] });
     closeSync(log);
@@ -78,6 +84,7 @@ export class TestEngine implements AsyncDisposable {
     const { exitCode, signalCode } = this.#process ?? {};
     if (this.#process === undefined || exitCode !== null || signalCode !== null) return;
     const ended = new Promise((resolve) => this.#process?.once('exit', resolve));
+    this.#process.ref();
     this.#process.kill(signal);
     await ended;
     if (signal === 'SIGKILL') await this.#endContainerd();
@@ -116,6 +123,11 @@ export class TestEngine implements AsyncDisposable {
     return (text === '' ? undefined : JSON.parse(text)) as Answer;
   }
 
+  /** Asks something that is answered by a stream, and reads that to its end. */
+  async say(method: string, path: string, headers: Readonly<Record<string, string>>): Promise<string> {
+    return (await send(this.socket, method, path, undefined, headers)).text;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     process.removeListener('exit', this.#onExit);
     const left = await this.ask<{ Id: string }[]>('GET', '/containers/json?all=1').catch(() => []);
@@ -144,9 +156,10 @@ function send(
   method: string,
   path: string,
   body?: unknown,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json' };
+    const headers = { 'Content-Type': 'application/json', ...more };
     const outgoing = request({ socketPath, method, path, headers, agent: false }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (part: string) => {

@@ -11,5 +11,5 @@ export function mountOn(engine: TestEngine, options: TestMountOptions = {}): Pro
 export async function activate(mount: TestMount, name: string, image: string = testImage): Promise<void> {
   await mount.run(`mkdir -p nf-types/host; mkdir nf-types/host/${name}
     echo ${image} > nf-types/host/${name}/machine/vm.image
-    echo activate > nf-types/host/${name}/action`);
+    echo activate > nf-types/host/${name}/action || { cat nf-types/host/${name}/error; exit 1; }`);
 }

@@ -1,5 +1,5 @@
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
-import { DockerDriver } from '../../src/hypervisor/docker/index.ts';
+import { DockerDriver, type DockerDriverOptions } from '../../src/hypervisor/docker/index.ts';
 import type { TestEngine } from './docker-engine.ts';
 import { testImage } from './guest-image.ts';
 import { HypervisorWorld } from './hypervisor-world.ts';
@@ -8,9 +8,12 @@ import { HypervisorWorld } from './hypervisor-world.ts';
 export class DockerWorld extends HypervisorWorld<DockerDriver> {
   readonly engine: TestEngine;
 
-  constructor(engine: TestEngine, prefix = 'nfio-docker-') {
-    super(prefix);
+  readonly #options: Pick<DockerDriverOptions, 'insecureEngines'>;
+
+  constructor(engine: TestEngine, options: Pick<DockerDriverOptions, 'insecureEngines'> = {}) {
+    super('nfio-docker-');
     this.engine = engine;
+    this.#options = options;
     this.driver = this.makeDriver();
   }
 
@@ -19,7 +22,7 @@ export class DockerWorld extends HypervisorWorld<DockerDriver> {
   }
 
   protected makeDriver(): DockerDriver {
-    return new DockerDriver({ ...this.context, dockerSocket: this.engine.socket }, this.fabric);
+    return new DockerDriver({ ...this.context, ...this.#options, dockerSocket: this.engine.socket }, this.fabric);
   }
 
   override async close(...guests: readonly GuestSpec[]): Promise<void> {

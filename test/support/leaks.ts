@@ -9,7 +9,7 @@ const netnsDirectory = '/run/netns';
 export type World = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Lists mounts, network namespaces, links, nft tables, cgroups and guests of this machine.
+ * Lists mounts, network namespaces, links, nft tables, cgroups, containers and guests of this machine.
  *
  * @param mark When other programs change the machine at the same time: only what contains one of these texts.
  */
@@ -20,6 +20,7 @@ export function snapshotWorld(...mark: readonly string[]): World {
     links: lines(run('ip', ['-o', 'link', 'show'])).map((line) => line.split(': ')[1] ?? line),
     tables: lines(run('nft', ['list', 'tables'])),
     cgroups: cgroups(),
+    containers: containers(),
     processes: processes(),
   };
   const mine = (line: string): boolean => mark.length === 0 || mark.some((text) => line.includes(text));
@@ -39,9 +40,18 @@ function mounts(): string[] {
     .map((fields) => fields.join(' '));
 }
 
+function hierarchies(): string[] {
+  return ['/sys/fs/cgroup', ...safeList('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))];
+}
+
 function cgroups(): string[] {
-  const hierarchies = ['/sys/fs/cgroup', ...safeList('/sys/fs/cgroup').map((name) => join('/sys/fs/cgroup', name))];
-  return hierarchies.flatMap((hierarchy) => below(join(hierarchy, 'nfio')));
+  return hierarchies().flatMap((hierarchy) => below(join(hierarchy, 'nfio')));
+}
+
+/** Ids of containers of any engine, by the cgroups that each has. */
+function containers(): string[] {
+  const names = hierarchies().flatMap((hierarchy) => safeList(join(hierarchy, 'docker')));
+  return [...new Set(names.filter((name) => /^[0-9a-f]{64}$/.test(name)))];
 }
 
 function below(directory: string): string[] {

@@ -45,7 +45,7 @@ be reached debootstrap makes it, if it is installed. Building again is instant.`
       throw new UsageError(`nfio images list does not know what to do with ${types[0]}.`, 'images');
     const { defaultCertificates, Engine, parseEngineAddress } = await import('../../hypervisor/docker/engine/index.ts');
     const { DockerImageEngine } = await import('../images/docker-image-engine.ts');
-    const connection = { certificates: defaultCertificates(), insecure: values['insecure-engines'], connectTimeoutMs };
+    const connection = { certificates: defaultCertificates, insecure: values['insecure-engines'], connectTimeoutMs };
     using engine = new Engine(parseEngineAddress(values.host ?? ''), connection);
     const images = new DockerImageEngine(engine);
     return await untilInterrupted((signal) =>

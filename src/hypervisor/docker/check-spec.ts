@@ -1,5 +1,5 @@
 import { guestInterfaceName } from '../../domain/interface-name.ts';
-import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { EngineLink } from './engine-link.ts';
 
@@ -18,11 +18,7 @@ export function checkSpec(spec: GuestSpec, link: EngineLink): void {
       message: `${type}/${name} has no image: echo IMAGE > machine/vm.image, one of docker images`,
     });
   }
-  if (ports.length > 0 && !link.local) {
-    throw new NfioError('UnsupportedError', {
-      message: `ports are on networks of this machine, and ${type}/${name} would be on ${link.engine.name}: remove its ports; network=bridge in boot.conf gives it one of Docker's`,
-    });
-  }
+  if (ports.length > 0 && !link.local) throw noPorts(spec, link);
   if (boot.network !== undefined && ports.some((port) => guestInterfaceName(port) === dockersInterface)) {
     throw new NfioError('InvalidValueError', {
       message: `with network=${boot.network} in boot.conf ${dockersInterface} is Docker's: give the port ${dockersInterface} another name`,
@@ -34,4 +30,11 @@ export function checkSpec(spec: GuestSpec, link: EngineLink): void {
       message: `sysctl.${sysctl.slice(0, 80)} acts on the whole machine, not on one guest: only net.* settings can be given to a guest`,
     });
   }
+}
+
+/** What is said of ports where this machine's networks do not reach. */
+export function noPorts({ type, name }: GuestRef, { engine }: EngineLink): NfioError {
+  return new NfioError('UnsupportedError', {
+    message: `ports are on networks of this machine, which ${engine.name} is not: remove the ports of ${type}/${name}; network=bridge in boot.conf gives it one of Docker's`,
+  });
 }

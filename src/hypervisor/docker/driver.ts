@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
@@ -20,30 +19,23 @@ import type {
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { addPorts, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
-import { checkSpec } from './check-spec.ts';
-import { copyConfig, makeContainer, removeContainer, removeLeftovers } from './container.ts';
+import { changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { checkSpec, noPorts } from './check-spec.ts';
+import { copyConfig } from './container.ts';
 import { type EngineStatistics, remoteCounters } from './counters.ts';
 import type { EngineLink } from './engine-link.ts';
 import { Engines, type EnginesOptions } from './engines.ts';
 import { executeInGuest } from './execute.ts';
-import { asFailure, type Doing, doing } from './failure.ts';
+import { doing } from './failure.ts';
 import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory } from './guest-files.ts';
-import { containerLimits } from './limits.ts';
 import { setContainerLimits } from './live-limits.ts';
 import { machineReport } from './machine-report.ts';
-import { mainProcessRuns } from './main-process.ts';
-import { undoneIfAborted } from './undone-if-aborted.ts';
+import { Verbs } from './verbs.ts';
 import { Watcher } from './watcher.ts';
 
-/** Docker's own convention: a guest has so long to end by itself. */
-const stopTimeoutMs = 10_000;
 /** How long a mount waits at its beginning for engines that do not answer. */
 const recoverTimeoutMs = 3000;
-/** What a guest printed last is in its log when a verb that ended it returns, if it comes within that. */
-const logTimeoutMs = 500;
-
 /** What a Docker driver is built from. */
 export interface DockerDriverOptions extends DriverContext, Pick<EnginesOptions, 'dockerSocket' | 'insecureEngines'> {
   /** True: this machine's engine is followed even while nothing is on it. Default false. */
@@ -61,6 +53,7 @@ export class DockerDriver extends HypervisorBase {
   readonly #guests = new Map<string, Guest>();
   readonly #engines: Engines;
   readonly #watcher: Watcher;
+  readonly #verbs: Verbs;
   readonly #hostListeners: HostListener[] = [];
 
   constructor(options: DockerDriverOptions, fabric: Fabric) {
@@ -70,6 +63,7 @@ export class DockerDriver extends HypervisorBase {
     const { mountId, logger } = options;
     const watcher = new Watcher({ mountId, guests: this.#guests, fabric, logger });
     this.#watcher = watcher;
+    this.#verbs = new Verbs({ mountId, watcher, fabric, logger });
     this.#engines = new Engines(options, {
       resynchronise: (link, signal) => watcher.resynchronise(link, signal),
       event: (link, event) => watcher.event(link, event),
@@ -107,18 +101,9 @@ export class DockerDriver extends HypervisorBase {
     const guest = new Guest(spec, link);
     this.#guests.set(spec.id, guest);
     guest.gone();
-    await this.#verb(guest, 'deploy', { code: 'VNFDeployError', done: 'deployed' }, async () => {
-      try {
-        const { mountId } = this.#options;
-        const containerId = await makeContainer(guest, spec, { mountId, signal, onProgress: (percent) => this.#pulling(guest, percent) });
-        const limits = JSON.stringify(containerLimits(spec.limits));
-        guest.remember({ containerId, ports: spec.ports, configDir: spec.configDir, limits });
-        await copyConfig(guest, signal);
-        await this.#watcher.look(guest, signal);
-      } catch (error) {
-        await this.#undoDeploy(guest);
-        throw error;
-      }
+    await this.#verbs.deploy(guest, spec, signal).catch((error: unknown) => {
+      this.#guests.delete(spec.id);
+      throw error;
     });
   }
 
@@ -126,32 +111,11 @@ export class DockerDriver extends HypervisorBase {
     const guest = await this.#ready(spec, signal);
     if (guest.runs) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
     checkSpec(spec, guest.link);
-    await this.#verb(guest, 'start', { code: 'VNFStartError', done: 'started' }, async () => {
-      guest.remember({ ports: spec.ports, configDir: spec.configDir });
-      try {
-        await setContainerLimits(guest, spec.limits, signal);
-        await copyConfig(guest, signal);
-        const never = new AbortController().signal;
-        await undoneIfAborted(this.#call(guest, 'start', never), signal, () => this.#call(guest, 'kill', never));
-        await this.#watcher.look(guest, signal);
-        if (guest.runs) await this.#attachPorts(guest, spec, signal);
-        await this.#checkMainProcess(guest, signal);
-      } catch (error) {
-        await this.#undoStart(guest);
-        throw error;
-      }
-    });
+    await this.#verbs.start(guest, spec, signal);
   }
 
   async stop(ref: GuestRef, signal: AbortSignal): Promise<void> {
-    const guest = await this.#live(ref, signal);
-    await this.#verb(guest, 'stop', { code: 'VNFStopError', done: 'stopped' }, async () => {
-      if (guest.isPaused) await this.#call(guest, 'unpause', signal);
-      await this.#call(guest, `stop?t=${stopTimeoutMs / 1000}`, signal);
-      await this.#watcher.look(guest, signal);
-      if (guest.runs) throw new NfioError('VNFStopError', { errno: 'ETIMEDOUT', message: `${ref.name} does not end: see docker top` });
-      await this.#clearAfterEnd(guest);
-    });
+    await this.#verbs.stop(await this.#live(ref, signal), signal);
   }
 
   async restart(spec: GuestSpec, signal: AbortSignal): Promise<void> {
@@ -160,21 +124,11 @@ export class DockerDriver extends HypervisorBase {
   }
 
   async pause(ref: GuestRef, signal: AbortSignal): Promise<void> {
-    const guest = await this.#live(ref, signal);
-    if (guest.isPaused) return;
-    await this.#verb(guest, 'pause', { code: 'VNFPauseError', done: 'paused' }, async () => {
-      await this.#call(guest, 'pause', signal);
-      await this.#watcher.look(guest, signal);
-    });
+    await this.#verbs.pause(await this.#live(ref, signal), signal);
   }
 
   async unpause(ref: GuestRef, signal: AbortSignal): Promise<void> {
-    const guest = await this.#live(ref, signal);
-    if (!guest.isPaused) return;
-    await this.#verb(guest, 'unpause', { code: 'VNFUnpauseError', done: 'unpaused' }, async () => {
-      await this.#call(guest, 'unpause', signal);
-      await this.#watcher.look(guest, signal);
-    });
+    await this.#verbs.unpause(await this.#live(ref, signal), signal);
   }
 
   async destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void> {
@@ -184,7 +138,7 @@ export class DockerDriver extends HypervisorBase {
       if (guest.runs && !options.force) {
         throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
       }
-      await this.#verb(guest, 'destroy', { code: 'VNFDestroyError', done: 'destroyed' }, () => this.#remove(guest, options.signal));
+      await this.#verbs.remove(guest, options.signal);
     }
     await doing({ code: 'VNFDestroyError', done: 'destroyed' }, { ref, link: this.#engines.link(ref.host) }, () =>
       rm(ref.guestDir, { recursive: true, force: true }),
@@ -251,7 +205,7 @@ export class DockerDriver extends HypervisorBase {
     const guest = this.#guests.get(ref.id);
     if (guest === undefined || !guest.runs) return;
     if (guest.process === undefined) {
-      if (change.after !== undefined) throw noPorts(guest);
+      if (change.after !== undefined) throw noPorts(guest.ref, guest.link);
       return;
     }
     await changePort(guest.process, this.#fabric, change, signal);
@@ -325,80 +279,6 @@ export class DockerDriver extends HypervisorBase {
     for (const guest of this.#guests.values()) if (guest.link === link && guest.verb === undefined) this.#watcher.tell(guest);
   }
 
-  #pulling(guest: Guest, percent: number): void {
-    guest.pulling(percent);
-    this.#watcher.tell(guest);
-  }
-
-  /** Runs a verb; what happens to the guest meanwhile is the verb's doing, what comes after it is news. */
-  async #verb(guest: Guest, verb: NonNullable<Guest['verb']>, what: Doing, operation: () => Promise<void>): Promise<void> {
-    guest.verb = verb;
-    try {
-      await operation();
-    } catch (cause) {
-      const error = await asFailure(what, guest.ref, guest.link, cause);
-      if (verb !== 'deploy') await this.#watcher.look(guest, AbortSignal.timeout(stopTimeoutMs)).catch(() => undefined);
-      throw error;
-    } finally {
-      guest.verb = undefined;
-      guest.isNews();
-      this.#watcher.lookAgain(guest);
-    }
-  }
-
-  #call({ link, containerId }: Guest, path: string, signal: AbortSignal): Promise<void> {
-    return link.engine.json({ method: 'POST', path: `/containers/${containerId}/${path}`, timeoutMs: stopTimeoutMs + 60_000 }, signal);
-  }
-
-  async #attachPorts(guest: Guest, { ports }: GuestSpec, signal: AbortSignal): Promise<void> {
-    if (ports.length === 0) return;
-    if (guest.process === undefined) throw noPorts(guest);
-    await addPorts(guest.process, this.#fabric, ports, signal);
-  }
-
-  /** @throws VNFStartError when the main process could not be executed, with what it, or docker-init for it, said. */
-  async #checkMainProcess(guest: Guest, signal: AbortSignal): Promise<void> {
-    if (guest.process !== undefined) await mainProcessRuns(guest.process);
-    if (guest.stale) await this.#watcher.look(guest, signal);
-    const { state, exitCode = 0 } = guest.status;
-    if (state !== 'exited' || (exitCode !== 126 && exitCode !== 127)) return;
-    await this.#clearAfterEnd(guest);
-    const said = readFileSync(logFile(guest.ref.guestDir), 'utf8').trim().split('\n').at(-1) ?? '';
-    throw new NfioError('VNFStartError', {
-      errno: exitCode === 127 ? 'ENOENT' : 'EACCES',
-      message: `the main process of ${guest.ref.name} cannot be executed (exit status ${exitCode}): ${said.slice(0, 300)}`,
-    });
-  }
-
-  async #undoDeploy(guest: Guest): Promise<void> {
-    const leftover = { id: guest.ref.id, mountId: this.#options.mountId };
-    await removeLeftovers(guest.link.engine, leftover, AbortSignal.timeout(stopTimeoutMs)).catch((error: Error) => {
-      this.#options.logger.warn(
-        `${guest.ref.type}/${guest.ref.name}: ${error.message}; what was made there is removed when the engine is back`,
-      );
-    });
-    guest.gone();
-    this.#guests.delete(guest.ref.id);
-  }
-
-  async #undoStart(guest: Guest): Promise<void> {
-    await this.#call(guest, 'kill', AbortSignal.timeout(stopTimeoutMs)).catch(() => undefined); // it may not run at all
-    await this.#clearAfterEnd(guest).catch(() => undefined);
-  }
-
-  async #remove(guest: Guest, signal: AbortSignal): Promise<void> {
-    if (guest.containerId !== '') await removeContainer(guest.link.engine, guest.containerId, signal);
-    guest.log?.[Symbol.dispose]();
-    await guest.log?.done;
-    guest.gone();
-    await this.#fabric.removePorts(guest.ports.map(({ id }) => id));
-  }
-
-  async #clearAfterEnd({ ports, log }: Guest): Promise<void> {
-    await this.#fabric.removePorts(ports.map(({ id }) => id));
-    await Promise.race([log?.done, sleep(logTimeoutMs, undefined, { ref: false })]);
-  }
-
   #known(ref: GuestRef): Guest {
     const guest = this.#guests.get(ref.id);
     if (guest === undefined || guest.status.state === 'absent') {
@@ -427,10 +307,4 @@ async function reachable({ link }: Guest, signal: AbortSignal): Promise<void> {
     if (signal.aborted) throw cause;
     throw new NfioError('HypervisorConnectionError', { errno: 'EHOSTUNREACH', message: (cause as Error).message, cause, retryable: true });
   }
-}
-
-function noPorts({ ref, link }: Guest): NfioError {
-  return new NfioError('UnsupportedError', {
-    message: `${ref.type}/${ref.name} is on ${link.engine.name}, where this machine's networks do not reach: remove its ports; network=bridge in boot.conf gives it one of Docker's`,
-  });
 }

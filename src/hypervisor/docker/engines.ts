@@ -34,7 +34,7 @@ export class Engines implements Disposable {
     if (known !== undefined) return known;
     const { dockerSocket = defaultSocket, insecureEngines = false, mountId, logger } = this.#options;
     const host = this.#hosts.get(key);
-    const certificates = host?.certificates || defaultCertificates();
+    const certificates = (): string => this.#hosts.get(key)?.certificates || defaultCertificates();
     const engine = new Engine(parseEngineAddress(address, dockerSocket), { certificates, insecure: insecureEngines, connectTimeoutMs });
     // What an engine says of processes and directories is believed only where the one who mounts has chosen it: not of a socket that
     // the owner of a VNF names.
@@ -65,8 +65,8 @@ export class Engines implements Disposable {
     const before = this.#hosts;
     this.#hosts = new Map(valid.map((host) => [this.#key(host.address), host]));
     for (const [key, { certificates }] of this.#hosts) {
-      const changed = before.has(key) && before.get(key)?.certificates !== certificates;
-      if (changed && !isUsed(this.link(key))) this.#drop(key);
+      // What was connected with the certificates of before is connected anew.
+      if (before.has(key) && before.get(key)?.certificates !== certificates) this.#links.get(key)?.engine[Symbol.dispose]();
     }
     this.releaseUnused(isUsed);
     for (const { address } of valid) this.link(address).keep();

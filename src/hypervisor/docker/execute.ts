@@ -1,17 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { type Conversation, converse, type ExecState } from './conversation.ts';
 import { endCommand, marker } from './end-command.ts';
-import { Demultiplexer, type Engine, EngineAnswerError, type Hijacked } from './engine/index.ts';
+import { type Engine, EngineAnswerError } from './engine/index.ts';
 import { KeptOutput } from './kept-output.ts';
-
-/** After the end of a command its output has ended when nothing came for so long, and at the latest then. */
-const quietMs = 200;
-const drainTimeoutMs = 2000;
-const firstAskMs = 200;
-const longestAskMs = 1000;
 
 /** The container to run in. */
 export interface ExecuteTarget {
@@ -20,14 +13,6 @@ export interface ExecuteTarget {
   readonly name: string;
   /** True when the guest's processes are this machine's. */
   readonly local: boolean;
-}
-
-/** What `GET /exec/ID/json` tells, as far as it is read. */
-export interface ExecState {
-  readonly Running: boolean;
-  readonly ExitCode: number | null;
-  /** In the engine's pid namespace; 0 when it was never started. */
-  readonly Pid: number;
 }
 
 /**
@@ -55,8 +40,7 @@ export async function executeInGuest(target: ExecuteTarget, command: GuestComman
   const running = { id: made.Id, mark, target };
   const kept = { stdout: new KeptOutput(), stderr: new KeptOutput() };
   const take = options.onOutput ?? ((chunk, stream) => kept[stream].add(chunk));
-  const hijacked = await start(running, options.signal);
-  await converse(hijacked, { stdin: command.stdin, take, running, signal: options.signal });
+  await run(running, { stdin: command.stdin, take, signal: options.signal });
   const state = await inspect(running, AbortSignal.timeout(30_000));
   const exitCode = state.Pid === 0 ? await whyNotStarted(running, command.argv) : (state.ExitCode ?? 0);
   return { exitCode, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
@@ -68,10 +52,12 @@ interface RunningCommand {
   readonly target: ExecuteTarget;
 }
 
-async function start(running: RunningCommand, signal: AbortSignal): Promise<Hijacked> {
+async function run(running: RunningCommand, { stdin, take, signal }: Omit<Conversation, 'inspect'>): Promise<void> {
   const { engine } = running.target;
+  const request = { method: 'POST', path: `/exec/${running.id}/start`, body: { Detach: false, Tty: false } } as const;
   try {
-    return await engine.hijack({ method: 'POST', path: `/exec/${running.id}/start`, body: { Detach: false, Tty: false } }, signal);
+    const hijacked = await engine.hijack(request, signal);
+    await converse(hijacked, { stdin, take, inspect: (asking) => inspect(running, asking), signal });
   } catch (error) {
     if (signal.aborted) await end(running);
     throw error;
@@ -85,76 +71,6 @@ function inspect({ id, target }: RunningCommand, signal: AbortSignal): Promise<E
 async function end(running: RunningCommand): Promise<void> {
   const { target, mark } = running;
   await endCommand(target, { mark, inspect: (signal) => inspect(running, signal) }).catch(() => undefined);
-}
-
-interface Conversation {
-  readonly stdin: string | Uint8Array | undefined;
-  readonly take: NonNullable<ExecuteOptions['onOutput']>;
-  readonly running: RunningCommand;
-  readonly signal: AbortSignal;
-}
-
-/** Gives the command its input and takes its output, until it has ended. What it left in the background may hold the output open: that is not waited for. */
-async function converse({ connection, head }: Hijacked, { stdin, take, running, signal }: Conversation): Promise<void> {
-  const frames = new Demultiplexer();
-  const over = Promise.withResolvers<void>();
-  let quiet: NodeJS.Timeout | undefined;
-  let latest = 0;
-  const read = (chunk: Uint8Array): void => {
-    for (const { stream, bytes } of frames.take(chunk)) take(bytes, stream);
-    if (quiet !== undefined && performance.now() < latest) quiet.refresh();
-  };
-  const abort = (): void => over.reject(new NfioError('InterruptedError', { cause: signal.reason }));
-  const watching = new AbortController();
-  void hasEnded(running, watching.signal).then((ended) => {
-    if (!ended) return;
-    latest = performance.now() + drainTimeoutMs;
-    quiet = setTimeout(over.resolve, quietMs);
-  });
-  try {
-    signal.addEventListener('abort', abort, { once: true });
-    connection.on('error', over.reject).on('end', over.resolve).on('close', over.resolve);
-    read(head);
-    connection.on('data', (chunk: Uint8Array) => guarded(() => read(chunk), over.reject));
-    if (stdin !== undefined) connection.end(stdin);
-    if (signal.aborted) abort();
-    await over.promise;
-  } catch (error) {
-    if (signal.aborted) await end(running);
-    throw error;
-  } finally {
-    watching.abort();
-    clearTimeout(quiet);
-    signal.removeEventListener('abort', abort);
-    letGo(connection);
-  }
-}
-
-/** Asks, ever less often, whether a command has ended though its output has not: true when it has, false when nobody wants to know any more. */
-async function hasEnded(running: RunningCommand, signal: AbortSignal): Promise<boolean> {
-  try {
-    for (let pauseMs = firstAskMs; ; pauseMs = Math.min(pauseMs * 2, longestAskMs)) {
-      await sleep(pauseMs, undefined, { signal });
-      const { Running: runs, ExitCode: code } = await inspect(running, signal);
-      if (!runs && code !== null) return true;
-    }
-  } catch {
-    return false; // the connection tells what is wrong with the engine
-  }
-}
-
-function guarded(task: () => void, failed: (error: unknown) => void): void {
-  try {
-    task();
-  } catch (error) {
-    failed(error);
-  }
-}
-
-function letGo(connection: Duplex): void {
-  connection.removeAllListeners();
-  connection.on('error', () => undefined);
-  connection.destroy();
 }
 
 /** The exit status a shell would give a program that cannot be started: 126 when it is there, else 127. */

@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import type { GuestRef } from '../../domain/ports/hypervisor.ts';
-import { type ErrnoName, type ErrorCode, NfioError } from '../../errors/index.ts';
+import { type ErrnoName, type ErrorCode, errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import { EngineAnswerError, errnoOfStatus } from './engine/index.ts';
 import type { EngineLink } from './engine-link.ts';
 
@@ -16,7 +16,8 @@ export async function asFailure(doing: Doing, ref: GuestRef, link: EngineLink, c
   if (cause instanceof NfioError) return cause;
   const what = `${ref.type}/${ref.name} could not be ${doing.done}`;
   if (!(cause instanceof EngineAnswerError)) {
-    return new NfioError(doing.code, { message: `${what}: ${(cause as Error).message}`, cause });
+    const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+    return new NfioError(doing.code, { errno, message: `${what}: ${(cause as Error).message}`, cause });
   }
   if (cause.status === 500 && (await isFull(link))) {
     const remedy = 'docker system df shows what uses it';

@@ -25,6 +25,8 @@ export class Guest {
   configVersion = '';
   /** Something happened to it since it was last looked at. */
   stale = false;
+  /** It is being looked at because of that. */
+  looking = false;
   /** Addresses that Docker itself gave it. */
   addresses: readonly string[] = [];
   #status: GuestStatus = unknown;

@@ -7,6 +7,7 @@ import { isInContainer, procfsCounters } from './counters.ts';
 import { EngineAnswerError } from './engine/index.ts';
 import type { EngineLink } from './engine-link.ts';
 import type { Guest } from './guest.ts';
+import { makeGuestDirectory } from './guest-files.ts';
 import { openGuestRoot } from './guest-root.ts';
 import { label, mountFilter } from './labels.ts';
 import { LogFollower } from './log-follower.ts';
@@ -51,7 +52,8 @@ export class Watcher {
     const containers = await link.engine.json<ListedContainer[]>({ method: 'GET', path: '/containers/json', query }, signal);
     const byGuest = new Map(containers.map((container) => [container.Labels[label.id] ?? '', container]));
     const guests = [...this.#parts.guests.values()].filter((guest) => guest.link === link && guest.verb === undefined);
-    await Promise.all(guests.map((guest) => this.#found(guest, byGuest.get(guest.ref.id)?.Id ?? '', signal)));
+    const found = (guest: Guest): Promise<void> => this.#found(guest, byGuest.get(guest.ref.id)?.Id ?? '', signal);
+    await Promise.all(guests.map((guest) => found(guest).catch((error: Error) => this.#warn(guest, error))));
     if (!this.removesOrphans) return;
     for (const [id, container] of byGuest) if (!this.#parts.guests.has(id)) await this.#removeOrphan(link, container, signal);
   }
@@ -66,12 +68,18 @@ export class Watcher {
 
   /** Looks at a guest if something happened to it since it was last looked at, and tells what is new. */
   lookAgain(guest: Guest): void {
-    if (!guest.stale || guest.verb !== undefined) return;
+    if (!guest.stale || guest.verb !== undefined || guest.looking) return;
     const before = guest.process;
+    // One look at a time: of two answers the older might come last.
+    guest.looking = true;
     this.look(guest, AbortSignal.timeout(attachTimeoutMs))
       .then(() => this.#settle(guest, before))
       .catch((error: Error) => this.#warn(guest, error))
-      .finally(() => guest.verb === undefined && this.tell(guest));
+      .finally(() => {
+        guest.looking = false;
+        if (guest.verb === undefined) this.tell(guest);
+        this.lookAgain(guest);
+      });
   }
 
   /** Takes over what its engine says of a guest now. @throws what asking fails with. */
@@ -103,7 +111,10 @@ export class Watcher {
 
   /** A guest as it was found after its engine could not be reached: its record may be lost, or older than its container. */
   async #found(guest: Guest, containerId: string, signal: AbortSignal): Promise<void> {
-    if (guest.containerId !== containerId) guest.remember({ containerId });
+    if (guest.containerId !== containerId) {
+      makeGuestDirectory(guest.ref);
+      guest.remember({ containerId });
+    }
     const before = guest.process;
     await this.look(guest, signal);
     if (before !== undefined) await this.#settle(guest, before).catch((error: Error) => this.#warn(guest, error));

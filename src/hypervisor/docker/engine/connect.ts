@@ -8,8 +8,8 @@ import { SshConnection } from './ssh-connection.ts';
 
 /** How connections to one engine are made. */
 export interface ConnectOptions {
-  /** Directory of ca.pem, cert.pem and key.pem, for `tcp://`. */
-  readonly certificates: string;
+  /** Directory of ca.pem, cert.pem and key.pem, for `tcp://`; asked at each connection. */
+  readonly certificates: () => string;
   /** Whether an engine may be spoken to that neither knows us nor is known by us. */
   readonly insecure: boolean;
   /** A connection that takes longer is given up. */
@@ -35,7 +35,7 @@ export async function openConnection(address: EngineAddress, options: ConnectOpt
 }
 
 async function openTcp(address: Extract<EngineAddress, { kind: 'tcp' }>, options: ConnectOptions): Promise<Duplex> {
-  const certificates = await readCertificates(options.certificates);
+  const certificates = await readCertificates(options.certificates());
   if (certificates === undefined) return openPlain(address, options);
   const { host, port } = address;
   const name = isIP(host) === 0 ? { servername: host } : {};
@@ -44,7 +44,7 @@ async function openTcp(address: Extract<EngineAddress, { kind: 'tcp' }>, options
 
 function openPlain(address: Extract<EngineAddress, { kind: 'plain' | 'tcp' }>, options: ConnectOptions): Promise<Duplex> {
   if (options.insecure) return established(connectSocket({ host: address.host, port: address.port }), 'connect', options);
-  const why = address.kind === 'tcp' ? `there are no certificates for it in ${options.certificates}` : 'it has neither TLS nor ssh';
+  const why = address.kind === 'tcp' ? `there are no certificates for it in ${options.certificates()}` : 'it has neither TLS nor ssh';
   return Promise.reject(
     new NfioError('NotPermittedError', {
       message: `${formatEngineAddress(address)} is not spoken to, for ${why}: whoever reaches such an engine is root there; use ssh://, tcp:// with certificates, or mount with --insecure-engines`,
