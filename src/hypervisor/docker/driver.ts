@@ -134,7 +134,7 @@ export class DockerDriver extends HypervisorBase {
   async destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void> {
     const guest = this.#guests.get(ref.id);
     if (guest !== undefined) {
-      await reachable(guest, options.signal);
+      await reachable(guest.link, options.signal);
       if (guest.runs && !options.force) {
         throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
       }
@@ -235,7 +235,7 @@ export class DockerDriver extends HypervisorBase {
 
   async hostReport(address: string, signal: AbortSignal): Promise<HostReport> {
     const link = this.#engines.link(address);
-    await link.ready(signal);
+    await reachable(link, signal);
     return machineReport(link.engine, signal);
   }
 
@@ -288,7 +288,7 @@ export class DockerDriver extends HypervisorBase {
   }
 
   async #ready(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
-    await reachable(this.#known(ref), signal);
+    await reachable(this.#known(ref).link, signal);
     return this.#known(ref);
   }
 
@@ -299,8 +299,8 @@ export class DockerDriver extends HypervisorBase {
   }
 }
 
-/** Waits for the engine of a guest. @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached. */
-async function reachable({ link }: Guest, signal: AbortSignal): Promise<void> {
+/** Waits for an engine. @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached. */
+async function reachable(link: EngineLink, signal: AbortSignal): Promise<void> {
   try {
     await link.ready(signal);
   } catch (cause) {
