@@ -11,6 +11,7 @@ const packages = [
   { package: 'libfuse3-dev', purpose: 'the peer in C' },
   { package: 'python3-fusepy', purpose: 'the peer in Python, which the original prototype used' },
   { package: 'mininet', purpose: 'the peer of a hundred hosts' },
+  { package: 'iperf3', purpose: 'transfers through service chains' },
   { package: 'bridge-utils', purpose: 'the bridge of Mininet' },
 ];
 

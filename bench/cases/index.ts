@@ -1,4 +1,5 @@
 import type { Benchmark } from '../benchmark.ts';
+import { chains } from './chains.ts';
 import { controlFile } from './control-file.ts';
 import { counter } from './counter.ts';
 import { docker } from './docker.ts';
@@ -7,4 +8,4 @@ import { hosts } from './hosts.ts';
 import { lookup } from './lookup.ts';
 
 /** All benchmarks, in the order they run. */
-export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, lookup];
+export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, lookup, chains];

@@ -7,7 +7,7 @@ import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { readCounter } from '../tree/counters.ts';
 import { fileAt } from '../tree/files.ts';
 import type { Tree } from '../tree/tree.ts';
-import type { ObjectView, PortView, VnfView } from '../tree/views.ts';
+import type { ChainView, HopView, ObjectView, PortView, VnfView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 
 /** The file of a module at a path, if it declares one. */
@@ -81,6 +81,7 @@ export class AskedFiles {
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
     if (view === undefined || spec?.type !== 'file') throw new NfioError('NotFoundError', { message: 'the object has been removed' });
     if (view.kind === 'host') return await this.#report(view.name, spec.path, signal);
+    if (view.kind === 'chain' || view.kind === 'hop') return await this.#askChain(view, spec.name, signal);
     if (spec.content === 'module') return await this.#askModule(view.serial, spec.path, signal);
     const value = await this.#count(view, spec.name, signal);
     return Buffer.from(value === undefined ? '' : `${value}\n`);
@@ -91,6 +92,14 @@ export class AskedFiles {
     const report = await this.#orchestrator.hosts.report(host, signal);
     const values = Object.entries((path === 'capacity' ? report?.capacity : report?.load) ?? {});
     return Buffer.from(values.map(([key, value]) => `${key} ${value}\n`).join(''));
+  }
+
+  async #askChain(view: ChainView | HopView, name: string, signal: AbortSignal): Promise<Uint8Array> {
+    const { stats, probes } = this.#orchestrator.chains;
+    if (name === 'trace') return Buffer.from(await probes.trace(view.serial, signal));
+    const [chain, hop] = view.kind === 'chain' ? [view.serial, undefined] : [view.parent, view.serial];
+    const value = await stats.read(chain, hop, name, signal);
+    return Buffer.from(value === undefined ? '' : `${value}\n`);
   }
 
   async #count(view: ObjectView, counter: string, signal: AbortSignal): Promise<number | undefined> {

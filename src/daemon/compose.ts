@@ -28,6 +28,7 @@ export async function compose(
   return new Orchestrator({
     store,
     hypervisor: options.hypervisor,
+    mountpoint: options.mountpoint,
     drivers: {
       netns: new NetnsDriver(context, fabric),
       docker: new DockerDriver({ ...context, ...engines(options), isDefault: options.hypervisor === 'docker' }, fabric),

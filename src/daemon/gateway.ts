@@ -88,11 +88,13 @@ export class Gateway {
     switch (message.op) {
       case 'mkdir':
         return this.#replyEntry(ticket, await this.#changes.mkdir(ticket, message));
+      case 'symlink':
+        return this.#replyLink(ticket, await this.#changes.symlink(ticket, message));
       case 'rmdir':
         await this.#changes.rmdir(ticket, message.name);
         break;
       case 'unlink':
-        this.#changes.unlink(ticket, message.name);
+        await this.#changes.unlink(ticket, message.name);
         break;
       case 'rename':
         await this.#changes.rename(ticket, message.name, { parent: message.parent, name: message.newName });
@@ -140,6 +142,11 @@ export class Gateway {
 
   #replyEntry(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
     this.#parts.replier.entry(ticket, this.#entryOf(found));
+  }
+
+  /** The name may be a directory from now on, with the link in it: the kernel has to ask again. */
+  #replyLink(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
+    this.#parts.replier.entry(ticket, { ...this.#entryOf(found), entryTimeoutMs: 0, attrTimeoutMs: 0 });
   }
 
   #replyCreate(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }, fh: number): void {

@@ -6,12 +6,13 @@ import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { DirectorySpec, FileSpec, RegularSpec } from '../tree/file-spec.ts';
-import { fileAt, specOf } from '../tree/files.ts';
+import { fileAt, topOf } from '../tree/files.ts';
 import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 import { moduleFile } from './asked-files.ts';
+import { ChainChanges } from './chain-changes.ts';
 
 /** A special file: its object, and which of the object's files. */
 export interface Located {
@@ -23,8 +24,10 @@ export interface Located {
 export class TreeChanges {
   readonly #orchestrator: Orchestrator;
   readonly #tree: Tree;
+  readonly #chains: ChainChanges;
 
   constructor(orchestrator: Orchestrator, tree: Tree) {
+    this.#chains = new ChainChanges(orchestrator.chains, orchestrator.replicas);
     this.#orchestrator = orchestrator;
     this.#tree = tree;
   }
@@ -39,8 +42,14 @@ export class TreeChanges {
     const fixed = spec.children.get(name);
     if (fixed !== undefined) return this.#show(view, fixed);
     const before = isResent(ticket) ? this.#find(view, spec, name) : undefined;
-    if (before !== undefined) return { view: before, spec: specOf(before).top };
+    if (before !== undefined) return { view: before, spec: topOf(before) };
     switch (spec.listing) {
+      case 'chain':
+        await this.#orchestrator.chains.service.create(name, owner);
+        break;
+      case 'entry':
+        await this.#chains.mkdir(view, name, owner);
+        break;
       case 'type':
         await this.#orchestrator.types.create(name, owner);
         break;
@@ -60,7 +69,24 @@ export class TreeChanges {
         throw new NfioError('NotPermittedError', { message: `a directory ${name} means nothing here` });
     }
     const made = this.#child(view, spec, name);
-    return { view: made, spec: specOf(made).top };
+    return { view: made, spec: topOf(made) };
+  }
+
+  /** Resolves to the link itself, which may be in the hop that it made. */
+  async symlink(ticket: Ticket, { name, target }: { readonly name: string; readonly target: string }): Promise<Located> {
+    const { view } = this.#directory(ticket.nodeid);
+    const before = isResent(ticket) ? this.#linkMadeBefore(view, name, target) : undefined;
+    const owner = { uid: ticket.uid, gid: ticket.gid, mode: 0o755 };
+    const made = before ?? this.#tree.get(await this.#chains.symlink(view, name, { target, owner }));
+    if (made === undefined) throw new NfioError('NotFoundError', { message: 'the link has been removed' });
+    return { view: made, spec: topOf(made) };
+  }
+
+  /** What the server before this one made of the same request, and could not say so. */
+  #linkMadeBefore(view: ObjectView, name: string, target: string): ObjectView | undefined {
+    const entry = this.#tree.entries(view.serial).get(name);
+    if (entry?.kind !== 'hop') return entry?.kind === 'symlink' && entry.target === target ? entry : undefined;
+    return [...this.#tree.entries(entry.serial).values()].find((link) => link.kind === 'symlink' && link.target.endsWith(target));
   }
 
   async rmdir(ticket: Ticket, name: string): Promise<void> {
@@ -70,6 +96,11 @@ export class TreeChanges {
     if (isResent(ticket) && this.#find(view, spec, name) === undefined) return;
     const child = this.#child(view, spec, name);
     switch (child.kind) {
+      case 'chain':
+        return await this.#orchestrator.chains.service.remove(child.serial);
+      case 'hop':
+      case 'symlink':
+        return await this.#chains.rmdir(view, { name, entry: child });
       case 'type':
         return await this.#orchestrator.types.remove(name);
       case 'network':
@@ -85,20 +116,30 @@ export class TreeChanges {
     }
   }
 
-  unlink(ticket: Ticket, name: string): void {
+  async unlink(ticket: Ticket, name: string): Promise<void> {
     const { view, spec } = this.#directory(ticket.nodeid);
     const fixed = spec.children.get(name);
-    if (fixed === undefined) throw notPermitted(name);
-    this.#hide(view, fixed);
+    if (fixed !== undefined) return this.#hide(view, fixed);
+    if (spec.listing !== 'entry') throw notPermitted(name);
+    const entry = this.#tree.entries(view.serial).get(name);
+    if (isResent(ticket) && entry === undefined) return;
+    await this.#chains.unlink(view, { name, entry });
   }
 
-  /** Only VNFs are renamed, and within their type. */
+  /** VNFs are renamed within their type, service chains, and what is in them. */
   async rename(ticket: Ticket, name: string, to: { readonly parent: number; readonly name: string }): Promise<void> {
     const { view, spec } = this.#directory(ticket.nodeid);
     if (spec.children.has(name)) throw notPermitted(name);
     if (isResent(ticket) && this.#find(view, spec, name) === undefined) return;
     const child = this.#child(view, spec, name);
-    if (child.kind !== 'vnf' || to.parent !== ticket.nodeid) throw notPermitted(name);
+    if (child.kind === 'hop' || child.kind === 'symlink') {
+      const target = this.#directory(to.parent);
+      if (target.spec.children.has(to.name)) throw notPermitted(to.name);
+      return await this.#chains.rename({ view, name, entry: child }, { view: target.view, name: to.name });
+    }
+    if (to.parent !== ticket.nodeid) throw notPermitted(name);
+    if (child.kind === 'chain') return await this.#orchestrator.chains.service.rename(child.serial, to.name);
+    if (child.kind !== 'vnf') throw notPermitted(name);
     await this.#orchestrator.vnfs.rename(child.serial, to.name);
   }
 
@@ -154,20 +195,39 @@ export class TreeChanges {
     if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
     if (write === 'action') {
       const text = await this.#text(view, spec, data);
+      if (view.kind === 'chain') return await this.#orchestrator.chains.actions.act(view.serial, text, options);
       return await this.#orchestrator.actions.act(view.serial, text, options);
     }
-    await this.#set(view, spec, { text: await this.#text(view, spec, data), signal });
+    const text = await this.#text(view, spec, data);
+    if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
+    else await this.#set(view, spec, { text, signal });
   }
 
   /** What was written; bytes that are no text end up in `error` as any other bad value does. */
   async #text(view: ObjectView, spec: FileSpec, data: Uint8Array): Promise<string> {
     const { model } = this.#orchestrator;
-    const { inventory } = model;
-    const object = view.kind === 'network' ? inventory.network(view.name) : view.kind === 'host' ? inventory.host(view.name) : undefined;
+    const object = this.#recordOf(view);
     const decode = async (): Promise<string> => textOf(data);
     if (object !== undefined) return await model.recordObject(object, spec.path, decode);
     const serial = view.kind === 'port' ? view.parent : view.serial;
     return await model.recordVnf(serial, spec.path, decode);
+  }
+
+  /** The record whose `error` tells of a failed write to a file of an object; undefined for those of VNFs. */
+  #recordOf(view: ObjectView): Parameters<Orchestrator['model']['recordObject']>[0] | undefined {
+    const { inventory } = this.#orchestrator.model;
+    switch (view.kind) {
+      case 'network':
+        return inventory.network(view.name);
+      case 'host':
+        return inventory.host(view.name);
+      case 'chain':
+        return inventory.chain(view.serial);
+      case 'hop':
+        return inventory.chain(view.parent);
+      default:
+        return undefined;
+    }
   }
 
   async #set(view: ObjectView, spec: FileSpec, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
@@ -178,6 +238,9 @@ export class TreeChanges {
         return await this.#orchestrator.ports.set(view.serial, spec.path, options);
       case 'network':
         return await this.#orchestrator.networks.set(view.name, spec.path, options);
+      case 'chain':
+      case 'hop':
+        return await this.#chains.set(view, spec.path, options);
       case 'host':
         return await this.#orchestrator.hosts.set(view.name, spec.path, options.text);
       default:
@@ -198,6 +261,10 @@ export class TreeChanges {
   }
 
   #hide(view: ObjectView, spec: FileSpec): void {
+    if (view.kind === 'chain' || view.kind === 'hop') {
+      this.#chains.hide(view, spec.path);
+      return;
+    }
     if (view.kind !== 'vnf' && view.kind !== 'port') throw notPermitted(spec.name);
     const [serial, path] = hiddenPath(view, spec);
     this.#orchestrator.hidden.hide(serial, path);
@@ -212,7 +279,7 @@ export class TreeChanges {
 
   #find(view: ObjectView, spec: DirectorySpec, name: string): ObjectView | undefined {
     const listing = spec.listing === 'link' ? undefined : spec.listing;
-    return listing === undefined ? undefined : this.#tree.children(view.serial, listing).get(name);
+    return listing === undefined ? undefined : this.#tree.listed(view.serial, listing).get(name);
   }
 
   #child(view: ObjectView, spec: DirectorySpec, name: string): ObjectView {

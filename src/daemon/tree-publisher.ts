@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import type { ModelChange } from '../domain/observation.ts';
+import type { ChainRecord } from '../domain/records.ts';
 import { type ViewSurroundings, viewsOf } from '../tree/build-views.ts';
 import type { KernelMessage } from '../tree/forwarded.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -40,14 +41,32 @@ export class TreePublisher {
   show(change: ModelChange, surroundings: ViewSurroundings): void {
     if (change.kind === 'removed') {
       for (const port of this.tree.children(change.serial, 'port').values()) this.post({ kind: 'remove', serial: port.serial });
+      for (const parent of [...this.#hopsOf(change.serial), change.serial]) {
+        for (const entry of [...this.tree.entries(parent).values()]) this.post({ kind: 'remove', serial: entry.serial });
+      }
       this.post({ kind: 'remove', serial: change.serial });
       return;
     }
+    if (change.kind === 'chain') this.#withdrawMissing(change.record);
     for (const view of viewsOf(change, surroundings)) {
       const before = this.tree.get(view.serial);
       this.post({ kind: 'put', view });
       this.#watchers.changed(before, view);
     }
+  }
+
+  /** Hops and links that are in the tree and in the service chain no more. */
+  #withdrawMissing(chain: ChainRecord): void {
+    const present = new Set([chain, ...chain.hops].flatMap(({ serial, links }) => [serial, ...links.map((link) => link.serial)]));
+    for (const parent of [chain.serial, ...this.#hopsOf(chain.serial)]) {
+      for (const entry of [...this.tree.entries(parent).values()]) {
+        if (!present.has(entry.serial)) this.post({ kind: 'remove', serial: entry.serial });
+      }
+    }
+  }
+
+  #hopsOf(chain: number): number[] {
+    return [...this.tree.entries(chain).values()].map(({ serial }) => serial);
   }
 
   post(message: KernelMessage): void {

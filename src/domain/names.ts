@@ -6,7 +6,7 @@ const namePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 const reservedPortNames = new Set(['lo', 'all', 'default']);
 
 /** What a name is for; only used in the sentence of the error. */
-export type NameKind = 'VNF' | 'type' | 'network' | 'port' | 'host';
+export type NameKind = 'VNF' | 'type' | 'network' | 'port' | 'host' | 'service chain' | 'hop';
 
 /**
  * Refuses names outside `[a-z0-9][a-z0-9_.-]{0,62}`.
@@ -20,6 +20,11 @@ export function checkName(kind: NameKind, name: string): void {
   if (kind === 'port' && reservedPortNames.has(name)) {
     throw new NfioError('InvalidNameError', { message: `port name "${name}" has a meaning of its own in Linux; choose another` });
   }
+}
+
+/** True for a name that an object may have. */
+export function isName(name: string): boolean {
+  return namePattern.test(name);
 }
 
 function whatIsWrong(name: string): string {

@@ -1,6 +1,7 @@
+import type { ChainState } from './chains/chain-lifecycle.ts';
 import type { VnfState } from './lifecycle.ts';
 import type { CounterSource, HypervisorName } from './ports/hypervisor.ts';
-import type { HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
+import type { ChainRecord, HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
 
 /** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
 export interface VnfObservation {
@@ -36,12 +37,27 @@ export interface HostObservation {
   readonly error: string;
 }
 
+/** What is, beside what is wanted, of a service chain. */
+export interface ChainObservation {
+  readonly state: ChainState;
+  /** The last failed operation in one line, else the first thing that is wrong; empty when all is well. */
+  readonly error: string;
+  /** The way that packets take, or would take. */
+  readonly path: string;
+  /** What the last probes have shown; empty when none were sent. */
+  readonly verify: string;
+  readonly latency: string;
+  /** Files that their owner removed from hops, by the serial of the hop. */
+  readonly hidden: ReadonlyMap<number, readonly string[]>;
+}
+
 /** A change that the tree has to show. */
 export type ModelChange =
   | { readonly kind: 'type'; readonly record: TypeRecord }
   | { readonly kind: 'vnf'; readonly record: VnfRecord; readonly observation: VnfObservation }
   | { readonly kind: 'network'; readonly record: NetworkRecord; readonly error: string }
   | { readonly kind: 'host'; readonly record: HostRecord; readonly observation: HostObservation }
+  | { readonly kind: 'chain'; readonly record: ChainRecord; readonly observation: ChainObservation }
   | { readonly kind: 'removed'; readonly serial: number };
 
 /** Told of every change, in order. */

@@ -1,3 +1,4 @@
+import type { ChainMatch } from './chains/match.ts';
 import type { Placement } from './ports/hypervisor.ts';
 
 /** Owner and permissions of one file. */
@@ -57,8 +58,68 @@ export interface HostRecord extends ObjectRecord {
   readonly name: string;
 }
 
+/** A symbolic link that a user made: `start` and `next`, and those to instances. The text is as the user wrote it. */
+export interface LinkRecord extends ObjectRecord {
+  readonly name: string;
+  readonly target: string;
+}
+
+/** A hop of a service chain: chns/CHAIN/HOP. */
+export interface HopRecord extends ObjectRecord {
+  readonly name: string;
+  /** The one called `next` leads to the hop after this one, the others to instances. */
+  readonly links: readonly LinkRecord[];
+}
+
+/** A service chain: chns/NAME. Hops and links live in its record, so that a change of several is one write. */
+export interface ChainRecord extends ObjectRecord {
+  readonly kind: 'chain';
+  readonly name: string;
+  readonly hops: readonly HopRecord[];
+  /** The one called `start` leads to the first hop. */
+  readonly links: readonly LinkRecord[];
+  /** What traffic is steered by; undefined: the chain is not active. */
+  readonly applied: AppliedChain | undefined;
+  /** False while guests and fabric are being brought to what `applied` says: after a crash nobody knows how far they are. */
+  readonly settled: boolean;
+}
+
+/** A service chain as it was when it was last found right: what steers traffic, whatever its files say since. */
+export interface AppliedChain {
+  /** Serials of networks. */
+  readonly ingress: number;
+  readonly egress: number;
+  readonly match: ChainMatch;
+  readonly priority: number;
+  readonly failure: FailurePolicy;
+  /** In the order in which packets from the ingress pass them. */
+  readonly hops: readonly AppliedHop[];
+}
+
+/** What becomes of traffic when a hop is dead: it stops, or goes on without the hop. */
+export type FailurePolicy = 'closed' | 'open';
+
+/** How a hop takes part: as a router, as a bump in the wire, or with a copy. */
+export type HopMode = 'routed' | 'transparent' | 'mirror';
+
+/** A hop of an active service chain. */
+export interface AppliedHop {
+  readonly serial: number;
+  readonly name: string;
+  readonly mode: HopMode;
+  readonly instances: readonly AppliedInstance[];
+}
+
+/** A VNF in an active service chain, with the two ports that it has there. All by serial. */
+export interface AppliedInstance {
+  readonly vnf: number;
+  /** Towards the ingress, and towards the egress. */
+  readonly ingressPort: number;
+  readonly egressPort: number;
+}
+
 /** Anything the state store keeps. */
-export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord | HostRecord;
+export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord | HostRecord | ChainRecord;
 
 /** Where a record is kept: its path in the tree. */
 export function recordKey(record: StoredRecord): string {
@@ -71,6 +132,8 @@ export function recordKey(record: StoredRecord): string {
       return `networks/${record.name}`;
     case 'host':
       return `hosts/${record.name}`;
+    case 'chain':
+      return `chns/${record.name}`;
   }
 }
 

@@ -17,10 +17,7 @@ export const vnfSettings: Readonly<Record<string, SettingParser>> = {
 
 /** Values of a port. */
 export const portSettings: Readonly<Record<string, SettingParser>> = {
-  network: (text) => {
-    checkName('network', text);
-    return text;
-  },
+  network: networkName,
   address: (text) =>
     text
       .split(/[\s,]+/)
@@ -46,6 +43,20 @@ export const hostSettings: Readonly<Record<string, SettingParser>> = {
   address: singleWord,
   hypervisor: (text) => oneOf(text, hypervisorNames),
   certificates: absolutePath,
+};
+
+/** Values of a service chain. What its match means, nft decides. */
+export const chainSettings: Readonly<Record<string, SettingParser>> = {
+  ingress: networkName,
+  egress: networkName,
+  match: (text) => text.replaceAll(/[ \t]+/g, ' '),
+  priority: parsePriority,
+  'policy/failure': (text) => oneOf(text, ['closed', 'open']),
+};
+
+/** Values of a hop. */
+export const hopSettings: Readonly<Record<string, SettingParser>> = {
+  mode: (text) => oneOf(text, ['routed', 'transparent', 'mirror']),
 };
 
 /** A Linux guest with less does not start. */
@@ -83,6 +94,16 @@ export function parseSetting(table: Readonly<Record<string, SettingParser>>, pat
   if (parse === undefined) throw new NfioError('NotPermittedError', { message: `${path} cannot be written`, errno: 'EACCES' });
   const trimmed = text.trim();
   return trimmed === '' ? '' : parse(trimmed);
+}
+
+function networkName(text: string): string {
+  checkName('network', text);
+  return text;
+}
+
+function parsePriority(text: string): string {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return String(Number(text));
+  throw new NfioError('InvalidValueError', { message: `priority "${text.slice(0, 80)}" is not a number from 0 to 65535` });
 }
 
 function singleWord(text: string): string {

@@ -1,18 +1,27 @@
+import type { ChainMatch } from '../domain/chains/match.ts';
 import type { Counters } from '../domain/ports/counters.ts';
 import type { NetworkDriver, SegmentSpec } from '../domain/ports/network.ts';
+import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from '../domain/ports/steering.ts';
 import type { Fabric } from './fabric.ts';
-import { fabricPortName } from './names.ts';
+import { fabricPortName, isFabricPort } from './names.ts';
 import { sumCounters } from './segment-counters.ts';
+import { MatchChecker } from './steering/check-match.ts';
+import { countsOf, flowCountsOf } from './steering/counts.ts';
+import { closeProbe, openProbe, sendProbes } from './steering/probe.ts';
+import { Steering } from './steering/steering.ts';
 import { Uplinks } from './uplink.ts';
 
 /** Segments as bridges in the fabric. */
 export class FabricNetwork implements NetworkDriver {
   readonly #fabric: Fabric;
   readonly #uplinks: Uplinks;
+  readonly #steering: Steering;
+  readonly #matches = new MatchChecker();
 
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
     this.#uplinks = new Uplinks(fabric);
+    this.#steering = new Steering(fabric);
   }
 
   async ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
@@ -32,6 +41,43 @@ export class FabricNetwork implements NetworkDriver {
   async counters(segment: SegmentSpec, portIds: readonly string[], _signal: AbortSignal): Promise<Counters | undefined> {
     const netDev = await this.#fabric.readNetDev(segment);
     return netDev === undefined ? undefined : sumCounters(netDev, new Set([...portIds.map(fabricPortName), segment.uplink]));
+  }
+
+  checkMatch(text: string, signal: AbortSignal): Promise<ChainMatch> {
+    return this.#matches.check(text, signal);
+  }
+
+  steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
+    return this.#steering.steer(plan, signal);
+  }
+
+  async flowCounts(name: string, signal: AbortSignal): Promise<FlowCounts> {
+    return flowCountsOf(name, await this.#steering.counters(signal));
+  }
+
+  openProbe(chain: string): Promise<void> {
+    return openProbe(this.#fabric, chain);
+  }
+
+  closeProbe(chain: string): Promise<void> {
+    return closeProbe(this.#fabric, chain);
+  }
+
+  sendProbes(run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]> {
+    return sendProbes(this.#fabric, run, signal);
+  }
+
+  async portsThere(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const names = [...(await this.#fabric.devices(signal))];
+    return new Set(names.filter((name) => isFabricPort(name)).map((name) => name.slice(1)));
+  }
+
+  removePorts(ids: readonly string[]): Promise<void> {
+    return this.#fabric.removePorts(ids);
+  }
+
+  async chainCounts(chain: string, signal: AbortSignal): Promise<ChainCounts> {
+    return countsOf(chain, await this.#steering.counters(signal));
   }
 
   removeIfUnused(signal: AbortSignal): Promise<boolean> {

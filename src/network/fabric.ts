@@ -5,6 +5,9 @@ import { IpBatch } from './ip-batch.ts';
 import { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 import { runProgram } from './run-program.ts';
 
+/** The group of interfaces that are about to be removed. */
+const leaving = 28_262;
+
 /** Where `ip netns add` pins namespaces. */
 const netnsDirectory = '/run/netns';
 
@@ -18,6 +21,7 @@ export class Fabric implements AsyncDisposable {
   readonly netnsPath: string;
   readonly #batch: IpBatch;
   readonly #segments = new Map<string, Promise<number>>();
+  readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
@@ -63,13 +67,30 @@ export class Fabric implements AsyncDisposable {
   /** Puts the fabric's ends of ports, which are there already, on their segments. */
   async attach(ports: readonly PortSpec[]): Promise<void> {
     for (const { segment } of ports) if (segment !== undefined) await this.ensureSegment(segment);
+    await this.prepare(ports);
     await this.change(ports.map(attachLine));
+  }
+
+  /** What is to be done with new ports, or such on a new segment, before the first frame passes them. */
+  beforeAttach(prepare: (ports: readonly PortSpec[]) => Promise<void>): void {
+    this.#beforeAttach.push(prepare);
+  }
+
+  /** Does that for ports that are on their segments from the start, before their guest uses them. */
+  async prepare(ports: readonly PortSpec[]): Promise<void> {
+    for (const prepare of this.#beforeAttach) await prepare(ports);
   }
 
   /** Removes ports by their fabric's ends; those that are not there are as good as removed. */
   async removePorts(portIds: readonly string[]): Promise<void> {
     if (portIds.length === 0 || !(await this.exists())) return;
-    await this.#batch.run(portIds.map((id) => ipLine('link', 'del', fabricPortName(id))));
+    if (portIds.length === 1) await this.#batch.run(portIds.map((id) => ipLine('link', 'del', fabricPortName(id))));
+    // The kernel waits for all processors once for a group, and once for each where they are removed one by one.
+    else
+      await this.#batch.run([
+        ...portIds.map((id) => ipLine('link', 'set', 'dev', fabricPortName(id), 'group', leaving)),
+        ipLine('link', 'del', 'group', leaving),
+      ]);
   }
 
   /**
@@ -86,6 +107,14 @@ export class Fabric implements AsyncDisposable {
     const [failure] = failures;
     if (failure === undefined) return output;
     throw new NfioError('NetworkError', { message: `ip ${lines[failure.index] ?? ''}: ${failure.message}` });
+  }
+
+  /** Names of the interfaces in the namespace; none when it is not there. */
+  async devices(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    if (!(await this.exists())) return new Set();
+    const shown = await runProgram(['ip', '-netns', this.name, '-json', 'link', 'show'], { signal });
+    const links = shown.exitCode === 0 ? (JSON.parse(shown.stdout || '[]') as readonly { readonly ifname?: string }[]) : [];
+    return new Set(links.flatMap(({ ifname }) => ifname ?? []));
   }
 
   /** True when the namespace is there. */
@@ -133,6 +162,7 @@ export class Fabric implements AsyncDisposable {
 
 function attachLine(port: PortSpec): string {
   const name = fabricPortName(port.id);
+  if (port.steered === true) return ipLine('link', 'set', 'dev', name, 'nomaster', port.up ? 'up' : 'down');
   if (port.segment === undefined) return ipLine('link', 'set', 'dev', name, 'nomaster', 'down');
   return ipLine('link', 'set', 'dev', name, 'master', bridgeName(port.segment), port.up ? 'up' : 'down');
 }

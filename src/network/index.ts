@@ -1,6 +1,6 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
-export { addPorts, changePort, type PortChange } from './live-port.ts';
+export { addPorts, addPortsAndSet, changePort, type PortChange } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { type LinkRequest, loopbackRequest, newPortRequests } from './port-requests.ts';

@@ -1,5 +1,6 @@
 import { guestInterfaceName } from '../domain/interface-name.ts';
-import type { PortSpec } from '../domain/ports/network.ts';
+import { failureIn, networkScript } from '../domain/network-script.ts';
+import type { NetworkSetup, PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
@@ -50,6 +51,31 @@ export async function addPorts(guest: ProcessId, fabric: Fabric, ports: readonly
     );
     await fabric.attach(ports);
     for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
+  } catch (error) {
+    await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
+    throw error;
+  }
+}
+
+/**
+ * Adds ports that nothing limits to a running guest, and changes its network besides, by one program.
+ *
+ * @throws NetworkError with what ip said; then none of the ports is there.
+ */
+export async function addPortsAndSet(
+  guest: ProcessId,
+  fabric: Fabric,
+  { ports, setup }: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
+  signal: AbortSignal,
+): Promise<void> {
+  const commands = [...ports.flatMap((port) => newPortLines(port, fabric.name)), ...setup.commands];
+  const enter = ['nsenter', '--target', String(guest.pid), '--net', '--', 'sh', '-c', networkScript, 'nfio-ports'] as const;
+  try {
+    await fabric.ensure();
+    const result = await runProgram([...enter, ...setup.settings.flat()], { signal, input: `${commands.join('\n')}\n` });
+    const failure = failureIn(result.stderr, commands) ?? (result.exitCode > 1 ? result.stderr.slice(0, 300) : undefined);
+    if (failure !== undefined) throw new NfioError('NetworkError', { message: failure });
+    await fabric.attach(ports);
   } catch (error) {
     await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
     throw error;

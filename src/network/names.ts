@@ -16,6 +16,16 @@ export function fabricPortName(portId: string): string {
   return `p${portId}`;
 }
 
+/** The two ends of what probes of a service chain are sent by: into the first, to come out of the second. */
+export function probeDevices(chain: string): readonly [string, string] {
+  return [`v${chain}`, `w${chain}`];
+}
+
+/** True for a name that the fabric's end of a port has. */
+export function isFabricPort(name: string): boolean {
+  return /^p[a-z0-9]{6,12}$/.test(name);
+}
+
 /**
  * One line for ip -batch. Every word is checked, since the batch is text: nothing may end the line or begin a comment or a quotation.
  *

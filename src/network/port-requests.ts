@@ -69,7 +69,7 @@ function newLink(port: PortSpec, bridge: number | undefined): Buffer {
   ];
   const attributes: Attribute[] = [[Link.name, fabricPortName(port.id)], ...mtu, [Link.info, info]];
   if (bridge !== undefined) attributes.push([Link.master, bridge]);
-  const body = linkBody({ index: fabricInterfaceIndex(port), up: port.up && bridge !== undefined });
+  const body = linkBody({ index: fabricInterfaceIndex(port), up: port.up && (bridge !== undefined || port.steered === true) });
   return encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
 }
 

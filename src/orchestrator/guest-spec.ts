@@ -1,22 +1,25 @@
+import { chainPorts } from '../domain/chains/chain-ports.ts';
 import { guestInterfaceName } from '../domain/interface-name.ts';
 import type { GuestAccess } from '../domain/middlebox.ts';
 import { planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
-import { idOf, type VnfRecord } from '../domain/records.ts';
+import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { othersWrite, readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
 
-/** The ports of a VNF as they should be now. */
+/** The ports of a VNF as they should be now, those in service chains among them. */
 export function wantedPorts(model: Model, vnf: VnfRecord): PortSpec[] {
   const ports = vnf.ports.map((port) => ({ vnf, port }));
-  return planPorts(ports, {
-    mountId: model.parts.store.mountId,
+  const { mountId } = model.parts.store;
+  const own = planPorts(ports, {
+    mountId,
     forwards: (type) => model.forwards(type),
     network: (name) => model.inventory.network(name),
     portsOn: (network) => model.inventory.portsOn(network),
   });
+  return [...own, ...[...model.inventory.chains()].flatMap((chain) => chainPorts(chain, vnf.serial, mountId))];
 }
 
 /** Limits of a VNF as set in machine/. */
@@ -71,7 +74,7 @@ export function guestAccess(model: Model, vnf: VnfRecord, signal: AbortSignal): 
   return {
     execute: (command) => driver.executeInGuest(ref, command, { signal }),
     executeInNetwork: (command) => driver.executeInNetwork(ref, command, { signal }),
-    ports: vnf.ports.map((port) => guestInterfaceName({ id: idOf(port.serial), name: port.name })),
+    ports: wantedPorts(model, vnf).map(guestInterfaceName),
     signal,
   };
 }

@@ -1,5 +1,6 @@
 import type { PlacedPort } from '../domain/addressing.ts';
 import {
+  type ChainRecord,
   type HostRecord,
   idOf,
   type NetworkRecord,
@@ -14,6 +15,7 @@ export class Inventory {
   readonly #types = new Map<string, TypeRecord>();
   readonly #networks = new Map<string, NetworkRecord>();
   readonly #hosts = new Map<string, HostRecord>();
+  readonly #chains = new Map<number, ChainRecord>();
   readonly #vnfs = new Map<number, VnfRecord>();
   readonly #vnfSerials = new Map<string, number>();
   readonly #portOwners = new Map<number, number>();
@@ -25,6 +27,7 @@ export class Inventory {
     if (record.kind === 'type') this.#types.set(record.name, record);
     else if (record.kind === 'network') this.#networks.set(record.name, record);
     else if (record.kind === 'host') this.#hosts.set(record.name, record);
+    else if (record.kind === 'chain') this.#chains.set(record.serial, record);
     else this.#putVnf(record);
   }
 
@@ -32,6 +35,7 @@ export class Inventory {
     if (kind === 'type') removeSerial(this.#types, serial);
     else if (kind === 'network') removeSerial(this.#networks, serial);
     else if (kind === 'host') removeSerial(this.#hosts, serial);
+    else if (kind === 'chain') this.#chains.delete(serial);
     else this.#removeVnf(serial);
   }
 
@@ -62,6 +66,19 @@ export class Inventory {
   hostBySerial(serial: number): HostRecord | undefined {
     for (const host of this.#hosts.values()) if (host.serial === serial) return host;
     return undefined;
+  }
+
+  chain(serial: number): ChainRecord | undefined {
+    return this.#chains.get(serial);
+  }
+
+  chainNamed(name: string): ChainRecord | undefined {
+    for (const chain of this.#chains.values()) if (chain.name === name) return chain;
+    return undefined;
+  }
+
+  chains(): Iterable<ChainRecord> {
+    return this.#chains.values();
   }
 
   networkBySerial(serial: number): NetworkRecord | undefined {

@@ -1,14 +1,22 @@
 import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { HookInstance, Middlebox, RunProfile } from '../domain/middlebox.ts';
-import type { HostObservation, ModelListener, VnfObservation } from '../domain/observation.ts';
+import type { ChainObservation, HostObservation, ModelListener, VnfObservation } from '../domain/observation.ts';
 import { addressOf, hostAddress, hypervisorOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
 import type { CounterSource, GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import type { NetworkDriver, PortSpec } from '../domain/ports/network.ts';
 import type { StateStore } from '../domain/ports/state.ts';
-import { type HostRecord, idOf, type NetworkRecord, recordKey, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import {
+  type ChainRecord,
+  type HostRecord,
+  idOf,
+  type NetworkRecord,
+  recordKey,
+  type TypeRecord,
+  type VnfRecord,
+} from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { EventLog } from './event-log.ts';
 import { Inventory } from './inventory.ts';
@@ -19,6 +27,8 @@ export interface ModelParts {
   readonly store: StateStore;
   /** The mount's own hypervisor. */
   readonly hypervisor: HypervisorName;
+  /** Absolute path: the text of a link may begin with it. */
+  readonly mountpoint: string;
   readonly drivers: Readonly<Partial<Record<HypervisorName, HypervisorDriver>>>;
   readonly network: NetworkDriver;
   readonly middleboxes: MiddleboxSource;
@@ -45,9 +55,11 @@ export interface VnfRuntime {
 export class Model {
   readonly inventory = new Inventory();
   readonly parts: ModelParts;
+  /** What is to be told of a service chain, without failures of the past. */
+  observeChain: ((chain: ChainRecord) => ChainObservation) | undefined;
   readonly #runtimes = new Map<number, VnfRuntime>();
   readonly #middleboxes = new Map<string, Middlebox>();
-  /** The last failed operation on a network or a host, by serial. */
+  /** The last failed operation on a network, a host or a service chain, by serial. */
   readonly #errors = new Map<number, string>();
 
   constructor(parts: ModelParts) {
@@ -178,6 +190,18 @@ export class Model {
     this.parts.listener({ kind: 'host', record, observation: this.#observeHost(record) });
   }
 
+  /** Shows a service chain as it is; its runtime says how that is found out. */
+  publishChain(serial: number): void {
+    const record = this.inventory.chain(serial);
+    if (record === undefined || this.observeChain === undefined) return;
+    const observation = this.observeChain(record);
+    this.parts.listener({
+      kind: 'chain',
+      record,
+      observation: { ...observation, error: this.#errors.get(serial) || observation.error },
+    });
+  }
+
   publishType(record: TypeRecord): void {
     this.parts.listener({ kind: 'type', record });
   }
@@ -209,8 +233,8 @@ export class Model {
     }
   }
 
-  /** The like for a network or a host. */
-  async recordObject<T>(record: NetworkRecord | HostRecord, what: string, operation: () => Promise<T>): Promise<T> {
+  /** The like for a network, a host or a service chain. */
+  async recordObject<T>(record: NetworkRecord | HostRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
     let sentence = '';
     try {
       return await operation();
@@ -224,7 +248,8 @@ export class Model {
     }
   }
 
-  #publishAgain({ kind, name }: NetworkRecord | HostRecord): void {
+  #publishAgain({ kind, name, serial }: NetworkRecord | HostRecord | ChainRecord): void {
+    if (kind === 'chain') this.publishChain(serial);
     const [network, host] = [this.inventory.network(name), this.inventory.host(name)];
     if (kind === 'network' && network !== undefined) this.publishNetwork(network);
     if (kind === 'host' && host !== undefined) this.publishHost(host);

@@ -5,6 +5,7 @@ import { noContents } from '../domain/ports/state.ts';
 import { idOf, type NetworkRecord, type Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { Steersman } from './chains/steersman.ts';
 import { Lane } from './lane.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
@@ -13,12 +14,14 @@ import type { Model } from './model.ts';
 export class NetworkService {
   readonly #model: Model;
   readonly #ports: LivePorts;
+  readonly #steersman: Steersman;
   /** Networks are checked against each other, so they change one at a time. */
   readonly #lane = new Lane();
 
-  constructor(model: Model, ports: LivePorts) {
+  constructor(model: Model, ports: LivePorts, steersman: Steersman) {
     this.#model = model;
     this.#ports = ports;
+    this.#steersman = steersman;
   }
 
   /** mkdir networks/NAME */
@@ -48,6 +51,7 @@ export class NetworkService {
             message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}: empty that port's network file or remove the port first`,
           });
         }
+        this.#checkUnsteered(record);
         await this.#model.parts.network.removeSegment(planSegment(record), new AbortController().signal);
         await this.#model.parts.store.remove(record);
         this.#model.inventory.remove(record);
@@ -70,6 +74,7 @@ export class NetworkService {
       });
       this.#model.publishNetwork(this.#named(name));
       await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
+      await this.#steersman.networksChanged([name], options.signal);
     });
   }
 
@@ -97,6 +102,17 @@ export class NetworkService {
     const { network } = this.#model.parts;
     for (const record of this.#model.inventory.networks()) await network.removeSegment(planSegment(record), signal);
     await network.removeIfUnused(signal);
+  }
+
+  /** Refuses to take a network from an active service chain. */
+  #checkUnsteered({ serial, name }: NetworkRecord): void {
+    for (const { name: chain, applied } of this.#model.inventory.chains()) {
+      if (applied?.ingress !== serial && applied?.egress !== serial) continue;
+      const end = applied.ingress === serial ? 'ingress' : 'egress';
+      throw new NfioError('BusyError', {
+        message: `network ${name} is the ${end} of chns/${chain}, which is active: echo stop > chns/${chain}/action first`,
+      });
+    }
   }
 
   #check(after: NetworkRecord): void {

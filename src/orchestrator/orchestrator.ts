@@ -1,6 +1,8 @@
 import { localHost } from '../domain/placement.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import type { VnfRecord } from '../domain/records.ts';
+import { Chains } from './chains/chains.ts';
+import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
 import { wantedPorts } from './guest-spec.ts';
@@ -33,16 +35,21 @@ export class Orchestrator implements AsyncDisposable {
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
   readonly hidden: HiddenFiles;
+  readonly chains: Chains;
+  readonly replicas: Replicas;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
     const live = new LivePorts(this.model);
+    this.chains = new Chains(this.model, live);
     this.types = new TypeService(this.model);
-    this.vnfs = new VnfService(this.model);
-    this.actions = new VnfActions(this.model);
-    this.ports = new PortService(this.model, live, this.actions);
-    this.networks = new NetworkService(this.model, live);
+    this.vnfs = new VnfService(this.model, this.chains.observer);
+    this.actions = new VnfActions(this.model, this.chains.steersman);
+    this.ports = new PortService(this.model, { live, actions: this.actions, steersman: this.chains.steersman });
+    const { service } = this.chains;
+    this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
+    this.networks = new NetworkService(this.model, live, this.chains.steersman);
     this.hosts = new HostService(this.model);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);
@@ -70,6 +77,7 @@ export class Orchestrator implements AsyncDisposable {
       this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
       await this.actions.refresh(vnf.serial, this.#closing.signal);
     }
+    await this.chains.steersman.recover(this.#closing.signal);
   }
 
   async #recover(driver: HypervisorDriver, deployed: readonly VnfRecord[]): Promise<void> {
@@ -104,6 +112,7 @@ export class Orchestrator implements AsyncDisposable {
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...code });
     if (status.progress !== undefined) return;
     await this.actions.refresh(vnf.serial, this.#closing.signal);
+    await this.chains.steersman.vnfChanged(vnf.serial, this.#closing.signal);
   }
 
   /** Stops following the world. Guests go on; what no guest uses is removed. */

@@ -1,5 +1,14 @@
 import { isLocalHost } from '../domain/placement.ts';
-import type { HostRecord, NetworkRecord, ObjectRecord, Ownership, PortRecord, TypeRecord, VnfRecord } from '../domain/records.ts';
+import type {
+  ChainRecord,
+  HostRecord,
+  NetworkRecord,
+  ObjectRecord,
+  Ownership,
+  PortRecord,
+  TypeRecord,
+  VnfRecord,
+} from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
@@ -12,7 +21,7 @@ export interface OwnershipChange {
 
 /** Names a special file: an object and a path below it (empty: its directory), and what it has while nobody changed it. */
 export interface OwnedFile {
-  readonly kind: 'type' | 'vnf' | 'port' | 'network' | 'host';
+  readonly kind: 'type' | 'vnf' | 'port' | 'network' | 'host' | 'chain' | 'hop' | 'symlink';
   readonly serial: number;
   readonly path: string;
   readonly current: Ownership;
@@ -40,6 +49,10 @@ export class OwnershipService {
         return await this.#changeVnf(file.serial, (vnf) => withOwnership(vnf, file.path, next));
       case 'port':
         return await this.#changePort(file, next);
+      case 'chain':
+      case 'hop':
+      case 'symlink':
+        return await this.#changeChain(file, next);
     }
   }
 
@@ -59,8 +72,18 @@ export class OwnershipService {
     this.#model.publishHost(await this.#commit(before, withOwnership(before, file.path, next)));
   }
 
+  /** A service chain, one of its hops, or one of their links. */
+  async #changeChain(file: OwnedFile, next: Ownership): Promise<void> {
+    const change = <T extends ObjectRecord>(record: T): T =>
+      record.serial === file.serial ? withOwnership(record, file.path, next) : record;
+    const before = found([...this.#model.inventory.chains()].find((chain) => holds(chain, file.serial)));
+    const hops = before.hops.map((hop) => ({ ...change(hop), links: hop.links.map(change) }));
+    await this.#commit(before, { ...change(before), hops, links: before.links.map(change) });
+    this.#model.publishChain(before.serial);
+  }
+
   /** True here at once, so that the next change builds on it, and taken back if it cannot be made durable. */
-  async #commit<T extends TypeRecord | NetworkRecord | HostRecord>(before: T, after: T): Promise<T> {
+  async #commit<T extends TypeRecord | NetworkRecord | HostRecord | ChainRecord>(before: T, after: T): Promise<T> {
     this.#model.inventory.put(after);
     try {
       await this.#model.parts.store.update(after);
@@ -85,6 +108,11 @@ export class OwnershipService {
 /** Also the object's own directory (path '') changes alone: its files keep the owner they were made with until they are named, as in chown -R. */
 function withOwnership<T extends ObjectRecord>(record: T, path: string, next: Ownership): T {
   return { ...record, ownership: { ...record.ownership, [path]: next } };
+}
+
+/** True when an object is a service chain or part of it. */
+function holds(chain: ChainRecord, serial: number): boolean {
+  return [chain, ...chain.hops].some((each) => each.serial === serial || each.links.some((link) => link.serial === serial));
 }
 
 function found<T>(record: T | undefined): T {

@@ -4,6 +4,7 @@ import { derivedMac } from '../domain/port-plan.ts';
 import type { NetworkRecord, Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { Steersman } from './chains/steersman.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
 import type { VnfActions } from './vnf-actions.ts';
@@ -13,11 +14,13 @@ export class PortService {
   readonly #model: Model;
   readonly #live: LivePorts;
   readonly #actions: VnfActions;
+  readonly #steersman: Steersman;
 
-  constructor(model: Model, live: LivePorts, actions: VnfActions) {
+  constructor(model: Model, parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly steersman: Steersman }) {
     this.#model = model;
-    this.#live = live;
-    this.#actions = actions;
+    this.#live = parts.live;
+    this.#actions = parts.actions;
+    this.#steersman = parts.steersman;
   }
 
   /** mkdir ports/NAME */
@@ -123,6 +126,7 @@ export class PortService {
     if (this.#model.forwards(this.#model.vnf(serial).type)) {
       await this.#live.applyToNetworks(networks, { except: serial, signal: options.signal });
     }
+    await this.#steersman.networksChanged(networks, options.signal);
   }
 }
 

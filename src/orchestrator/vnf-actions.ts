@@ -4,6 +4,7 @@ import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
+import type { Steersman } from './chains/steersman.ts';
 import { readCandidate } from './config-files.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
@@ -11,9 +12,11 @@ import { type Model, pathOf } from './model.ts';
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
   readonly #model: Model;
+  readonly #steersman: Steersman;
 
-  constructor(model: Model) {
+  constructor(model: Model, steersman: Steersman) {
     this.#model = model;
+    this.#steersman = steersman;
   }
 
   /**
@@ -42,6 +45,8 @@ export class VnfActions {
       await runtime.lane.run(() => this.#perform(serial, word, how));
     } finally {
       runtime.busy = undefined;
+      // Also after a failure: the guest may have ended all the same.
+      await this.#steersman.vnfChanged(serial, new AbortController().signal);
     }
   }
 

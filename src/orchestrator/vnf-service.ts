@@ -3,6 +3,7 @@ import { checkName } from '../domain/names.ts';
 import type { Ownership, VnfRecord } from '../domain/records.ts';
 import { parseSetting, vnfSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { ChainObserver } from './chains/chain-observer.ts';
 import { wantedLimits } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
 
@@ -17,10 +18,12 @@ export interface NewVnf {
 /** Makes, changes, renames and removes VNFs. */
 export class VnfService {
   readonly #model: Model;
+  readonly #chains: ChainObserver;
   readonly #making = new Set<string>();
 
-  constructor(model: Model) {
+  constructor(model: Model, chains: ChainObserver) {
     this.#model = model;
+    this.#chains = chains;
   }
 
   /** mkdir nf-types/TYPE/NAME. @throws InvalidNameError, BusyError (EEXIST), and what the module's hook throws. */
@@ -57,6 +60,7 @@ export class VnfService {
         throw error;
       }
       this.#model.publishVnf(serial);
+      this.#chains.vnfNamed(type, name);
       return record;
     } finally {
       this.#making.delete(`${type}/${name}`);
@@ -87,6 +91,7 @@ export class VnfService {
       }),
     );
     this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
+    this.#chains.vnfNamed(removed.type, removed.name);
   }
 
   /** mv of an instance within its type. */
@@ -103,6 +108,7 @@ export class VnfService {
       await this.#model.parts.store.rename(vnf, renamed);
       this.#model.inventory.put(renamed);
       this.#model.publishVnf(serial);
+      for (const each of [vnf, renamed]) this.#chains.vnfNamed(each.type, each.name);
     } finally {
       this.#making.delete(`${vnf.type}/${name}`);
     }

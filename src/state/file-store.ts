@@ -65,7 +65,7 @@ export class FileStore implements StateStore {
       const vnfs = children.filter((child) => child.isDirectory() && !child.name.startsWith('.'));
       await Promise.all(vnfs.map((vnf) => this.#loadInto(records, `nf-types/${type}/${vnf.name}`)));
     }
-    for (const kind of ['networks', 'hosts']) {
+    for (const kind of ['networks', 'hosts', 'chns']) {
       for (const name of await readdir(join(this.#root, kind))) await this.#loadInto(records, `${kind}/${name}`);
     }
     return records;

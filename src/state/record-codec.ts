@@ -1,5 +1,14 @@
 import { hypervisorNames, type Placement } from '../domain/ports/hypervisor.ts';
-import type { ObjectRecord, Ownership, PortRecord, StoredRecord, VnfRecord } from '../domain/records.ts';
+import type {
+  ChainRecord,
+  HopRecord,
+  LinkRecord,
+  ObjectRecord,
+  Ownership,
+  PortRecord,
+  StoredRecord,
+  VnfRecord,
+} from '../domain/records.ts';
 
 /** The text of a record on disk: JSON that a person can read and git can compare. */
 export function encodeRecord(record: StoredRecord): string {
@@ -26,8 +35,25 @@ export function decodeRecord(text: string): StoredRecord {
       inconsistent: record.inconsistent === true,
     };
   }
+  if (record.kind === 'chain') return checkChain(record);
   if (record.kind === 'type' || record.kind === 'network' || record.kind === 'host') return record;
   throw new TypeError('unknown kind of record');
+}
+
+function checkChain(record: ChainRecord): ChainRecord {
+  if (!Array.isArray(record.hops) || !Array.isArray(record.links)) throw new TypeError('not a record of a service chain');
+  const links = (list: readonly unknown[]): LinkRecord[] =>
+    list.map((each) => {
+      const link = checkObject(each) as LinkRecord;
+      if (typeof link.target !== 'string') throw new TypeError('not a link');
+      return link;
+    });
+  const hops = record.hops.map((each) => {
+    const hop = checkObject(each) as HopRecord;
+    if (!Array.isArray(hop.links)) throw new TypeError('not a hop');
+    return { ...hop, links: links(hop.links) };
+  });
+  return { ...record, hops, links: links(record.links), settled: record.settled !== false };
 }
 
 /** Before format 3 guests were all on this machine, and records did not say so. */

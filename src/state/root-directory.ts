@@ -16,7 +16,7 @@ export interface RootHeader {
 }
 
 /** The layout this version writes. */
-export const currentFormat = 3;
+export const currentFormat = 4;
 
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
 const firstSerial = 16;
@@ -29,6 +29,8 @@ const migrations: Readonly<Record<number, (root: string, header: RootHeader) => 
   },
   // Format 2 had no hosts; its records are read as they are.
   2: async () => undefined,
+  // Format 3 had no service chains.
+  3: async () => undefined,
 };
 
 /**
@@ -72,7 +74,7 @@ export async function openRoot(root: string): Promise<RootHeader> {
   for (let format = header.format; format < currentFormat; format += 1) {
     await migrations[format]?.(root, header);
   }
-  for (const directory of ['nf-types', 'networks', 'hosts', 'guests', 'trash']) {
+  for (const directory of ['nf-types', 'chns', 'networks', 'hosts', 'guests', 'trash']) {
     mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
   }
   return { ...header, format: currentFormat };

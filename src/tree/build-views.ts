@@ -1,10 +1,21 @@
+import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
+import { isInstanceLink } from '../domain/chains/chain-path.ts';
 import { guestInterfaceName } from '../domain/interface-name.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
-import type { HostObservation, ModelChange, VnfObservation } from '../domain/observation.ts';
+import type { ChainObservation, HostObservation, ModelChange, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
 import { derivedMac } from '../domain/port-plan.ts';
-import { type HostRecord, idOf, type NetworkRecord, type ObjectRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
-import type { HostView, NetworkView, ObjectView, PortView, VnfView } from './views.ts';
+import {
+  type ChainRecord,
+  type HostRecord,
+  idOf,
+  type LinkRecord,
+  type NetworkRecord,
+  type ObjectRecord,
+  type PortRecord,
+  type VnfRecord,
+} from '../domain/records.ts';
+import type { ChainView, HopView, HostView, NetworkView, ObjectView, PortView, SymlinkView, VnfView } from './views.ts';
 
 /** What building views needs to know of other objects. */
 export interface ViewSurroundings {
@@ -28,6 +39,8 @@ export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surro
       return [networkView(change.record, { error: change.error, changedMs })];
     case 'host':
       return [hostView(change.record, change.observation, changedMs)];
+    case 'chain':
+      return chainViews(change.record, change.observation, changedMs);
     case 'vnf': {
       const vnf = vnfView(change.record, change.observation, { surroundings, changedMs });
       const ports = change.record.ports.map((port) =>
@@ -63,6 +76,52 @@ function hostView(record: HostRecord, observation: HostObservation, changedMs: n
     fixed: isLocalHost(record),
     texts: { ...record.settings, hypervisor, status, error },
   };
+}
+
+/** A service chain, its hops and all links. */
+function chainViews(record: ChainRecord, observation: ChainObservation, changedMs: number): ObjectView[] {
+  const applied = new Set(record.applied?.hops.map(({ serial }) => serial));
+  const hidden = (serial: number): readonly string[] => observation.hidden.get(serial) ?? [];
+  const links = (parent: ObjectRecord & { readonly links: readonly LinkRecord[] }): SymlinkView[] =>
+    parent.links.map((link) => ({
+      ...base(link, changedMs),
+      kind: 'symlink',
+      parent: parent.serial,
+      name: link.name,
+      target: link.target,
+      texts: {},
+    }));
+  const hops = record.hops.map(
+    (hop): HopView => ({
+      ...base(hop, changedMs),
+      kind: 'hop',
+      parent: record.serial,
+      name: hop.name,
+      active: applied.has(hop.serial),
+      hidden: hidden(hop.serial),
+      texts: { ...hop.settings, mode: hop.settings['mode'] || 'routed', replicas: String(hop.links.filter(isInstanceLink).length) },
+    }),
+  );
+  const chain: ChainView = {
+    ...base(record, changedMs),
+    kind: 'chain',
+    parent: rootSerial,
+    name: record.name,
+    active: record.applied !== undefined,
+    hidden: hidden(record.serial),
+    texts: {
+      ...record.settings,
+      priority: record.settings['priority'] || '100',
+      'policy/failure': record.settings['policy/failure'] || 'closed',
+      action: chainVerbsFor(observation.state).join(' '),
+      status: observation.state,
+      error: observation.error,
+      path: observation.path,
+      verify: observation.verify,
+      latency: observation.latency,
+    },
+  };
+  return [chain, ...links(record), ...hops, ...record.hops.flatMap(links)];
 }
 
 function vnfView(

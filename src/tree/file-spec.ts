@@ -11,13 +11,15 @@ export type Content =
   /** Asked of the middlebox module at each read. */
   | 'module'
   /** What a machine has, asked of its hypervisor at each read. */
-  | 'report';
+  | 'report'
+  /** What the steering of a service chain counts or finds out, asked of it at each read. */
+  | 'steering';
 
 /** What writing to a file does. */
-export type WriteMeaning = 'setting' | 'action' | 'command' | 'module';
+export type WriteMeaning = 'setting' | 'action' | 'command' | 'module' | 'probe';
 
-/** What a directory lists besides its fixed files. */
-export type Listing = 'type' | 'vnf' | 'port' | 'network' | 'host' | 'link';
+/** What a directory lists besides its fixed files. Entries are what users put into a service chain or a hop: hops, and links. */
+export type Listing = 'type' | 'vnf' | 'port' | 'network' | 'host' | 'link' | 'chain' | 'entry';
 
 interface BaseSpec {
   /** Its number in its object: part of the nodeid, so never given to another file. */
@@ -58,6 +60,7 @@ export type FileSpec = DirectorySpec | RegularSpec | BackedSpec | LinkSpec;
 /** The fixed files of one kind of object. */
 export interface ObjectSpec {
   readonly byIndex: readonly (FileSpec | undefined)[];
+  /** Its own directory; of an object that is none, an empty one. */
   readonly top: DirectorySpec;
 }
 

@@ -128,7 +128,7 @@ export class NfioFileSystem implements FileSystem {
   }
 
   symlink(request: Request, name: string, target: string): void {
-    this.#userOnly(request, () => this.#user.symlink(request, name, target));
+    this.#guard(request, () => this.#parent(request).symlink(request, name, target));
   }
 
   mknod(request: Request, name: string, node: { readonly mode: number }): void {
@@ -227,7 +227,7 @@ export class NfioFileSystem implements FileSystem {
     this.#forward({ op: 'interrupt', uniqueLow, uniqueHigh });
   }
 
-  /** Links and nodes are made among user files only; elsewhere they mean nothing. */
+  /** Hard links and nodes are made among user files only; elsewhere they mean nothing. */
   #userOnly(request: Request, answer: () => void): void {
     if (isUserFile(request.nodeid)) this.#guard(request, answer);
     else request.replyError(Errno.EPERM);

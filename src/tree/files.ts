@@ -1,8 +1,14 @@
-import { type FileSpec, firstModuleIndex, type ObjectKind, type ObjectSpec, portLinkIndex } from './file-spec.ts';
+import { type FileSpec, firstModuleIndex, type LinkSpec, type ObjectKind, type ObjectSpec, portLinkIndex, topIndex } from './file-spec.ts';
 import { SpecBuilder } from './spec-builder.ts';
 import type { ModuleFileView, ObjectView } from './views.ts';
 
 const trafficCounters = ['rx_bytes', 'tx_bytes', 'rx_packets', 'tx_packets', 'pkt_drops'];
+
+/** What is counted of a service chain and of each hop. Not pkt_drops: whoever adds up those of VNFs by `find -L` means theirs. */
+const flowCounters = ['in_packets', 'in_bytes', 'out_packets', 'out_bytes', 'drops'].map((name) => `stats/${name}`);
+
+/** All there is of a symbolic link. */
+const symlink: LinkSpec = { type: 'link', index: topIndex, path: '', name: '', mode: 0o777 };
 
 /** Every file of the mount. The numbers are part of nodeids: give new files new numbers, and never reuse one. */
 const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
@@ -11,6 +17,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .directory(3, 'networks', 'network')
     .directory(4, 'hosts', 'host')
     .file(5, 'events', { mode: 0o444, content: 'stream' })
+    .directory(6, 'chns', 'chain')
     .build(),
   type: new SpecBuilder('vnf').build(),
   vnf: vnfSpec().build(),
@@ -38,6 +45,25 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
       trafficCounters.map((name) => `stats/${name}`),
     )
     .build(),
+  chain: new SpecBuilder('entry')
+    .file(2, 'action', { mode: 0o644, content: 'text', write: 'action' })
+    .value(3, 'status')
+    .value(4, 'error')
+    .setting(5, 'ingress')
+    .setting(6, 'egress')
+    .setting(7, 'match')
+    .setting(8, 'priority')
+    .value(9, 'path')
+    .directory(10, 'policy')
+    .setting(11, 'policy/failure')
+    .directory(12, 'stats')
+    .steering(13, flowCounters)
+    .file(24, 'trace', { mode: 0o644, content: 'steering', write: 'probe' })
+    .file(25, 'verify', { mode: 0o644, content: 'text', write: 'probe' })
+    .file(26, 'latency', { mode: 0o644, content: 'text', write: 'probe' })
+    .build(),
+  hop: new SpecBuilder('entry').setting(2, 'mode').setting(3, 'replicas').directory(4, 'stats').steering(5, flowCounters).build(),
+  symlink: { byIndex: [undefined, symlink], top: new SpecBuilder().build().top },
   host: new SpecBuilder()
     .setting(2, 'address')
     .setting(3, 'hypervisor')
@@ -95,6 +121,12 @@ export function specOf(view: ObjectView): ObjectSpec {
 /** One file of an object, undefined when it has none of that index. */
 export function fileAt(view: ObjectView, index: number): FileSpec | undefined {
   return specOf(view).byIndex[index];
+}
+
+/** What an object is where it lives: a directory, or a symbolic link. */
+export function topOf(view: ObjectView): FileSpec {
+  const spec = specOf(view);
+  return spec.byIndex[topIndex] ?? spec.top;
 }
 
 /** The file of an object at a path below it, undefined when it has none there. */

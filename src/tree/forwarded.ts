@@ -5,6 +5,7 @@ import type { TreeChange } from './views.ts';
 /** A request that the kernel thread hands to the main thread, which answers it by its ticket. */
 export type Forwarded =
   | { readonly op: 'mkdir'; readonly ticket: Ticket; readonly name: string; readonly mode: number; readonly copying: boolean }
+  | { readonly op: 'symlink'; readonly ticket: Ticket; readonly name: string; readonly target: string }
   | { readonly op: 'rmdir' | 'unlink'; readonly ticket: Ticket; readonly name: string }
   | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
   | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }

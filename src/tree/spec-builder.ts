@@ -23,6 +23,12 @@ export class SpecBuilder {
     return this;
   }
 
+  /** Files of what the steering counts, with consecutive indices. */
+  steering(firstIndex: number, paths: readonly string[]): this {
+    for (const [offset, path] of paths.entries()) this.file(firstIndex + offset, path, { mode: 0o444, content: 'steering' });
+    return this;
+  }
+
   /** A directory of user files. */
   backed(index: number, path: string): this {
     this.#add({ type: 'backed', index, path, name: baseName(path), mode: 0o755 });

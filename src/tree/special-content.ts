@@ -9,6 +9,7 @@ const safely = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
   if (spec.content === 'module' || spec.content === 'report') return true;
   if (spec.content === 'counter' && view.kind === 'network') return true;
+  if (spec.content === 'steering') return (view.kind === 'chain' || view.kind === 'hop') && view.active;
   if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
   if (view.counters.kind === 'remote') return true;
   return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
@@ -38,8 +39,9 @@ export function streamPath(view: ObjectView, spec: RegularSpec): string {
   return spec.name === 'log' ? view.logPath : view.outputPath;
 }
 
-/** The size a file reports where it is not the constant of special files: of what grows, and of module files whose module says so. */
+/** The size a file reports where it is not the constant of special files: of links, of what grows, and of module files whose module says so. */
 export function sizeOf(view: ObjectView, spec: FileSpec): number | undefined {
+  if (view.kind === 'symlink') return Buffer.byteLength(view.target);
   if (spec.type !== 'file') return undefined;
   if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size;
   if (spec.content !== 'stream') return undefined;

@@ -55,6 +55,13 @@ export class SpecialDirectories {
     this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode, copying });
   }
 
+  /** Links are made in service chains only; elsewhere they mean nothing. */
+  symlink(request: Request, name: string, target: string): void {
+    const { spec } = this.#nodes.directory(request.nodeid);
+    if (spec.listing !== 'entry' || spec.children.has(name)) request.replyError(spec.children.has(name) ? Errno.EEXIST : Errno.EPERM);
+    else this.#context.forward({ op: 'symlink', ticket: request.defer(), name, target });
+  }
+
   create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
     const { view, spec } = this.#nodes.directory(request.nodeid);
     const existing = spec.children.get(name);

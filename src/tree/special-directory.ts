@@ -1,5 +1,5 @@
 import { type DirectorySpec, type FileSpec, portLinkIndex } from './file-spec.ts';
-import { fileAt, specOf } from './files.ts';
+import { fileAt, topOf } from './files.ts';
 import type { Tree } from './tree.ts';
 import type { ObjectView } from './views.ts';
 
@@ -27,22 +27,21 @@ export function findInDirectory(
   const fixed = spec.children.get(name);
   if (fixed !== undefined) return isRemoved(view, fixed) ? undefined : { name, view, spec: fixed };
   if (spec.listing === undefined) return undefined;
-  const child = spec.listing === 'link' ? tree.networkPorts(view.serial).get(name) : tree.children(view.serial, spec.listing).get(name);
+  const child = tree.listed(view.serial, spec.listing).get(name);
   return child === undefined ? undefined : { name, view: child, spec: shownAs(child, spec) };
 }
 
-/** True for a file its owner removed from an undeployed VNF. */
+/** True for a file its owner removed from an undeployed VNF, or on the way to removing a service chain or a hop. */
 export function isRemoved(view: ObjectView, spec: FileSpec): boolean {
-  return (view.kind === 'vnf' || view.kind === 'port') && view.hidden.length > 0 && view.hidden.includes(spec.path);
+  return 'hidden' in view && view.hidden.length > 0 && view.hidden.includes(spec.path);
 }
 
 function* objectsIn(tree: Tree, view: ObjectView, spec: DirectorySpec): Iterable<Listed> {
   if (spec.listing === undefined) return;
-  const children = spec.listing === 'link' ? tree.networkPorts(view.serial) : tree.children(view.serial, spec.listing);
-  for (const [name, child] of children) yield { name, view: child, spec: shownAs(child, spec) };
+  for (const [name, child] of tree.listed(view.serial, spec.listing)) yield { name, view: child, spec: shownAs(child, spec) };
 }
 
-/** An object is a directory where it lives, and a link where others list it. */
+/** An object is itself where it lives, and a link where others list it. */
 function shownAs(child: ObjectView, directory: DirectorySpec): FileSpec {
-  return directory.listing === 'link' ? (fileAt(child, portLinkIndex) as FileSpec) : specOf(child).top;
+  return directory.listing === 'link' ? (fileAt(child, portLinkIndex) as FileSpec) : topOf(child);
 }

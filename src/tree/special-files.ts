@@ -33,7 +33,7 @@ export class SpecialFiles {
   getattr(request: Request): void {
     const { view, spec } = this.#nodes.file(request.nodeid);
     const fh = this.#open.newest(request.nodeid);
-    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec), this.#context.timeoutMs);
+    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), this.#context.timeoutMs);
     else if (fh === undefined) request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), 0);
     else this.#getattrOpen(request, { view, spec, fh });
   }
@@ -63,6 +63,7 @@ export class SpecialFiles {
   readlink(request: Request): void {
     const { view } = this.#nodes.file(request.nodeid);
     if (view.kind === 'port') request.replyText(view.linkTarget);
+    else if (view.kind === 'symlink') request.replyText(view.target);
     else request.replyError(Errno.EINVAL);
   }
 

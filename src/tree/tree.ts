@@ -1,5 +1,5 @@
 import type { Listing } from './file-spec.ts';
-import type { ObjectView, TreeChange } from './views.ts';
+import type { HopView, ObjectView, SymlinkView, TreeChange } from './views.ts';
 
 const noChildren: ReadonlyMap<string, ObjectView> = new Map();
 
@@ -17,6 +17,8 @@ export class Tree {
     network: new Map(),
     host: new Map(),
     link: new Map(),
+    chain: new Map(),
+    entry: new Map(),
   };
 
   /** Takes one change in. */
@@ -31,8 +33,18 @@ export class Tree {
   }
 
   /** The children of one kind in an object's directory, by name: VNFs of a type, networks of the root. */
-  children<K extends Exclude<Listing, 'link'>>(serial: number, kind: K): ReadonlyMap<string, Extract<ObjectView, { kind: K }>> {
+  children<K extends Exclude<Listing, 'link' | 'entry'>>(serial: number, kind: K): ReadonlyMap<string, Extract<ObjectView, { kind: K }>> {
     return (this.#children[kind].get(serial) ?? noChildren) as ReadonlyMap<string, Extract<ObjectView, { kind: K }>>;
+  }
+
+  /** What users put into the directory of a service chain or of a hop, by name. */
+  entries(serial: number): ReadonlyMap<string, HopView | SymlinkView> {
+    return (this.#children.entry.get(serial) ?? noChildren) as ReadonlyMap<string, HopView | SymlinkView>;
+  }
+
+  /** Everything of one kind in an object's directory, by name. */
+  listed(serial: number, kind: Listing): ReadonlyMap<string, ObjectView> {
+    return this.#children[kind].get(serial) ?? noChildren;
   }
 
   /** Ports linked from a network's ports directory, by the name of the link. */
@@ -49,7 +61,7 @@ export class Tree {
     this.#remove(view.serial);
     this.#objects.set(view.serial, view);
     if (view.kind === 'root') return;
-    link(this.#children[view.kind], view.parent, { name: view.name, view });
+    link(this.#children[listingOf(view)], view.parent, { name: view.name, view });
     if (view.kind === 'port' && view.network !== undefined) link(this.#children.link, view.network, { name: view.linkName, view });
   }
 
@@ -58,9 +70,14 @@ export class Tree {
     if (view === undefined) return;
     this.#objects.delete(serial);
     if (view.kind === 'root') return;
-    unlink(this.#children[view.kind], view.parent, view.name);
-    if (view.kind === 'port' && view.network !== undefined) unlink(this.#children.link, view.network, view.linkName);
+    unlink(this.#children[listingOf(view)], view.parent, view);
+    if (view.kind === 'port' && view.network !== undefined)
+      unlink(this.#children.link, view.network, { name: view.linkName, serial: view.serial });
   }
+}
+
+function listingOf({ kind }: Exclude<ObjectView, { kind: 'root' }>): Exclude<Listing, 'link'> {
+  return kind === 'hop' || kind === 'symlink' ? 'entry' : kind;
 }
 
 function link(
@@ -73,8 +90,13 @@ function link(
   else siblings.set(child.name, child.view);
 }
 
-function unlink(directories: Map<number, Map<string, ObjectView>>, serial: number, name: string): void {
+/** Another object may have taken the name meanwhile: a link that is renamed over one. */
+function unlink(
+  directories: Map<number, Map<string, ObjectView>>,
+  serial: number,
+  child: { readonly name: string; readonly serial: number },
+): void {
   const siblings = directories.get(serial);
-  siblings?.delete(name);
+  if (siblings?.get(child.name)?.serial === child.serial) siblings.delete(child.name);
   if (siblings?.size === 0) directories.delete(serial);
 }

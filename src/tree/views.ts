@@ -76,8 +76,31 @@ export interface HostView extends BaseView {
   readonly fixed: boolean;
 }
 
+/** chns/CHAIN */
+export interface ChainView extends BaseView {
+  readonly kind: 'chain';
+  /** Traffic is steered by it, so that there is something to count. */
+  readonly active: boolean;
+  /** Files that their owner removed, on the way to removing the whole. */
+  readonly hidden: readonly string[];
+}
+
+/** chns/CHAIN/HOP */
+export interface HopView extends BaseView {
+  readonly kind: 'hop';
+  /** As for a service chain. */
+  readonly active: boolean;
+  readonly hidden: readonly string[];
+}
+
+/** A symbolic link in the directory of a service chain or of a hop. */
+export interface SymlinkView extends BaseView {
+  readonly kind: 'symlink';
+  readonly target: string;
+}
+
 /** An object as the tree shows it. */
-export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView;
+export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView | ChainView | HopView | SymlinkView;
 
 /** One change to the tree. */
 export type TreeChange = { readonly kind: 'put'; readonly view: ObjectView } | { readonly kind: 'remove'; readonly serial: number };

@@ -62,8 +62,8 @@ describe('the files of the tree', () => {
     }
     assert.equal(await mount.run(`cd ${asleep}; ls`), 'action\ncommand\nconfig\nerror\nlog\nmachine\nports\nrfs\nstats\nstatus\n');
     assert.equal(
-      await mount.run('ls; stat -c %a events nf-types networks hosts; ls hosts networks networks/lan'),
-      'events\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\ngateway\nports\nstats\nsubnet\nuplink\n',
+      await mount.run('ls; stat -c %a events nf-types networks hosts chns; ls hosts networks networks/lan'),
+      'chns\nevents\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\ngateway\nports\nstats\nsubnet\nuplink\n',
     );
   });
 

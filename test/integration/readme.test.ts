@@ -47,5 +47,5 @@ test("the README's tour does what the README says", async () => {
   const [received, dropped] = (/exit status 124\n(\d+)\n(\d+)\n/.exec(stdout) ?? []).slice(1).map(Number);
   assert.ok((received ?? 0) >= 6 * 84, `bytes received: ${received}`);
   assert.ok((dropped ?? 0) >= 1, `packets dropped: ${dropped}`);
-  assert.match(stdout, /\d+\n\d+\n.*nf_conf line 1: .*\n$/);
+  assert.match(stdout, /\d+\n\d+\n.*nf_conf line 1: .*\nlan → fw-a → ids-a → wan\nok\n(.*\n){4}lan → ids-a → wan\n$/);
 });

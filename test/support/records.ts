@@ -1,5 +1,5 @@
 import type { PlacedPort } from '../../src/domain/addressing.ts';
-import type { NetworkRecord, PortRecord, VnfRecord } from '../../src/domain/records.ts';
+import type { AppliedChain, ChainRecord, LinkRecord, NetworkRecord, PortRecord, VnfRecord } from '../../src/domain/records.ts';
 
 const owner = { uid: 0, gid: 0, mode: 0o755, createdMs: 0, ownership: {} } as const;
 
@@ -29,4 +29,31 @@ export function vnf(serial: number, options: { readonly type?: string; readonly 
 export function placedPort(serial: number, settings: Readonly<Record<string, string>>, type = 'host'): PlacedPort {
   const port: PortRecord = { ...owner, serial, name: `p${serial}`, settings };
   return { vnf: vnf(serial + 5000, { type, ports: [port] }), port };
+}
+
+/** A service chain on record. `hops` are the links in each by name; serials count up from 2000. */
+export function chain(
+  name: string,
+  parts: {
+    readonly settings?: Readonly<Record<string, string>>;
+    readonly start?: string;
+    readonly hops?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+    readonly applied?: AppliedChain;
+  },
+): ChainRecord {
+  let serial = 2000;
+  const object = () => ({ ...owner, settings: {}, serial: ++serial });
+  const links = (targets: Readonly<Record<string, string>>): LinkRecord[] =>
+    Object.entries(targets).map(([link, target]) => ({ ...object(), name: link, target }));
+  const { settings = {}, start, hops = {}, applied } = parts;
+  return {
+    ...object(),
+    kind: 'chain',
+    name,
+    settings,
+    links: start === undefined ? [] : links({ start }),
+    hops: Object.entries(hops).map(([hop, targets]) => ({ ...object(), name: hop, links: links(targets) })),
+    applied,
+    settled: true,
+  };
 }

@@ -99,7 +99,7 @@ test('a root of an older version is brought up to date', async () => {
   await using store = await open();
   assert.equal(store.mountId, 'abcdefgh');
   assert.ok(store.nextSerial() >= 7);
-  assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 3);
+  assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 4);
 });
 
 test('a damaged record is left out with a line in the log, the others are loaded', async () => {

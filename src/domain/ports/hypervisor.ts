@@ -1,6 +1,6 @@
 import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
-import type { PortSpec } from './network.ts';
+import type { NetworkSetup, PortSpec } from './network.ts';
 
 export type { Counters };
 
@@ -190,6 +190,15 @@ export interface HypervisorDriver extends AsyncDisposable {
   setPort(
     ref: GuestRef,
     change: { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+  /**
+   * Adds ports to a live guest and changes its network besides, in one round; a driver without it does these one by one. When it fails none of the
+   * ports is there.
+   */
+  addPorts?(
+    ref: GuestRef,
+    change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,
   ): Promise<void>;
   /** File on this machine that holds the guest's console output, for reading only. */

@@ -1,4 +1,6 @@
+import type { ChainMatch } from '../chains/match.ts';
 import type { Counters } from './counters.ts';
+import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from './steering.ts';
 
 /** A layer-2 segment as wanted. */
 export interface SegmentSpec {
@@ -18,6 +20,8 @@ export interface PortSpec {
   readonly name: string;
   /** The segment it is on; undefined: none (a port without a network exists but carries nothing). */
   readonly segment: SegmentSpec | undefined;
+  /** True for a port of a service chain: it is on no segment, the steering passes its frames on. Default false. */
+  readonly steered?: boolean;
   /** Addresses in CIDR form, `10.1.0.10/24` or `fd00::1/64`. */
   readonly addresses: readonly string[];
   /** Next hop for all that no other route covers; undefined: no default route by this port. */
@@ -34,7 +38,14 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
 }
 
-/** Makes segments. Ports are made by the hypervisor drivers, on the same fabric. */
+/** What to change in a guest's network: files below /proc/sys with their values, and commands of ip(8). */
+export interface NetworkSetup {
+  readonly settings: readonly (readonly [path: string, value: string])[];
+  /** Run all, in this order, even when some fail: one that finds its work done, or nothing to remove, does no harm. */
+  readonly commands: readonly string[];
+}
+
+/** Makes segments, and steers traffic of service chains past them. Ports are made by the hypervisor drivers, on the same fabric. */
 export interface NetworkDriver extends AsyncDisposable {
   /** Makes the segment if it is not there. Idempotent. */
   ensureSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
@@ -47,6 +58,23 @@ export interface NetworkDriver extends AsyncDisposable {
    * not there.
    */
   counters(segment: SegmentSpec, portIds: readonly string[], signal: AbortSignal): Promise<Counters | undefined>;
+  /** What nft makes of a classifier. @throws InvalidValueError (EINVAL) for one that does not parse, or does more than compare. */
+  checkMatch(text: string, signal: AbortSignal): Promise<ChainMatch>;
+  /** Steers as planned from one moment to the next. @throws NetworkError (EIO); then traffic is steered as before. */
+  steer(plan: SteeringPlan, signal: AbortSignal): Promise<void>;
+  /** What became of a flow that is traced under a name. */
+  flowCounts(name: string, signal: AbortSignal): Promise<FlowCounts>;
+  /** Makes the place from which probes are sent into a service chain; it has to be there before they are steered. Idempotent. */
+  openProbe(chain: string): Promise<void>;
+  closeProbe(chain: string): Promise<void>;
+  /** Sends probes, and resolves to where they were seen once none can be under way any more. */
+  sendProbes(run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]>;
+  /** Ids of the ports that are there, whoever's they are. */
+  portsThere(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Removes ports, those in guests with them. Idempotent. */
+  removePorts(ids: readonly string[]): Promise<void>;
+  /** What passed a service chain that is steered; all zero for one that is not. */
+  chainCounts(chain: string, signal: AbortSignal): Promise<ChainCounts>;
   /** Removes what is left of this mount's network if nothing uses it any more: true when it did. */
   removeIfUnused(signal: AbortSignal): Promise<boolean>;
 }

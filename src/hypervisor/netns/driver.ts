@@ -19,9 +19,10 @@ import type {
   HostSpec,
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
-import type { PortSpec } from '../../domain/ports/network.ts';
+import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import {
+  addPortsAndSet,
   changePort,
   type Fabric,
   findAddress,
@@ -198,6 +199,16 @@ export class NetnsDriver extends HypervisorBase {
     guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
   }
 
+  async addPorts(
+    ref: GuestRef,
+    change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const guest = this.#live(ref);
+    await addPortsAndSet(guest.process, this.#fabric, change, signal);
+    guest.remember({ ports: [...guest.record.ports, ...change.ports] });
+  }
+
   logPath(ref: GuestRef): string {
     return logFile(ref.guestDir);
   }
@@ -270,6 +281,7 @@ export class NetnsDriver extends HypervisorBase {
       signal,
     });
     guest.process = init;
+    await this.#fabric.prepare(spec.ports);
     for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
     guest.started(spec);
     if (spec.command !== undefined) letGo(init);

@@ -1,0 +1,60 @@
+import { derivedMac } from '../port-plan.ts';
+import type { PortSpec } from '../ports/network.ts';
+import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf } from '../records.ts';
+
+/** The names of a VNF's ports in a service chain: `web.in` is where packets from the ingress come in. */
+export function chainPortName(chain: string, side: 'in' | 'out'): string {
+  return `${chain}.${side}`;
+}
+
+/**
+ * The address of a port of a service chain: link-local (RFC 3927), for it only asks for hardware addresses and signs errors with it. Two
+ * ports may share one: nobody sends anything to it.
+ */
+export function chainPortAddress(serial: number): string {
+  const number = serial % (253 * 254);
+  return `169.254.${1 + Math.floor(number / 254)}.${1 + (number % 254)}`;
+}
+
+/** The ports that a VNF has in a service chain. A hop that only looks has one. */
+export function chainPorts(chain: ChainRecord, vnf: number, mountId: string): PortSpec[] {
+  const found = instanceIn(chain.applied, vnf);
+  if (found === undefined) return [];
+  const { hop, instance } = found;
+  const ports = [portSpec(chain.name, 'in', { serial: instance.ingressPort, hop, mountId })];
+  if (hop.mode !== 'mirror') ports.push(portSpec(chain.name, 'out', { serial: instance.egressPort, hop, mountId }));
+  return ports;
+}
+
+/** A VNF's place in a service chain, undefined when it has none. */
+export function instanceIn(
+  applied: AppliedChain | undefined,
+  vnf: number,
+): { readonly hop: AppliedHop; readonly instance: AppliedInstance } | undefined {
+  for (const hop of applied?.hops ?? []) {
+    const instance = hop.instances.find((each) => each.vnf === vnf);
+    if (instance !== undefined) return { hop, instance };
+  }
+  return undefined;
+}
+
+function portSpec(
+  chain: string,
+  side: 'in' | 'out',
+  { serial, hop, mountId }: { readonly serial: number; readonly hop: AppliedHop; readonly mountId: string },
+): PortSpec {
+  return {
+    id: idOf(serial),
+    name: chainPortName(chain, side),
+    segment: undefined,
+    steered: true,
+    addresses: hop.mode === 'routed' ? [`${chainPortAddress(serial)}/32`] : [],
+    gateway: undefined,
+    mac: derivedMac(mountId, serial),
+    mtu: undefined,
+    up: true,
+    rateBps: undefined,
+    delayUsec: undefined,
+    lossPercent: undefined,
+  };
+}

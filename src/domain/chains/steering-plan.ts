@@ -1,0 +1,201 @@
+import { addressesOf, type PlacedPort } from '../addressing.ts';
+import { contains, formatAddress, parseAddress, parseCidr } from '../ip.ts';
+import { derivedMac } from '../port-plan.ts';
+import {
+  buckets,
+  type ChainSteering,
+  type Classifier,
+  type Direction,
+  type HopEntry,
+  type Onward,
+  type PortSteering,
+  type Reach,
+  type SteeredSegment,
+  type SteeringPlan,
+} from '../ports/steering.ts';
+import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf, type NetworkRecord } from '../records.ts';
+import { chainPortAddress } from './chain-ports.ts';
+import { spread } from './spread.ts';
+
+/** VNFs and networks as they are. */
+export interface SteeringWorld {
+  readonly mountId: string;
+  networks(): Iterable<NetworkRecord>;
+  /** Ports on a network, of all VNFs. */
+  portsOn(network: string): Iterable<PlacedPort>;
+  /** True for a VNF whose guest runs, so that its ports are there. */
+  runs(vnf: number): boolean;
+  /** What is to be looked at in a service chain, by serial. */
+  watched?(chain: number): Pick<ChainSteering, 'traced' | 'probe'> | undefined;
+}
+
+/** How all active service chains are to be steered now. Pure: the same records and the same guests give the same plan. */
+export function planSteering(chains: Iterable<ChainRecord>, world: SteeringWorld): SteeringPlan {
+  const networks = [...world.networks()];
+  const planned: ChainSteering[] = [];
+  for (const { serial, applied } of chains) {
+    const ends = applied === undefined ? undefined : endsOf(applied, networks);
+    if (applied !== undefined && ends !== undefined)
+      planned.push({ ...new ChainPlanner(applied, ends, { world, networks }).plan(idOf(serial)), ...world.watched?.(serial) });
+  }
+  const used = new Set(planned.flatMap(({ classifiers }) => [classifiers.forward.segment, classifiers.backward.segment]));
+  const segments = networks.filter(({ serial }) => used.has(idOf(serial))).map((network) => segmentOf(network, world));
+  return { chains: planned.toSorted((a, b) => a.priority - b.priority), segments };
+}
+
+/** The two networks of a service chain. */
+export interface ChainEnds {
+  readonly ingress: NetworkRecord;
+  readonly egress: NetworkRecord;
+}
+
+/** Both networks, undefined when one is not there any more. */
+export function endsOf({ ingress, egress }: AppliedChain, networks: Iterable<NetworkRecord>): ChainEnds | undefined {
+  const found = [...networks];
+  const [first, last] = [ingress, egress].map((serial) => found.find((network) => network.serial === serial));
+  return first === undefined || last === undefined ? undefined : { ingress: first, egress: last };
+}
+
+/** The way from a network to all that is not on it, undefined when there is none that does not lead through the other end. */
+export function upstreamOf(network: NetworkRecord, other: NetworkRecord, portsOn: SteeringWorld['portsOn']): string | undefined {
+  const gateway = network.settings['gateway'] ?? '';
+  if (gateway === '') return undefined;
+  const holder = [...portsOn(network.name)].find(({ port }) =>
+    addressesOf(port).some((each) => formatAddress(parseCidr(each)) === gateway),
+  );
+  const joins = holder?.vnf.ports.some((port) => port.settings['network'] === other.name) ?? false;
+  return joins ? undefined : gateway;
+}
+
+/** What is at one end: its subnet, or, where a way leads on, all that is on no other network of the mount. */
+export function reachOf(network: NetworkRecord, upstream: string | undefined, networks: readonly NetworkRecord[]): Reach {
+  const subnet = network.settings['subnet'] ?? '';
+  if (upstream === undefined) return { only: subnet, except: [] };
+  const { family } = parseAddress(upstream);
+  const others = networks
+    .filter((each) => each.serial !== network.serial)
+    .map((each) => each.settings['subnet'] ?? '')
+    .filter((each) => each !== '' && parseCidr(each).family === family);
+  return { only: undefined, except: others };
+}
+
+/** True when an address is in reach. */
+export function reaches(reach: Reach, address: string): boolean {
+  const cidr = parseAddress(address);
+  if (reach.only !== undefined) return contains(parseCidr(reach.only), cidr);
+  return !reach.except.some((subnet) => contains(parseCidr(subnet), cidr));
+}
+
+class ChainPlanner {
+  readonly #applied: AppliedChain;
+  readonly #ends: ChainEnds;
+  readonly #world: SteeringWorld;
+  readonly #networks: readonly NetworkRecord[];
+  /** A service chain without a router leaves the packets on the segment that they come from: the router there passes them on. */
+  readonly #bends: boolean;
+
+  constructor(
+    applied: AppliedChain,
+    ends: ChainEnds,
+    around: { readonly world: SteeringWorld; readonly networks: readonly NetworkRecord[] },
+  ) {
+    this.#applied = applied;
+    this.#ends = ends;
+    this.#world = around.world;
+    this.#networks = around.networks;
+    this.#bends = applied.hops.every((hop) => hop.mode !== 'routed' || this.#isSkipped(hop));
+  }
+
+  plan(id: string): ChainSteering {
+    const { hops } = this.#applied;
+    const ports = hops.flatMap((hop, index) => (hop.mode === 'mirror' ? [] : this.#portsOf(hop, index)));
+    return {
+      id,
+      priority: this.#applied.priority,
+      classifiers: { forward: this.#classifier('forward'), backward: this.#classifier('backward') },
+      entries: { forward: this.#onward(-1, 'forward'), backward: this.#onward(hops.length, 'backward') },
+      ports,
+    };
+  }
+
+  #classifier(direction: Direction): Classifier {
+    const { ingress, egress } = this.#ends;
+    const [inner, outer] = [
+      reachOf(ingress, this.#upstream(ingress), this.#networks),
+      reachOf(egress, this.#upstream(egress), this.#networks),
+    ];
+    const { match } = this.#applied;
+    const segment = direction === 'forward' || this.#bends ? ingress : egress;
+    return direction === 'forward'
+      ? { segment: idOf(segment.serial), sources: inner, destinations: outer, condition: match.forward }
+      : { segment: idOf(segment.serial), sources: outer, destinations: inner, condition: match.backward };
+  }
+
+  #upstream(network: NetworkRecord): string | undefined {
+    const other = network === this.#ends.ingress ? this.#ends.egress : this.#ends.ingress;
+    return upstreamOf(network, other, (name) => this.#world.portsOn(name));
+  }
+
+  #portsOf(hop: AppliedHop, index: number): PortSteering[] {
+    return hop.instances
+      .filter(({ vnf }) => this.#world.runs(vnf))
+      .flatMap(({ ingressPort, egressPort }) => [
+        this.#port(egressPort, 'forward', { hop, onward: this.#onward(index, 'forward') }),
+        this.#port(ingressPort, 'backward', { hop, onward: this.#onward(index, 'backward') }),
+      ]);
+  }
+
+  #port(serial: number, direction: Direction, { hop, onward }: { readonly hop: AppliedHop; readonly onward: Onward }): PortSteering {
+    const end = direction === 'forward' ? this.#ends.egress : this.#ends.ingress;
+    const asks = {
+      segment: idOf(end.serial),
+      address: chainPortAddress(serial),
+      mac: derivedMac(this.#world.mountId, serial),
+    };
+    return { port: idOf(serial), direction, asks: hop.mode === 'routed' ? asks : undefined, onward };
+  }
+
+  /** What becomes of packets behind the hop of an index. */
+  #onward(index: number, direction: Direction): Onward {
+    const step = direction === 'forward' ? 1 : -1;
+    const { hops } = this.#applied;
+    const copies: string[] = [];
+    for (let next = index + step; next >= 0 && next < hops.length; next += step) {
+      const hop = hops[next] as AppliedHop;
+      const alive = hop.instances.filter(({ vnf }) => this.#world.runs(vnf));
+      if (hop.mode === 'mirror') copies.push(...alive.map(({ ingressPort }) => idOf(ingressPort)));
+      else if (alive.length > 0) return { copies, target: { kind: 'hop', entries: this.#entries(hop, alive, direction) } };
+      else if (!this.#isSkipped(hop)) return { copies, target: { kind: 'nowhere' } };
+    }
+    return { copies, target: this.#end(direction) };
+  }
+
+  #end(direction: Direction): Onward['target'] {
+    const passes = this.#applied.hops.some((hop) => hop.mode !== 'mirror' && !this.#isSkipped(hop));
+    if (!passes) return { kind: 'plain' };
+    const end = direction === 'backward' || this.#bends ? this.#ends.ingress : this.#ends.egress;
+    return { kind: 'segment', segment: idOf(end.serial) };
+  }
+
+  #entries(hop: AppliedHop, alive: readonly AppliedInstance[], direction: Direction): HopEntry[] {
+    const shares = spread(
+      alive.map(({ vnf }) => idOf(vnf)),
+      buckets,
+    );
+    return alive.map(({ ingressPort, egressPort }, index) => {
+      const serial = direction === 'forward' ? ingressPort : egressPort;
+      const mac = hop.mode === 'routed' ? derivedMac(this.#world.mountId, serial) : undefined;
+      return { port: idOf(serial), mac, buckets: shares[index] ?? [] };
+    });
+  }
+
+  /** True for a hop that packets go around: it is dead, and the policy says so. */
+  #isSkipped(hop: AppliedHop): boolean {
+    return this.#applied.failure === 'open' && !hop.instances.some(({ vnf }) => this.#world.runs(vnf));
+  }
+}
+
+function segmentOf(network: NetworkRecord, world: SteeringWorld): SteeredSegment {
+  const ports = [...world.portsOn(network.name)].filter(({ vnf }) => world.runs(vnf.serial)).map(({ port }) => idOf(port.serial));
+  return { id: idOf(network.serial), ports, uplink: network.settings['uplink'] ?? '' };
+}

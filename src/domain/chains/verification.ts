@@ -1,0 +1,96 @@
+import type { Direction, ProbeSighting } from '../ports/steering.ts';
+
+/** A hop as probes see it: the ports of its instances, by the direction in which packets come into it there. */
+export interface ProbedHop {
+  readonly name: string;
+  /** The hop only gets copies. */
+  readonly mirror: boolean;
+  readonly entries: Readonly<Record<Direction, readonly string[]>>;
+}
+
+/** What a run of probes has shown. */
+export interface Verification {
+  readonly hops: readonly ProbedHop[];
+  readonly ends: { readonly ingress: string; readonly egress: string };
+  /** The direction of each packet, by its number. */
+  readonly packets: readonly Direction[];
+  readonly sightings: readonly ProbeSighting[];
+}
+
+/** In words: `ok`, or the first hop that loses probes; then, hop by hop, how many were seen. One line each. */
+export function verificationText(run: Verification): string {
+  const lost = firstLoss(run, 'forward') ?? firstLoss(run, 'backward');
+  return [lost ?? 'ok', ...lines(run, 'forward'), ...lines(run, 'backward')].join('\n');
+}
+
+/** Median time that each hop takes, forward and backward, in microseconds: a line each. Empty for a hop that no probe passed. */
+export function latencyText(run: Verification): string {
+  const rows = run.hops
+    .filter(({ mirror }) => !mirror)
+    .map((hop) => {
+      const [forward, backward] = (['forward', 'backward'] as const).map((direction) => median(timesIn(run, hop, direction)));
+      return `${hop.name} ${forward ?? '-'} ${backward ?? '-'}`;
+    });
+  return rows.join('\n');
+}
+
+function firstLoss(run: Verification, direction: Direction): string | undefined {
+  const { ingress, egress } = run.ends;
+  const way = direction === 'forward' ? `from ${ingress} to ${egress}` : `from ${egress} to ${ingress}`;
+  const sent = run.packets.filter((each) => each === direction).length;
+  let before = direction === 'forward' ? ingress : egress;
+  for (const hop of inOrder(run, direction)) {
+    const [into, from] = seen(run, hop, direction);
+    if (into < sent) return `lost between ${before} and ${hop.name}, ${way}: ${sent - into} of ${sent} probes`;
+    if (!hop.mirror && from < sent) return `lost in ${hop.name}, ${way}: ${sent - from} of ${sent} probes`;
+    if (!hop.mirror) before = hop.name;
+  }
+  return undefined;
+}
+
+function lines(run: Verification, direction: Direction): string[] {
+  return inOrder(run, direction).map((hop) => {
+    const [into, from] = seen(run, hop, direction);
+    return `${direction} ${hop.name} in ${into}${hop.mirror ? '' : ` out ${from}`}`;
+  });
+}
+
+function inOrder({ hops }: Verification, direction: Direction): readonly ProbedHop[] {
+  return direction === 'forward' ? hops : hops.toReversed();
+}
+
+/** How many probes went into a hop, and how many came out. */
+function seen(run: Verification, hop: ProbedHop, direction: Direction): [number, number] {
+  const opposite = direction === 'forward' ? 'backward' : 'forward';
+  return [
+    new Set(sightings(run, direction, { way: 'into', ports: hop.entries[direction] }).map(({ packet }) => packet)).size,
+    new Set(sightings(run, direction, { way: 'from', ports: hop.entries[opposite] }).map(({ packet }) => packet)).size,
+  ];
+}
+
+function timesIn(run: Verification, hop: ProbedHop, direction: Direction): number[] {
+  const opposite = direction === 'forward' ? 'backward' : 'forward';
+  const out = new Map(
+    sightings(run, direction, { way: 'from', ports: hop.entries[opposite] }).map(({ packet, timeNs }) => [packet, timeNs]),
+  );
+  return sightings(run, direction, { way: 'into', ports: hop.entries[direction] }).flatMap(({ packet, timeNs }) => {
+    const end = out.get(packet);
+    return end === undefined ? [] : [(end - timeNs) / 1000];
+  });
+}
+
+function sightings(
+  run: Verification,
+  direction: Direction,
+  where: { readonly way: ProbeSighting['way']; readonly ports: readonly string[] },
+): ProbeSighting[] {
+  return run.sightings.filter(
+    ({ port, way, packet }) => way === where.way && run.packets[packet] === direction && where.ports.includes(port),
+  );
+}
+
+function median(values: readonly number[]): string | undefined {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted[Math.floor((sorted.length - 1) / 2)];
+  return middle === undefined ? undefined : middle.toFixed(1);
+}

@@ -1,0 +1,156 @@
+/** Which way a packet goes through a service chain: from its ingress to its egress, or back. */
+export type Direction = 'forward' | 'backward';
+
+/** What becomes of packets of a service chain at some place. */
+export interface Onward {
+  /** Ports that get a copy first: hops that only look. */
+  readonly copies: readonly string[];
+  readonly target: Target;
+}
+
+/** Where packets go from a place. */
+export type Target =
+  /** Into a hop. */
+  | { readonly kind: 'hop'; readonly entries: readonly HopEntry[] }
+  /** Out of the service chain, onto a segment. */
+  | { readonly kind: 'segment'; readonly segment: string }
+  /** A hop on their way is dead. */
+  | { readonly kind: 'nowhere' }
+  /** The way they would take without the service chain. */
+  | { readonly kind: 'plain' };
+
+/** A way into a hop, one for each of its instances. */
+export interface HopEntry {
+  readonly port: string;
+  /** Packets are addressed to it; undefined: they pass as they are (a bump in the wire). */
+  readonly mac: string | undefined;
+  /** How many of the `buckets` that flows are spread over are its own. */
+  readonly buckets: readonly number[];
+}
+
+/** Flows are spread over the instances of a hop by a hash with so many values. */
+export const buckets = 128;
+
+/** Addresses that packets of a service chain come from or go to at one of its ends. */
+export interface Reach {
+  /** The only ones, in CIDR form; undefined: all but `except`. */
+  readonly only: string | undefined;
+  readonly except: readonly string[];
+}
+
+/** Picks the packets of a service chain among those that come from a segment. */
+export interface Classifier {
+  readonly segment: string;
+  readonly sources: Reach;
+  readonly destinations: Reach;
+  /** Conditions in the language of nft, checked by it. */
+  readonly condition: string;
+}
+
+/** What leaves a hop by one of its ports. */
+export interface PortSteering {
+  readonly port: string;
+  readonly direction: Direction;
+  /** The port may ask this segment for hardware addresses, under this address of its own; undefined: it asks nobody. */
+  readonly asks: { readonly segment: string; readonly address: string; readonly mac: string } | undefined;
+  readonly onward: Onward;
+}
+
+/** One service chain, as the fabric is to steer it. */
+export interface ChainSteering {
+  readonly id: string;
+  readonly priority: number;
+  readonly classifiers: Readonly<Record<Direction, Classifier>>;
+  /** What becomes of packets that were picked. */
+  readonly entries: Readonly<Record<Direction, Onward>>;
+  readonly ports: readonly PortSteering[];
+  /** A flow whose packets are counted at each step, under a name of `[a-z0-9]` of its own. */
+  readonly traced?: { readonly name: string; readonly flow: Flow } | undefined;
+  /** Packets of nf.io's own are under way: how to know them at the end, where they go no further. */
+  readonly probe?: ProbeMark | undefined;
+}
+
+/** One end of a flow. */
+export interface FlowEnd {
+  /** IPv4. */
+  readonly address: string;
+  /** undefined: any, or there is none. */
+  readonly port: number | undefined;
+}
+
+/** Packets of one conversation, as they leave the ingress. */
+export interface Flow {
+  readonly protocol: 'tcp' | 'udp' | 'icmp';
+  readonly source: FlowEnd;
+  readonly destination: FlowEnd;
+}
+
+/** What probes of one run have in common: the identification and the length of their IP packets. */
+export interface ProbeMark {
+  readonly identification: number;
+  readonly length: number;
+}
+
+/** How many packets of a traced flow were seen where. */
+export interface FlowCounts {
+  /** Coming from the segment at their end, whatever became of them. */
+  seen(direction: Direction): number;
+  /** Picked by the service chain. */
+  picked(direction: Direction): number;
+  into(port: string): number;
+  from(port: string): number;
+}
+
+/** Packets to send through a service chain, and where to look for them. */
+export interface ProbeRun {
+  readonly chain: string;
+  readonly mark: ProbeMark;
+  /** Whole IP packets, in the order to send them. */
+  readonly packets: readonly { readonly direction: Direction; readonly bytes: Uint8Array }[];
+  /** Ids of the ports of its hops. */
+  readonly ports: readonly string[];
+}
+
+/** A probe was seen at a port of a hop. */
+export interface ProbeSighting {
+  readonly port: string;
+  /** Going into the hop, or coming out of it. */
+  readonly way: 'into' | 'from';
+  /** Which of the packets, by its place in the run. */
+  readonly packet: number;
+  /** The kernel's time of it, nanoseconds since some moment. */
+  readonly timeNs: number;
+}
+
+/** Everything the fabric is to steer. */
+export interface SteeringPlan {
+  readonly chains: readonly ChainSteering[];
+  /** The segments that packets are picked from, with the ports on them. */
+  readonly segments: readonly SteeredSegment[];
+}
+
+/** A segment that packets of service chains come from. */
+export interface SteeredSegment {
+  readonly id: string;
+  /** Ids of the ports on it. */
+  readonly ports: readonly string[];
+  /** Interface of the machine that it is connected to; empty: none. */
+  readonly uplink: string;
+}
+
+/** Packets and bytes, at one place. */
+export interface PacketCount {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What passed a service chain, and each port of its hops by the port's id. */
+export interface ChainCounts {
+  readonly in: Readonly<Record<Direction, PacketCount>>;
+  readonly out: Readonly<Record<Direction, PacketCount>>;
+  /** What met a dead hop. */
+  readonly lost: PacketCount;
+  /** Into a hop by a port, and out of it. */
+  into(port: string): PacketCount;
+  from(port: string): PacketCount;
+}

@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url';
+import type { ProbeRun, ProbeSighting } from '../../domain/ports/steering.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { Fabric } from '../fabric.ts';
+import { fabricPortName, ipLine, probeDevices } from '../names.ts';
+import { runProgram } from '../run-program.ts';
+import { probeSource } from './program.ts';
+
+/** A probe that was not seen so long after the last one was sent is lost, milliseconds. */
+const listenMs = 300;
+
+const prober = fileURLToPath(new URL('./prober.pl', import.meta.url));
+
+/** Makes the pair of interfaces that probes of a service chain come in by. */
+export async function openProbe(fabric: Fabric, chain: string): Promise<void> {
+  const [sender, receiver] = probeDevices(chain);
+  await closeProbe(fabric, chain);
+  await fabric.change([
+    ipLine('link', 'add', 'name', sender, 'type', 'veth', 'peer', 'name', receiver),
+    ipLine('link', 'set', 'dev', receiver, 'up'),
+    ipLine('link', 'set', 'dev', sender, 'up'),
+  ]);
+}
+
+/** Removes it; one that is not there is as good as removed. */
+export async function closeProbe(fabric: Fabric, chain: string): Promise<void> {
+  await fabric.change([ipLine('link', 'del', probeDevices(chain)[0])]).catch(() => undefined);
+}
+
+/** @throws NetworkError (EIO) when probes cannot be sent. */
+export async function sendProbes(fabric: Fabric, run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]> {
+  const [sender] = probeDevices(run.chain);
+  const devices = run.ports.map(fabricPortName);
+  const frames = run.packets.map(({ direction, bytes }) => frameOf(probeSource[direction], bytes));
+  const { identification, length } = run.mark;
+  const numbers = [identification, length, listenMs, devices.length].map(String);
+  const argv = ['nsenter', `--net=${fabric.netnsPath}`, '--', 'perl', prober, sender, ...numbers, ...devices, ...frames] as const;
+  const result = await runProgram(argv, { signal });
+  if (result.exitCode !== 0)
+    throw new NfioError('NetworkError', { message: `probes cannot be sent: ${result.stderr.split('\n')[0] ?? ''}` });
+  return result.stdout.split('\n').flatMap(sightingOf);
+}
+
+/** An Ethernet frame to nobody in particular, in hexadecimal: hops are addressed by the steering. */
+function frameOf(source: string, packet: Uint8Array): string {
+  return `020000000000${source.replaceAll(':', '')}0800${Buffer.from(packet).toString('hex')}`;
+}
+
+function sightingOf(line: string): ProbeSighting[] {
+  const [device = '', way, packet, seconds, nanoseconds] = line.split(' ');
+  if (nanoseconds === undefined) return [];
+  // Within a day nanoseconds are exact numbers.
+  const timeNs = (Number(seconds) % 86_400) * 1e9 + Number(nanoseconds);
+  return [{ port: device.slice(1), way: way === 'out' ? 'into' : 'from', packet: Number(packet), timeNs }];
+}

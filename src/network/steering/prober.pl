@@ -1,0 +1,63 @@
+# Sends packets into a service chain and says where they were seen. Run by probe.ts in the fabric's network namespace, by perl-base alone.
+#
+# Arguments: the interface to send by, the identification and the length that all probes have, how long to listen after the last one (ms), how many
+# interfaces to listen at, their names, and the frames to send, in hexadecimal. Prints a line for each sighting:
+#   INTERFACE out|in NUMBER-OF-FRAME SECONDS NANOSECONDS
+# `out` is what the fabric sends to a guest. A frame is known again by its last four bytes.
+use strict;
+use warnings;
+
+my ($af_packet, $sock_raw, $eth_p_all) = (17, 3, 0x0003);
+my ($sol_socket, $so_attach_filter, $siocgifindex, $siocgstampns, $packet_outgoing) = (1, 26, 0x8933, 0x8907, 4);
+
+my ($sender, $identification, $length, $wait_ms, $count, @rest) = @ARGV;
+my @devices = splice @rest, 0, $count;
+my @frames = map { pack 'H*', $_ } @rest;
+my %number = map { substr($frames[$_], -4) => $_ } 0 .. $#frames;
+
+sub listen_at {
+    my ($device) = @_;
+    socket(my $socket, $af_packet, $sock_raw, 0) or die "socket: $!\n";
+    my $request = pack 'a16 x24', $device;
+    ioctl($socket, $siocgifindex, $request) or return;
+    my $index = unpack 'x16 i', $request;
+    # The identification is at byte 18 of a frame, the length of the packet at byte 16 (bpf(4): ldh, jeq, ret).
+    my $program = join '', map { pack 'S C C L', @$_ }
+        [0x28, 0, 0, 18], [0x15, 0, 3, $identification], [0x28, 0, 0, 16], [0x15, 0, 1, $length], [0x06, 0, 0, 2048], [0x06, 0, 0, 0];
+    setsockopt($socket, $sol_socket, $so_attach_filter, pack 'S x![P] P', length($program) / 8, $program) or die "filter: $!\n";
+    bind($socket, pack 'S n i x12', $af_packet, $eth_p_all, $index) or die "bind: $!\n";
+    return { device => $device, socket => $socket };
+}
+
+my @listeners = map { listen_at($_) } @devices;
+my $out = listen_at($sender) or die "$sender: $!\n";
+my %listener = map { fileno($_->{socket}) => $_ } @listeners;
+my $all = '';
+vec($all, $_, 1) = 1 for keys %listener;
+
+# Takes in what comes for so many seconds. select(2) tells how many are left.
+sub collect {
+    my ($left) = @_;
+    while ($left > 0) {
+        my ($ready, $count) = $all;
+        ($count, $left) = select $ready, undef, undef, $left;
+        return if $count <= 0;
+        take($_) for grep { vec $ready, $_, 1 } keys %listener;
+    }
+}
+
+sub take {
+    my ($device, $socket) = @{ $listener{ $_[0] } }{qw(device socket)};
+    my $from = recv $socket, my $frame, 2048, 0;
+    my $stamp = pack 'q q', 0, 0;
+    ioctl($socket, $siocgstampns, $stamp);
+    my $way = (unpack 'S n i S C', $from)[4] == $packet_outgoing ? 'out' : 'in';
+    my $which = $number{ substr $frame, 14 + $length - 4, 4 };
+    printf "%s %s %d %d %d\n", $device, $way, $which, unpack 'q q', $stamp if defined $which;
+}
+
+for my $frame (@frames) {
+    send($out->{socket}, $frame, 0) or die "$sender: $!\n";
+    collect(0.02);
+}
+collect($wait_ms / 1000);

@@ -1,0 +1,185 @@
+import type { PortSpec } from '../../domain/ports/network.ts';
+import type { PacketCount, SteeringPlan } from '../../domain/ports/steering.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { Fabric } from '../fabric.ts';
+import { fabricPortName } from '../names.ts';
+import { type RunResult, runProgram } from '../run-program.ts';
+import { transition } from './apply.ts';
+import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable } from './program.ts';
+
+/** How long counters that were read are good for, milliseconds: `grep -r` over a tree of service chains reads them once. */
+const countersMs = 20;
+
+const nothing: NftProgram = { chains: new Map(), counters: new Set() };
+const noPlan: SteeringPlan = { chains: [], segments: [] };
+
+/**
+ * Steers frames in a fabric by nft rules at the interfaces there (netdev family, ingress hook). The rules are the kernel's: they outlive this
+ * process, and one that comes after it replaces them in one transaction, without a frame noticing.
+ */
+export class Steering {
+  readonly #fabric: Fabric;
+  #plan: SteeringPlan = noPlan;
+  /** What the kernel has; undefined: not known yet. */
+  #loaded: NftProgram | undefined;
+  /** Ports that came to a segment since the plan was made, by their interface. */
+  readonly #newcomers = new Map<string, NftChain>();
+  #last: Promise<unknown> = Promise.resolve();
+  #counters: { readonly readMs: number; readonly counts: Promise<ReadonlyMap<string, PacketCount>> } | undefined;
+
+  constructor(fabric: Fabric) {
+    this.#fabric = fabric;
+    fabric.beforeAttach((ports) => this.#attach(ports));
+  }
+
+  /**
+   * Makes the fabric steer as planned, all of it at one moment.
+   *
+   * @throws NetworkError (EIO) with what nft said; the fabric steers as before.
+   */
+  steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
+    return this.#alone(async () => {
+      this.#loaded ??= await this.#recover(signal);
+      for (const { ports } of plan.segments) for (const port of ports) this.#newcomers.delete(atName(fabricPortName(port)));
+      await this.#load(plan, signal);
+      this.#plan = plan;
+    });
+  }
+
+  /** Every counter of the steering, by name. */
+  counters(signal: AbortSignal): Promise<ReadonlyMap<string, PacketCount>> {
+    const now = performance.now();
+    if (this.#counters === undefined || now - this.#counters.readMs > countersMs) {
+      const counts = this.#readCounters(signal);
+      counts.catch(() => {
+        this.#counters = undefined;
+      });
+      this.#counters = { readMs: now, counts };
+    }
+    return this.#counters.counts;
+  }
+
+  async #readCounters(signal: AbortSignal): Promise<ReadonlyMap<string, PacketCount>> {
+    if (!(await this.#fabric.exists())) return new Map();
+    const result = await this.#nft(['-j', 'list', 'counters', 'table', ...steeringTable.split(' ')], { signal });
+    if (result.exitCode !== 0) return new Map();
+    const { nftables } = JSON.parse(result.stdout) as { readonly nftables: readonly { readonly counter?: NamedCounter }[] };
+    return new Map(nftables.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter] as const])));
+  }
+
+  /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
+  #attach(ports: readonly PortSpec[]): Promise<void> {
+    return this.#alone(async () => {
+      let matters = false;
+      for (const port of ports) {
+        const device = fabricPortName(port.id);
+        if (port.steered === true) this.#forget(device);
+        const segment = this.#plan.segments.find(({ id }) => id === port.segment?.id);
+        this.#newcomers.delete(atName(device));
+        if (segment === undefined) continue;
+        this.#forget(device);
+        this.#newcomers.set(atName(device), segmentEntry(device, segment.id));
+        matters = true;
+      }
+      if (matters) await this.#load(this.#plan, AbortSignal.timeout(10_000));
+    });
+  }
+
+  /** An interface of this name is another one now: rules that name it have to be loaded again. */
+  #forget(device: string): void {
+    if (this.#loaded === undefined) return;
+    const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, names(chain, device) ? stale : chain]));
+    this.#loaded = { ...this.#loaded, chains };
+  }
+
+  async #load(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
+    const program = this.#withNewcomers(programOf(plan));
+    const failure = await this.#change(program, signal);
+    if (failure === undefined) return;
+    // A guest may have ended just now: its interfaces are gone, and rules cannot name them.
+    const there = await this.#fabric.devices(signal);
+    const again = await this.#change(withoutMissing(program, there), signal);
+    if (again !== undefined) throw new NfioError('NetworkError', { message: `traffic cannot be steered: nft: ${again}` });
+  }
+
+  /** Resolves to what nft said when it refused; nothing has changed then. */
+  async #change(program: NftProgram, signal: AbortSignal): Promise<string | undefined> {
+    const script = transition(this.#loaded, program);
+    if (script === '') return undefined;
+    await this.#fabric.ensure();
+    const result = await this.#nft(['-f', '-'], { signal, input: script });
+    if (result.exitCode !== 0) return firstError(result.stderr) || `exit status ${result.exitCode}`;
+    this.#loaded = program;
+    return undefined;
+  }
+
+  #withNewcomers(program: NftProgram): NftProgram {
+    if (this.#newcomers.size === 0) return program;
+    return { ...program, chains: new Map([...program.chains, ...this.#newcomers]) };
+  }
+
+  /** What an earlier process left: names only, so that everything is loaded again, and what is not wanted any more goes. */
+  async #recover(signal: AbortSignal): Promise<NftProgram> {
+    if (!(await this.#fabric.exists())) return nothing;
+    const result = await this.#nft(['-j', '-t', 'list', 'table', ...steeringTable.split(' ')], { signal });
+    if (result.exitCode !== 0) return nothing;
+    const { nftables } = JSON.parse(result.stdout) as { readonly nftables: readonly ListedObject[] };
+    return {
+      chains: new Map(nftables.flatMap(({ chain }) => (chain === undefined ? [] : [[chain.name, stale] as const]))),
+      counters: new Set(nftables.flatMap(({ counter }) => counter?.name ?? [])),
+    };
+  }
+
+  #nft(argv: readonly string[], options: { readonly signal: AbortSignal; readonly input?: string }): Promise<RunResult> {
+    return runProgram(['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', ...argv], options);
+  }
+
+  /** One change after another. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(task);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}
+
+interface NamedCounter extends PacketCount {
+  readonly name: string;
+}
+
+interface ListedObject {
+  readonly chain?: { readonly name: string };
+  readonly counter?: { readonly name: string };
+}
+
+/** A chain whose rules are not what is wanted, whatever that is. */
+const stale: NftChain = { device: undefined, policy: 'accept', rules: ['?'] };
+
+function names(chain: NftChain, device: string): boolean {
+  return chain.device === device || chain.rules.some((rule) => rule.includes(`"${device}"`));
+}
+
+/** The program without interfaces that are not there: what would go to one is dropped, as what goes to a dead hop is. */
+function withoutMissing(program: NftProgram, there: ReadonlySet<string>): NftProgram {
+  const chains = new Map<string, NftChain>();
+  for (const [name, chain] of program.chains) {
+    if (chain.device !== undefined && !there.has(chain.device)) continue;
+    chains.set(name, { ...chain, rules: chain.rules.map((rule) => withoutMissingTargets(rule, there)) });
+  }
+  return { ...program, chains };
+}
+
+function withoutMissingTargets(rule: string, there: ReadonlySet<string>): string {
+  const map = /^fwd to ether daddr map \{ (.*) \}$/.exec(rule)?.[1];
+  if (map !== undefined) {
+    const left = map.split(', ').filter((element) => there.has(/"(.*)"/.exec(element)?.[1] ?? ''));
+    return left.length === 0 ? 'continue' : `fwd to ether daddr map { ${left.join(', ')} }`;
+  }
+  return rule.replace(/(fwd|dup) to "([^"]*)"/, (whole, verb: string, device: string) => {
+    if (there.has(device)) return whole;
+    return verb === 'fwd' ? 'drop' : '';
+  });
+}
+
+function firstError(stderr: string): string {
+  return (stderr.split('\n').find((line) => line.includes('Error')) ?? stderr.split('\n')[0] ?? '').replace(/^.*?Error: /, '').trim();
+}

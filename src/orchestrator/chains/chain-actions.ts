@@ -1,0 +1,39 @@
+import { parseChainVerb } from '../../domain/chains/chain-lifecycle.ts';
+import type { Model } from '../model.ts';
+import type { ChainEditor } from './chain-editor.ts';
+import type { ChainResolver } from './chain-resolver.ts';
+import type { Steersman } from './steersman.ts';
+
+/** Runs the verbs of a service chain's `action`. */
+export class ChainActions {
+  readonly #model: Model;
+  readonly #editor: ChainEditor;
+  readonly #resolver: ChainResolver;
+  readonly #steersman: Steersman;
+
+  constructor(model: Model, parts: { readonly editor: ChainEditor; readonly resolver: ChainResolver; readonly steersman: Steersman }) {
+    this.#model = model;
+    this.#editor = parts.editor;
+    this.#resolver = parts.resolver;
+    this.#steersman = parts.steersman;
+  }
+
+  /**
+   * Does what was written to `action`; resolves when traffic is steered, or is no more.
+   *
+   * @param how.again the request came before, to a server that died: a service chain that is as it asks for is left alone.
+   * @throws InvalidActionError for an unknown verb or one that does not fit, what the resolver throws for a service chain that does not work,
+   *   NetworkError when steering fails: then nothing has changed.
+   */
+  async act(serial: number, text: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
+    await this.#editor.alone(serial, text.trim().slice(0, 80), async (before) => {
+      const state = this.#steersman.state(before);
+      if (how.again && (state === 'inactive') === (text.trim() === 'stop')) return;
+      const verb = parseChainVerb(text, state);
+      const applied = verb === 'stop' ? undefined : await this.#resolver.resolve(before, { unreached: 'wrong', signal: how.signal });
+      await this.#steersman.change({ before, after: { ...before, applied } }, how.signal);
+      this.#model.parts.events.add({ path: `chns/${before.name}`, what: verb });
+    });
+    this.#model.publishChain(serial);
+  }
+}

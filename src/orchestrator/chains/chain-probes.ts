@@ -1,0 +1,139 @@
+import { randomInt } from 'node:crypto';
+import { addressesOf } from '../../domain/addressing.ts';
+import { flowText, parseFlow } from '../../domain/chains/flow.ts';
+import { type ProbePair, probeMark, probePacket, probeShape } from '../../domain/chains/probe-packet.ts';
+import { endsOf } from '../../domain/chains/steering-plan.ts';
+import { traceText } from '../../domain/chains/trace-text.ts';
+import { latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
+import { contains, formatAddress, parseCidr } from '../../domain/ip.ts';
+import type { Direction } from '../../domain/ports/steering.ts';
+import { type AppliedChain, type ChainRecord, idOf, type NetworkRecord } from '../../domain/records.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { Model } from '../model.ts';
+import type { ChainEditor } from './chain-editor.ts';
+import { runsHere } from './chain-resolver.ts';
+import type { ChainRuntimes } from './chain-runtimes.ts';
+import type { Steersman } from './steersman.ts';
+
+/** How many probes are sent each way: to find out whether they pass, and how long they take. */
+const verifyProbes = 3;
+const latencyProbes = 20;
+
+/** Looks at the traffic of service chains, and sends some of its own. Only writing to a file does so; reading shows what was found. */
+export class ChainProbes {
+  readonly #model: Model;
+  readonly #editor: ChainEditor;
+  readonly #steersman: Steersman;
+  readonly #runtimes: ChainRuntimes;
+
+  constructor(model: Model, parts: { readonly editor: ChainEditor; readonly steersman: Steersman; readonly runtimes: ChainRuntimes }) {
+    this.#model = model;
+    this.#editor = parts.editor;
+    this.#steersman = parts.steersman;
+    this.#runtimes = parts.runtimes;
+  }
+
+  /** Does what was written to `trace`, `verify` or `latency`. @throws InvalidValueError, InvalidActionError (EINVAL) for a service chain that is not active. */
+  async write(serial: number, file: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+    await this.#editor.alone(serial, file, async (chain) => {
+      if (file === 'trace') await this.#trace(chain, options.text, options.signal);
+      else if (file === 'verify')
+        this.#runtimes.of(serial).verify = verificationText(await this.#probe(chain, verifyProbes, options.signal));
+      else this.#runtimes.of(serial).latency = latencyText(await this.#probe(chain, latencyProbes, options.signal));
+    });
+    this.#model.publishChain(serial);
+  }
+
+  /** What became of the packets of the traced flow, hop by hop; empty when none is traced. */
+  async trace(serial: number, signal: AbortSignal): Promise<string> {
+    const chain = this.#model.inventory.chain(serial);
+    const { traced } = this.#runtimes.of(serial);
+    if (chain?.applied === undefined || traced === undefined) return '';
+    const ends = endsOf(chain.applied, this.#model.inventory.networks());
+    const names = { ingress: ends?.ingress.name ?? '?', egress: ends?.egress.name ?? '?' };
+    const counts = await this.#model.parts.network.flowCounts(traced.name, signal);
+    return `${traceText({ flow: traced.flow, hops: hopsOf(chain.applied), ends: names, counts })}\n`;
+  }
+
+  /** An empty text ends a trace. */
+  async #trace(chain: ChainRecord, text: string, signal: AbortSignal): Promise<void> {
+    const runtime = this.#runtimes.of(chain.serial);
+    const { traced } = runtime;
+    const flow = text.trim() === '' ? undefined : parseFlow(text);
+    if (flow !== undefined) activeOf(chain);
+    runtime.traces += 1;
+    runtime.traced = flow === undefined ? undefined : { name: `${idOf(chain.serial)}x${runtime.traces}`, flow };
+    try {
+      await this.#steersman.steer(signal);
+    } catch (error) {
+      runtime.traced = traced;
+      throw error;
+    }
+    if (flow !== undefined) this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'trace', why: flowText(flow) });
+  }
+
+  async #probe(chain: ChainRecord, count: number, signal: AbortSignal): Promise<Verification> {
+    const applied = activeOf(chain);
+    const ends = endsOf(applied, this.#model.inventory.networks());
+    if (ends === undefined) throw new NfioError('NotFoundError', { message: 'one of its networks is gone: there is nothing to probe' });
+    const pair: ProbePair = {
+      ingressAddress: this.#addressOn(ends.ingress),
+      egressAddress: this.#addressOn(ends.egress),
+      number: randomInt(0x8000, 0x10000),
+      identification: randomInt(1, 0x10000),
+    };
+    const packets = Array.from({ length: 2 * count }, (_, number): Direction => (number < count ? 'forward' : 'backward'));
+    const sightings = await this.#send(chain, { applied, pair, packets, signal });
+    return { hops: hopsOf(applied), ends: { ingress: ends.ingress.name, egress: ends.egress.name }, packets, sightings };
+  }
+
+  async #send(
+    chain: ChainRecord,
+    how: { readonly applied: AppliedChain; readonly pair: ProbePair; readonly packets: readonly Direction[]; readonly signal: AbortSignal },
+  ): Promise<Verification['sightings']> {
+    const { applied, pair, signal } = how;
+    const { network } = this.#model.parts;
+    const runtime = this.#runtimes.of(chain.serial);
+    const [id, mark, shape] = [idOf(chain.serial), probeMark(pair), probeShape(applied.match.conditions)];
+    const packets = how.packets.map((direction, number) => ({ direction, bytes: probePacket(shape, pair, { direction, number }) }));
+    const ports = hopsOf(applied).flatMap(({ entries }) => [...entries.forward, ...entries.backward]);
+    await network.openProbe(id);
+    try {
+      runtime.probe = mark;
+      await this.#steersman.steer(signal);
+      return await network.sendProbes({ chain: id, mark, packets, ports }, signal);
+    } finally {
+      runtime.probe = undefined;
+      await this.#steersman.steer(new AbortController().signal);
+      await network.closeProbe(id);
+    }
+  }
+
+  /** A host on a network that answers who has its address: hops have to find it out before they pass a probe on. */
+  #addressOn(network: NetworkRecord): string {
+    const subnet = parseCidr(network.settings['subnet'] ?? '0.0.0.0/0');
+    const ports = this.#model.inventory.portsOn(network.name).filter(({ vnf }) => runsHere(this.#model, vnf));
+    const hostsFirst = ports.toSorted((a, b) => Number(this.#model.forwards(a.vnf.type)) - Number(this.#model.forwards(b.vnf.type)));
+    const address = hostsFirst
+      .flatMap(({ port }) => addressesOf(port).map(parseCidr))
+      .find((each) => contains(subnet, { ...each, prefixLength: 32 }));
+    if (address !== undefined) return formatAddress(address);
+    throw new NfioError('NotFoundError', {
+      message: `no VNF that runs has an address on network ${network.name}: probes need one to go to`,
+    });
+  }
+}
+
+function activeOf({ applied }: ChainRecord): AppliedChain {
+  if (applied !== undefined) return applied;
+  throw new NfioError('InvalidActionError', { message: 'the service chain is inactive: echo activate > action first' });
+}
+
+function hopsOf({ hops }: AppliedChain): ProbedHop[] {
+  return hops.map(({ name, mode, instances }) => {
+    const mirror = mode === 'mirror';
+    const ingress = instances.map(({ ingressPort }) => idOf(ingressPort));
+    const egress = mirror ? ingress : instances.map(({ egressPort }) => idOf(egressPort));
+    return { name, mirror, entries: { forward: ingress, backward: egress } };
+  });
+}

@@ -1,0 +1,141 @@
+import { type ChainPath, ChainReader, type ChainSurroundings, type PathHop } from '../../domain/chains/chain-path.ts';
+import { chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
+import { checkConflicts } from '../../domain/chains/conflicts.ts';
+import type { SteeringWorld } from '../../domain/chains/steering-plan.ts';
+import { guestInterfaceName } from '../../domain/interface-name.ts';
+import {
+  type AppliedChain,
+  type AppliedInstance,
+  type ChainRecord,
+  type FailurePolicy,
+  idOf,
+  recordKey,
+  type StoredRecord,
+  type VnfRecord,
+} from '../../domain/records.ts';
+import { NfioError } from '../../errors/index.ts';
+import { type Model, pathOf } from '../model.ts';
+
+/** Priority of a service chain whose user set none. */
+export const defaultPriority = '100';
+
+/** VNFs and networks as they are now. */
+export function steeringWorld(model: Model): SteeringWorld {
+  return {
+    mountId: model.parts.store.mountId,
+    networks: () => model.inventory.networks(),
+    portsOn: (network) => model.inventory.portsOn(network),
+    runs: (serial) => {
+      const vnf = model.inventory.vnf(serial);
+      return vnf !== undefined && runsHere(model, vnf);
+    },
+  };
+}
+
+/** True for a VNF whose guest runs on this machine, where the fabric is. */
+export function runsHere(model: Model, vnf: VnfRecord): boolean {
+  return ['running', 'paused'].includes(model.state(vnf)) && model.address(vnf) === '';
+}
+
+/** What following a service chain depends on, as it is now. */
+export function chainSurroundings(model: Model): ChainSurroundings {
+  return {
+    mountpoint: model.parts.mountpoint,
+    vnf: (type, name) => model.inventory.vnfNamed(type, name),
+    network: (name) => model.inventory.network(name),
+  };
+}
+
+/** Turns what the files of a service chain say into what traffic can be steered by. */
+export class ChainResolver {
+  readonly #model: Model;
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /**
+   * @param options.unreached whether hops that nothing leads to are wrong, or left out.
+   * @throws InvalidValueError with the first thing that is wrong, NotPermittedError (EPERM) for what is not its owner's, VNFNotRunningError (ENODEV) for a hop that is new and does not run, BusyError
+   *   (EEXIST) for an active chain that can match the same packets.
+   */
+  async resolve(
+    chain: ChainRecord,
+    options: { readonly unreached: 'wrong' | 'left out'; readonly signal: AbortSignal },
+  ): Promise<AppliedChain> {
+    const path = new ChainReader(chain, chainSurroundings(this.#model)).read(options.unreached);
+    this.#checkAuthority(chain, path);
+    this.#checkGuests(chain, path);
+    const match = await this.#model.parts.network.checkMatch(chain.settings['match'] ?? '', options.signal);
+    const applied: AppliedChain = {
+      ingress: path.ingress.serial,
+      egress: path.egress.serial,
+      match,
+      priority: Number(chain.settings['priority'] || defaultPriority),
+      failure: (chain.settings['policy/failure'] || 'closed') as FailurePolicy,
+      hops: path.hops.map((hop) => this.#hop(chain, hop)),
+    };
+    checkConflicts({ serial: chain.serial, applied }, this.#model.inventory.chains(), steeringWorld(this.#model));
+    return applied;
+  }
+
+  #hop(chain: ChainRecord, { hop, mode, instances }: PathHop): AppliedChain['hops'][number] {
+    return { serial: hop.serial, name: hop.name, mode, instances: instances.map((vnf) => this.#instance(chain, vnf)) };
+  }
+
+  /** A VNF that stays keeps its ports. */
+  #instance(chain: ChainRecord, { serial }: VnfRecord): AppliedInstance {
+    const known = instanceIn(chain.applied, serial)?.instance;
+    if (known !== undefined) return known;
+    const { store } = this.#model.parts;
+    return { vnf: serial, ingressPort: store.nextSerial(), egressPort: store.nextSerial() };
+  }
+
+  /** Files are authority: a service chain takes traffic from networks, and gives VNFs ports, that its owner could have changed too. */
+  #checkAuthority(chain: ChainRecord, { ingress, egress, hops }: ChainPath): void {
+    const owner = ownerOf(chain);
+    if (owner === 0) return;
+    const used = [ingress, egress, ...hops.flatMap(({ instances }) => instances)];
+    const foreign = used.find((record) => ownerOf(record) !== owner);
+    if (foreign === undefined) return;
+    throw new NfioError('NotPermittedError', {
+      message: `chns/${chain.name} belongs to user ${owner}, and ${recordKey(foreign)} to user ${ownerOf(foreign)}: who steers traffic must own both`,
+    });
+  }
+
+  #checkGuests(chain: ChainRecord, { hops }: ChainPath): void {
+    for (const { hop, instances } of hops) {
+      for (const vnf of instances) if (instanceIn(chain.applied, vnf.serial) === undefined) this.#checkGuest(chain, hop.name, vnf);
+    }
+  }
+
+  #checkGuest(chain: ChainRecord, hop: string, vnf: VnfRecord): void {
+    const state = this.#model.state(vnf);
+    if (state !== 'running' && state !== 'paused') {
+      throw new NfioError('VNFNotRunningError', {
+        message: `hop ${hop}: ${pathOf(vnf)} is ${state}: echo ${state === 'undeployed' ? 'activate' : 'start'} > ${pathOf(vnf)}/action first`,
+      });
+    }
+    if (this.#model.address(vnf) !== '') {
+      throw new NfioError('UnsupportedError', {
+        message: `hop ${hop}: ${pathOf(vnf)} is on another machine: traffic is steered on this one only`,
+      });
+    }
+    this.#checkPortNames(chain, hop, vnf);
+  }
+
+  #checkPortNames(chain: ChainRecord, hop: string, vnf: VnfRecord): void {
+    const names = [chainPortName(chain.name, 'in'), chainPortName(chain.name, 'out')];
+    const taken = vnf.ports.find((port) => names.includes(guestInterfaceName({ id: idOf(port.serial), name: port.name })));
+    if (taken === undefined) return;
+    throw new NfioError('BusyError', {
+      errno: 'EEXIST',
+      message: `hop ${hop}: ${pathOf(vnf)} has a port ${taken.name} already, the name that it would have in this service chain: rename the chain`,
+    });
+  }
+}
+
+/** Whose directory an object is. */
+function ownerOf(record: StoredRecord): number {
+  return record.ownership['']?.uid ?? record.uid;
+}

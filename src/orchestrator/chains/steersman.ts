@@ -1,0 +1,328 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ChainState } from '../../domain/chains/chain-lifecycle.ts';
+import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
+import { endsOf, planSteering, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
+import { planSegment, portChanges } from '../../domain/port-plan.ts';
+import type { NetworkSetup } from '../../domain/ports/network.ts';
+import type { AppliedHop, ChainRecord, VnfRecord } from '../../domain/records.ts';
+import { wantedPorts } from '../guest-spec.ts';
+import type { LivePorts } from '../live-ports.ts';
+import { type Model, pathOf } from '../model.ts';
+import { runsHere, steeringWorld } from './chain-resolver.ts';
+import type { ChainRuntimes } from './chain-runtimes.ts';
+import { HopGuests } from './hop-guests.ts';
+
+/** How long a hop that was taken out may still pass on what it has, milliseconds. */
+const drainMs = 100;
+
+/** What traffic is to be steered by, before a change and after it. */
+interface ChainChange {
+  readonly before: ChainRecord;
+  readonly after: ChainRecord;
+}
+
+/** Brings guests and the fabric to what the records of active service chains say. */
+export class Steersman {
+  readonly #model: Model;
+  readonly #live: LivePorts;
+  readonly #runtimes: ChainRuntimes;
+  readonly #guests: HopGuests;
+
+  constructor(model: Model, live: LivePorts, runtimes: ChainRuntimes) {
+    this.#model = model;
+    this.#live = live;
+    this.#runtimes = runtimes;
+    this.#guests = new HopGuests(model);
+  }
+
+  /**
+   * Makes a service chain steer by another record, from one moment to the next: what comes into it is prepared first, what goes out of it
+   * cleared away last. Call it from the chain's lane.
+   *
+   * @throws NetworkError and what drivers throw; then all is as before, the record too.
+   */
+  async change({ before, after }: ChainChange, signal: AbortSignal): Promise<void> {
+    try {
+      // On record before traffic is steered; what a crash leaves of the preparations without a record is removed by the next start.
+      const recording = this.#commit({ ...after, settled: false });
+      const preparing = this.#ensureSegments(after, signal).then(() => this.#enterAll(after, signal));
+      await Promise.allSettled([recording, preparing]);
+      await recording;
+      await preparing;
+      await this.steer(signal);
+    } catch (error) {
+      await this.#takeBack({ before, after });
+      throw error;
+    }
+    await this.#leaveAll({ before, after });
+    this.#settle(after);
+    this.look(after.serial);
+  }
+
+  /** Steers the fabric by the records and the guests as they are now. */
+  async steer(signal: AbortSignal): Promise<void> {
+    const watched: NonNullable<SteeringWorld['watched']> = (serial) => {
+      const { traced, probe } = this.#runtimes.of(serial);
+      return { traced, probe };
+    };
+    const world = { ...steeringWorld(this.#model), watched };
+    await this.#model.parts.network.steer(planSteering(this.#model.inventory.chains(), world), signal);
+  }
+
+  /** A guest started, ended, or was removed: the service chains that it is in follow. Not to be called from the VNF's lane. */
+  async vnfChanged(serial: number, signal: AbortSignal): Promise<void> {
+    const chains = [...this.#model.inventory.chains()].filter(({ applied }) => instanceIn(applied, serial) !== undefined);
+    if (chains.length === 0) return;
+    await Promise.all(chains.map((chain) => this.#follow(chain.serial, serial, signal)));
+    await this.#steerOrTell(chains, signal);
+    for (const chain of chains) this.look(chain.serial);
+  }
+
+  /** Networks, or ports on them, changed: what packets come from and go to may be other ones now. */
+  async networksChanged(names: Iterable<string>, signal: AbortSignal): Promise<void> {
+    const networks = [...this.#model.inventory.networks()];
+    const changed = new Set(names);
+    const chains = [...this.#model.inventory.chains()].filter(({ applied }) => {
+      const ends = applied === undefined ? undefined : endsOf(applied, networks);
+      return ends !== undefined && (changed.has(ends.ingress.name) || changed.has(ends.egress.name));
+    });
+    if (chains.length === 0) return;
+    for (const { serial } of chains) {
+      await this.#runtimes.of(serial).lane.run(async () => {
+        const chain = this.#model.inventory.chain(serial);
+        if (chain !== undefined) await this.#enterAll(chain, signal).catch((error: Error) => this.#tell(chain, error));
+      });
+    }
+    await this.#steerOrTell(chains, signal);
+  }
+
+  /**
+   * Takes up what an earlier process did: guests that have their ports know what to do with them. Where it ended in the middle of a change, ports
+   * that are missing are made, and those that nobody knows are removed.
+   */
+  async recover(signal: AbortSignal): Promise<void> {
+    const chains = [...this.#model.inventory.chains()];
+    if (chains.length === 0) return;
+    const there = new Set(await this.#model.parts.network.portsThere(signal));
+    for (const id of await this.#removeUncertain(chains, there)) there.delete(id);
+    for (const chain of chains) for (const vnf of this.#vnfsOf(chain)) await this.#recoverGuest(chain, vnf, { there, signal });
+    await this.#steerOrTell(chains, signal);
+    for (const { serial } of chains) this.look(serial);
+  }
+
+  async #recoverGuest(
+    chain: ChainRecord,
+    vnf: VnfRecord,
+    { there, signal }: { readonly there: ReadonlySet<string>; readonly signal: AbortSignal },
+  ): Promise<void> {
+    if (!runsHere(this.#model, vnf)) return;
+    const setup = this.#guests.setup(chain, vnf.serial);
+    const missing = chainPorts(chain, vnf.serial, this.#model.parts.store.mountId).filter(({ id }) => !there.has(id));
+    if (missing.length === 0 && setup !== undefined) {
+      this.#runtimes.of(chain.serial).setups.set(vnf.serial, setup);
+      return;
+    }
+    const runtime = this.#model.runtime(vnf.serial);
+    runtime.applied = runtime.applied.filter(({ id }) => !missing.some((port) => port.id === id));
+    await runtime.lane.run(() => this.#enter(chain, vnf.serial, signal)).catch((error: Error) => this.#tell(chain, error));
+  }
+
+  /** Ports that no record knows, and those of service chains that were being changed. @returns the ids of all that were removed. */
+  async #removeUncertain(chains: readonly ChainRecord[], there: ReadonlySet<string>): Promise<readonly string[]> {
+    const known = new Set([...this.#model.inventory.vnfs()].flatMap((vnf) => wantedPorts(this.#model, vnf).map(({ id }) => id)));
+    const unsettled = new Set(chains.filter(({ settled }) => !settled).flatMap((chain) => this.#portsOf(chain)));
+    const removed = [...there].filter((id) => !known.has(id) || unsettled.has(id));
+    await this.#model.parts.network.removePorts(removed);
+    for (const chain of chains) if (!chain.settled) await this.#commit({ ...chain, settled: true });
+    return removed;
+  }
+
+  #portsOf(chain: ChainRecord): string[] {
+    const { mountId } = this.#model.parts.store;
+    return this.#vnfsOf(chain).flatMap(({ serial }) => chainPorts(chain, serial, mountId).map(({ id }) => id));
+  }
+
+  /** How a service chain does. */
+  state({ applied }: ChainRecord): ChainState {
+    if (applied === undefined) return 'inactive';
+    const whole = endsOf(applied, this.#model.inventory.networks()) !== undefined;
+    return whole && applied.hops.every((hop) => this.#alive(hop) === hop.instances.length) ? 'active' : 'degraded';
+  }
+
+  /** What is wrong with an active service chain, in words; empty when nothing is. */
+  trouble({ applied }: ChainRecord): string {
+    if (applied === undefined) return '';
+    if (endsOf(applied, this.#model.inventory.networks()) === undefined) return 'one of its networks is gone: traffic is not steered';
+    for (const hop of applied.hops) {
+      const down = hop.instances.find(({ vnf }) => !this.#runs(vnf));
+      if (down === undefined) continue;
+      const vnf = this.#model.inventory.vnf(down.vnf);
+      const which = vnf === undefined ? 'its instance has been removed' : `${pathOf(vnf)} is ${this.#model.state(vnf)}`;
+      if (this.#alive(hop) > 0) return `hop ${hop.name}: ${which}; the others have its share`;
+      if (hop.mode === 'mirror') return `hop ${hop.name}: ${which}; nobody gets its copies`;
+      const what =
+        applied.failure === 'open' ? 'traffic goes around it (policy/failure is open)' : 'traffic stops there (policy/failure is closed)';
+      return `hop ${hop.name}: ${which}; ${what}`;
+    }
+    return '';
+  }
+
+  /** Tells what became of hops since it was last looked, in `events` and in the tree. */
+  look(serial: number): void {
+    const chain = this.#model.inventory.chain(serial);
+    if (chain === undefined) return;
+    const { dead } = this.#runtimes.of(serial);
+    const { applied } = chain;
+    for (const hop of applied?.hops ?? []) {
+      const path = `chns/${chain.name}/${hop.name}`;
+      if (this.#alive(hop) > 0) {
+        if (dead.delete(hop.serial)) this.#model.parts.events.add({ path, what: 'back' });
+      } else if (!dead.has(hop.serial)) {
+        dead.add(hop.serial);
+        const what = applied?.failure === 'open' && hop.mode !== 'mirror' ? 'bypassed' : 'dead';
+        this.#model.parts.events.add({ path, what, why: this.trouble(chain) });
+      }
+    }
+    this.#model.publishChain(serial);
+  }
+
+  #alive(hop: AppliedHop): number {
+    return hop.instances.filter(({ vnf }) => this.#runs(vnf)).length;
+  }
+
+  #runs(serial: number): boolean {
+    const vnf = this.#model.inventory.vnf(serial);
+    return vnf !== undefined && runsHere(this.#model, vnf);
+  }
+
+  async #commit(chain: ChainRecord): Promise<void> {
+    this.#model.inventory.put(chain);
+    await this.#model.parts.store.update(chain);
+  }
+
+  /** Nobody waits for that: without it the next start looks after the service chain again. */
+  #settle(chain: ChainRecord): void {
+    this.#commit({ ...chain, settled: true }).catch((error: Error) => this.#tell(chain, error));
+  }
+
+  async #ensureSegments({ applied }: ChainRecord, signal: AbortSignal): Promise<void> {
+    const ends = applied === undefined ? undefined : endsOf(applied, this.#model.inventory.networks());
+    for (const network of ends === undefined ? [] : [ends.ingress, ends.egress]) {
+      await this.#model.parts.network.ensureSegment(planSegment(network), signal);
+    }
+  }
+
+  async #enterAll(chain: ChainRecord, signal: AbortSignal): Promise<void> {
+    const entered = this.#vnfsOf(chain).map((vnf) =>
+      this.#model.runtime(vnf.serial).lane.run(() => this.#enter(chain, vnf.serial, signal)),
+    );
+    const [failed] = (await Promise.allSettled(entered)).filter(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+  }
+
+  /** Gives a guest its ports, and tells it what to do with them. */
+  async #enter(chain: ChainRecord, serial: number, signal: AbortSignal): Promise<void> {
+    const vnf = this.#model.inventory.vnf(serial);
+    const { setups } = this.#runtimes.of(chain.serial);
+    if (vnf === undefined || !runsHere(this.#model, vnf)) {
+      setups.delete(serial);
+      return;
+    }
+    const from = setups.get(serial);
+    const to = this.#guests.setup(chain, serial);
+    if (to !== undefined && from === undefined && (await this.#enterAtOnce(vnf, to, signal))) {
+      setups.set(serial, to);
+      return;
+    }
+    await this.#live.apply(vnf, signal);
+    if (to === undefined) return;
+    await this.#guests.add(vnf, { from, to }, signal);
+    // What only the old one asks for stays until nothing is steered by it.
+    setups.set(serial, from === undefined ? to : joined(from, to));
+  }
+
+  /** A guest that needs nothing but new ports of service chains gets them, and what to do with them, in one round. @returns whether it did. */
+  async #enterAtOnce(vnf: VnfRecord, setup: NetworkSetup, signal: AbortSignal): Promise<boolean> {
+    const runtime = this.#model.runtime(vnf.serial);
+    const wanted = wantedPorts(this.#model, vnf);
+    const changes = portChanges(runtime.applied, wanted);
+    const ports = changes.flatMap(({ before, after }) => (before === undefined && after?.steered === true ? [after] : []));
+    if (ports.length === 0 || ports.length < changes.length) return false;
+    if (!(await this.#guests.addWithPorts(vnf, { ports, to: setup }, signal))) return false;
+    runtime.applied = wanted;
+    return true;
+  }
+
+  async #leaveAll({ before, after }: ChainChange): Promise<void> {
+    const leaving = this.#vnfsOf(before).filter(({ serial }) => instanceIn(after.applied, serial) === undefined);
+    if (leaving.length > 0 && after.applied !== undefined) await delay(drainMs);
+    const all = [...new Set([...leaving, ...this.#vnfsOf(after)])];
+    await this.#inLanes(after, all, (vnf) => this.#forgetSetup(after, vnf.serial));
+    // All at once: the kernel waits as long for one as for many.
+    const kept = new Set(this.#portsOf(after));
+    await this.#model.parts.network.removePorts(this.#portsOf(before).filter((id) => !kept.has(id)));
+    const { signal } = new AbortController();
+    await this.#inLanes(after, all, async (vnf) => this.#live.apply(vnf, signal));
+  }
+
+  /** Does something with VNFs, each in its lane. Not interruptible: the traffic goes elsewhere already. What fails is told. */
+  async #inLanes(chain: ChainRecord, vnfs: readonly VnfRecord[], task: (vnf: VnfRecord) => Promise<void>): Promise<void> {
+    const done = vnfs.map(({ serial }) =>
+      this.#model.runtime(serial).lane.run(async () => {
+        const vnf = this.#model.inventory.vnf(serial);
+        if (vnf !== undefined && runsHere(this.#model, vnf)) await task(vnf);
+      }),
+    );
+    for (const result of await Promise.allSettled(done)) if (result.status === 'rejected') this.#tell(chain, result.reason as Error);
+  }
+
+  /** Takes from a guest what it was told and needs no more. */
+  async #forgetSetup(chain: ChainRecord, serial: number): Promise<void> {
+    const { setups } = this.#runtimes.of(chain.serial);
+    const from = setups.get(serial);
+    const to = this.#guests.setup(chain, serial);
+    if (to === undefined) setups.delete(serial);
+    else setups.set(serial, to);
+    const { signal } = new AbortController();
+    if (from !== undefined) await this.#guests.drop(this.#model.vnf(serial), { from, to }, signal);
+  }
+
+  async #takeBack({ before, after }: ChainChange): Promise<void> {
+    await this.#commit({ ...before, settled: false }).catch((error: Error) => this.#tell(before, error));
+    const { signal } = new AbortController();
+    await this.steer(signal).catch((error: Error) => this.#tell(before, error));
+    await this.#leaveAll({ before: after, after: before });
+    this.#settle(before);
+  }
+
+  async #follow(chain: number, vnf: number, signal: AbortSignal): Promise<void> {
+    await this.#runtimes.of(chain).lane.run(async () => {
+      const record = this.#model.inventory.chain(chain);
+      if (record === undefined || instanceIn(record.applied, vnf) === undefined) return;
+      // A guest that was started anew knows nothing of what it was told before.
+      this.#runtimes.of(chain).setups.delete(vnf);
+      const entering = this.#model.runtime(vnf).lane.run(() => this.#enter(record, vnf, signal));
+      await entering.catch((error: Error) => this.#tell(record, error));
+    });
+  }
+
+  async #steerOrTell(chains: readonly ChainRecord[], signal: AbortSignal): Promise<void> {
+    await this.steer(signal).catch((error: Error) => {
+      for (const chain of chains) this.#tell(chain, error);
+    });
+  }
+
+  #tell(chain: ChainRecord, error: Error): void {
+    this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'steering failed', why: error.message });
+    this.#model.parts.logger.error(`chns/${chain.name}: ${error.message}`);
+  }
+
+  #vnfsOf({ applied }: ChainRecord): VnfRecord[] {
+    const serials = (applied?.hops ?? []).flatMap(({ instances }) => instances.map(({ vnf }) => vnf));
+    return serials.flatMap((serial) => this.#model.inventory.vnf(serial) ?? []);
+  }
+}
+
+function joined<T extends { readonly settings: readonly unknown[]; readonly commands: readonly string[] }>(from: T, to: T): T {
+  return { ...to, commands: [...to.commands, ...from.commands.filter((command) => !to.commands.includes(command))] };
+}

@@ -1,0 +1,220 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { checkConflicts } from '../../src/domain/chains/conflicts.ts';
+import { hopSetup, undoCommands } from '../../src/domain/chains/hop-setup.ts';
+import { planSteering, reaches, reachOf, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
+import type { ChainSteering, Direction, Onward } from '../../src/domain/ports/steering.ts';
+import { type AppliedChain, type ChainRecord, type HopMode, idOf } from '../../src/domain/records.ts';
+import { transition } from '../../src/network/steering/apply.ts';
+import { atName, programOf } from '../../src/network/steering/program.ts';
+import { chain, network, placedPort } from '../support/records.ts';
+
+const lan = network('lan', { subnet: '10.1.0.0/24' });
+const wan = network('wan', { subnet: '10.2.0.0/24' });
+const dmz = network('dmz', { subnet: '10.3.0.0/24' });
+const client = placedPort(31, { network: 'lan', address: '10.1.0.10/24' });
+
+/** A world in which all VNFs run but those named. */
+function world(dead: readonly number[] = []): SteeringWorld {
+  return {
+    mountId: 'abcdefgh',
+    networks: () => [lan, wan, dmz],
+    portsOn: (name) => (name === 'lan' ? [client] : []),
+    runs: (serial) => !dead.includes(serial),
+  };
+}
+
+/** A hop with the instances 1xx, whose ports are 2xx towards the ingress and 3xx towards the egress. */
+function hop(name: string, mode: HopMode, ...instances: readonly number[]): AppliedChain['hops'][number] {
+  return { serial: 90, name, mode, instances: instances.map((n) => ({ vnf: 100 + n, ingressPort: 200 + n, egressPort: 300 + n })) };
+}
+
+function applied(hops: AppliedChain['hops'], more: Partial<AppliedChain> = {}): ChainRecord {
+  const match = { text: '', forward: 'tcp dport 80', backward: 'tcp sport 80', conditions: [] };
+  return chain('web', { applied: { ingress: lan.serial, egress: wan.serial, match, priority: 100, failure: 'closed', hops, ...more } });
+}
+
+function plan(record: ChainRecord, dead: readonly number[] = []): ChainSteering {
+  const [only] = planSteering([record], world(dead)).chains;
+  assert.ok(only);
+  return only;
+}
+
+/** The way of a packet in words. */
+function way(steering: ChainSteering, direction: Direction): string {
+  const words = [steering.classifiers[direction].segment === idOf(lan.serial) ? 'lan' : 'wan'];
+  let onward: Onward | undefined = steering.entries[direction];
+  while (onward !== undefined) {
+    words.push(...onward.copies.map((port) => `copy:${Number.parseInt(port, 36)}`));
+    const { target }: Onward = onward;
+    if (target.kind !== 'hop') {
+      words.push(target.kind === 'segment' ? (target.segment === idOf(lan.serial) ? 'lan' : 'wan') : target.kind);
+      return words.join(' ');
+    }
+    const serial = Number.parseInt(target.entries[0]?.port ?? '', 36);
+    words.push(target.entries.map(({ port, mac }) => `${Number.parseInt(port, 36)}${mac === undefined ? '~' : ''}`).join('|'));
+    const out = direction === 'forward' ? serial + 100 : serial - 100;
+    onward = steering.ports.find(({ port }) => port === idOf(out))?.onward;
+  }
+  return `${words.join(' ')} ?`;
+}
+
+describe('a plan for a service chain', () => {
+  test('passes routed hops in order, and in reverse on the way back', () => {
+    const steering = plan(applied([hop('a', 'routed', 1), hop('b', 'routed', 2)]));
+    assert.equal(way(steering, 'forward'), 'lan 201 202 wan');
+    assert.equal(way(steering, 'backward'), 'wan 302 301 lan');
+    assert.deepEqual(steering.classifiers.forward.sources, { only: '10.1.0.0/24', except: [] });
+    assert.deepEqual(steering.classifiers.backward, {
+      segment: idOf(wan.serial),
+      sources: { only: '10.2.0.0/24', except: [] },
+      destinations: { only: '10.1.0.0/24', except: [] },
+      condition: 'tcp sport 80',
+    });
+  });
+
+  test('passes bumps in the wire as they are', () => {
+    const steering = plan(applied([hop('t', 'transparent', 1), hop('b', 'routed', 2)]));
+    assert.equal(way(steering, 'forward'), 'lan 201~ 202 wan');
+    assert.equal(way(steering, 'backward'), 'wan 302 301~ lan');
+    assert.equal(steering.ports.find(({ port }) => port === idOf(301))?.asks, undefined);
+  });
+
+  test('without a router bends back to where packets came from', () => {
+    const steering = plan(applied([hop('t', 'transparent', 1), hop('u', 'transparent', 2)]));
+    assert.equal(way(steering, 'forward'), 'lan 201~ 202~ lan');
+    assert.equal(way(steering, 'backward'), 'lan 302~ 301~ lan');
+  });
+
+  test('gives mirrors copies, both ways, and goes on', () => {
+    const steering = plan(applied([hop('m', 'mirror', 1), hop('b', 'routed', 2), hop('n', 'mirror', 3)]));
+    assert.equal(way(steering, 'forward'), 'lan copy:201 202 copy:203 wan');
+    assert.equal(way(steering, 'backward'), 'wan copy:203 302 copy:201 lan');
+    assert.equal(way(plan(applied([hop('m', 'mirror', 1)])), 'forward'), 'lan copy:201 plain');
+  });
+
+  test('stops at a dead hop, or goes around it, as its policy says', () => {
+    const hops = [hop('a', 'routed', 1), hop('b', 'routed', 2), hop('c', 'routed', 3)];
+    assert.equal(way(plan(applied(hops), [102]), 'forward'), 'lan 201 nowhere');
+    assert.equal(way(plan(applied(hops), [101]), 'forward'), 'lan nowhere');
+    assert.equal(way(plan(applied(hops, { failure: 'open' }), [102]), 'forward'), 'lan 201 203 wan');
+    assert.equal(way(plan(applied(hops, { failure: 'open' }), [102]), 'backward'), 'wan 303 301 lan');
+    assert.equal(way(plan(applied(hops, { failure: 'open' }), [101, 102, 103]), 'forward'), 'lan plain');
+    // A dead mirror stops nobody.
+    assert.equal(way(plan(applied([hop('m', 'mirror', 1), hop('b', 'routed', 2)]), [101]), 'forward'), 'lan 202 wan');
+  });
+
+  test('spreads flows over the instances that live', () => {
+    const hops = [hop('a', 'routed', 1, 2, 3)];
+    assert.equal(way(plan(applied(hops)), 'forward'), 'lan 201|202|203 wan');
+    assert.equal(way(plan(applied(hops), [102]), 'backward'), 'wan 301|303 lan');
+  });
+
+  test('is empty for a network that is gone, and ordered by priority', () => {
+    assert.deepEqual(planSteering([applied([hop('a', 'routed', 1)], { egress: 1 })], world()).chains, []);
+    const chains = [applied([hop('a', 'routed', 1)], { priority: 7 }), applied([hop('b', 'routed', 2)], { priority: 3 })];
+    assert.deepEqual(
+      planSteering(chains, world()).chains.map(({ priority }) => priority),
+      [3, 7],
+    );
+  });
+});
+
+describe('what is at an end', () => {
+  test('is its subnet, and with a gateway of its own all that is on no other network', () => {
+    assert.deepEqual(reachOf(lan, undefined, [lan, wan]), { only: '10.1.0.0/24', except: [] });
+    const beyond = reachOf(wan, '10.2.0.254', [lan, wan, dmz]);
+    assert.deepEqual(beyond, { only: undefined, except: ['10.1.0.0/24', '10.3.0.0/24'] });
+    assert.ok(reaches(beyond, '192.0.2.1') && reaches(beyond, '10.2.0.9') && !reaches(beyond, '10.3.0.1'));
+  });
+
+  test('is not beyond a gateway that leads to the other end', () => {
+    const wide = { ...wan, settings: { ...wan.settings, gateway: '10.2.0.1' } };
+    const outer = placedPort(41, { network: 'wan', address: '10.2.0.1/24' }, 'router');
+    assert.equal(
+      upstreamOf(wide, lan, () => [outer]),
+      '10.2.0.1',
+    );
+    const inner = placedPort(42, { network: 'lan', address: '10.1.0.1/24' }, 'router').port;
+    const between = { ...outer, vnf: { ...outer.vnf, ports: [outer.port, inner] } };
+    assert.equal(
+      upstreamOf(wide, lan, () => [between]),
+      undefined,
+    );
+  });
+});
+
+describe('two service chains', () => {
+  const first = applied([hop('a', 'routed', 1)]);
+  const other = (more: Partial<AppliedChain>): ChainRecord => ({ ...applied([hop('b', 'routed', 2)], more), serial: 5000, name: 'other' });
+  const check = (second: ChainRecord): void =>
+    checkConflicts({ serial: first.serial, applied: first.applied as AppliedChain }, [first, second], world());
+
+  test('of one priority that can match the same packets are refused, in either direction', () => {
+    assert.throws(() => check(other({})), { code: 'BusyError', errnoName: 'EEXIST', message: /chns\/other has priority 100 too/ });
+    assert.throws(() => check(other({ ingress: wan.serial, egress: lan.serial })), { code: 'BusyError' });
+  });
+  test('are told apart by priority, by networks and by what they match', () => {
+    assert.doesNotThrow(() => check(other({ priority: 99 })));
+    assert.doesNotThrow(() => check(other({ egress: dmz.serial })));
+  });
+});
+
+describe('rules of the fabric', () => {
+  const one = programOf(planSteering([applied([hop('a', 'routed', 1), hop('b', 'routed', 2)])], world()));
+
+  test('pass frames from port to port, and to the segment at the end', () => {
+    const [a, b, next] = [idOf(301), idOf(302), idOf(202)];
+    const passing = one.chains.get(atName(`p${a}`))?.rules[0] ?? '';
+    assert.match(
+      passing,
+      new RegExp(`^meta protocol ip counter name from_${a} counter name into_${next} ether daddr set [0-9a-f:]+ fwd to "p${next}"$`),
+    );
+    const last = `meta protocol ip counter name from_${b} counter name out_forward_${idOf(2001)} fwd to "br${idOf(wan.serial)}"`;
+    assert.equal(one.chains.get(atName(`p${b}`))?.rules[0], last);
+    assert.equal(one.chains.get(atName(`p${a}`))?.policy, 'drop');
+  });
+
+  test('change in one transaction that touches only what differs', () => {
+    assert.equal(transition(one, one), '');
+    const without = programOf(planSteering([applied([hop('b', 'routed', 2)])], world()));
+    const script = transition(one, without);
+    assert.match(script, /^add table netdev nfio_chains\n/);
+    assert.match(script, new RegExp(`flush chain netdev nfio_chains enter_forward_${idOf(2001)}\n`));
+    assert.match(script, new RegExp(`delete chain netdev nfio_chains ${atName(`p${idOf(301)}`)}\n`));
+    assert.match(script, new RegExp(`delete counter netdev nfio_chains from_${idOf(301)}\n`));
+    assert.doesNotMatch(script, new RegExp(`(flush|delete) chain netdev nfio_chains ${atName(`p${idOf(302)}`)}\n`));
+  });
+
+  test('name interfaces of users without a way out of the name', () => {
+    assert.match(atName('eth0.7-x'), /^at_[a-z0-9_]+$/);
+    assert.notEqual(atName('a.b'), atName('a-b'));
+  });
+});
+
+describe('what makes a guest a hop', () => {
+  const port = (interfaceName: string, number: number, subnet: string, upstream?: string) => ({
+    interfaceName,
+    number,
+    address: `169.254.1.${number}`,
+    subnet,
+    upstream,
+  });
+  const ports = { ingress: port('web.in', 1, '10.1.0.0/24'), egress: port('web.out', 2, '10.2.0.0/24', '10.2.0.254'), bridge: 'b1' };
+
+  test('routes what comes in by one port out of the other, and lets nothing out by its own routes', () => {
+    const { commands, settings } = hopSetup({ mode: 'routed', ...ports });
+    assert.ok(commands.includes('route replace 10.2.0.0/24 dev web.out table 1073741825'));
+    assert.ok(commands.includes('route replace default via 10.2.0.254 dev web.out table 1073741825 onlink'));
+    assert.ok(commands.includes('rule add pref 1000 iif web.in lookup 1073741825'));
+    assert.equal(commands.filter((command) => command.startsWith('route replace unreachable')).length, 2);
+    assert.ok(settings.some(([path, value]) => path === 'net/ipv4/conf/web.in/forwarding' && value === '1'));
+  });
+  test('can be taken back', () => {
+    const undone = undoCommands(hopSetup({ mode: 'routed', ...ports }).commands);
+    assert.ok(undone.includes('rule del pref 1000 iif web.in lookup 1073741825'));
+    assert.ok(undone.includes('route del default via 10.2.0.254 dev web.out table 1073741825'));
+    assert.deepEqual(undoCommands(hopSetup({ mode: 'transparent', ...ports }).commands), ['link del dev b1']);
+    assert.deepEqual(hopSetup({ mode: 'mirror', ...ports }), { settings: [], commands: [] });
+  });
+});
