@@ -22,6 +22,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
+import { confinedLink } from './confined-link.ts';
 import { userNodeid } from './nodeid.ts';
 import { type Backing, UserNode, withPath } from './user-node.ts';
 
@@ -146,8 +147,10 @@ export class UserFiles {
     }
   }
 
+  /** Text of a symbolic link; that of a guest leads nowhere but into its own root file system. */
   readlink(node: UserNode): string {
-    return withPath(node, undefined, (path) => readlinkSync(path));
+    const target = withPath(node, undefined, (path) => readlinkSync(path));
+    return node.backing.hostile ? confinedLink(target, (node.components()?.length ?? 1) - 1) : target;
   }
 
   symlink(parent: UserNode, name: string, options: { readonly target: string; readonly creator: Creator }): Found {

@@ -90,7 +90,14 @@ for (const { name, through } of engines) {
         match((await mount.sh(`cat ${rfs}/${path}`)).stderr, /No such file or directory/, path);
     });
 
-    it('shows links, and follows none of them itself', async () => {
+    it('shows links that lead where they lead in the guest, also to root', async () => {
+      await inGuest(`cd /tmp; echo inside > real; ln -s /tmp/real absolute; ln -s ${canary}/secret out; ln -s ../../../../../..${canary}/secret up`);
+      equal(await mount.run(`cat ${rfs}/tmp/absolute; readlink ${rfs}/tmp/absolute`), 'inside\n../tmp/real\n');
+      for (const link of ['out', 'up']) match((await mount.sh(`cat ${rfs}/tmp/${link}`)).stderr, /No such file or directory/);
+      await inGuest('rm /tmp/real /tmp/absolute /tmp/out /tmp/up');
+    });
+
+    it('follows no link itself', async () => {
       await inGuest(
         `cd /tmp; ln -s ${canary}/secret file; ln -s ${canary} directory; ln -s /proc/self/root${canary} proc; ln -s ../../../../../..${canary} up`,
       );
