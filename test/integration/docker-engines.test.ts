@@ -209,7 +209,9 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     const silent = await listen(createSocketServer((socket) => void socket.on('error', () => undefined)));
     const elsewhere = world.guest({ host: silent });
     const fresh = await world.again();
-    await fresh.recover([...guests, elsewhere], world.signal);
+    const nowhere = world.guest({ host: 'no address' });
+    await fresh.recover([...guests, elsewhere, nowhere], world.signal);
+    equal(fresh.guestStatus(nowhere).state, 'unknown');
     equal(fresh.guestStatus(spec).state, 'running');
     equal(fresh.guestStatus(elsewhere).state, 'unknown');
     await rejects(fresh.destroy(elsewhere, { force: true, signal: world.signal }), { errnoName: 'EHOSTUNREACH' });

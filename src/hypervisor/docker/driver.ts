@@ -72,7 +72,9 @@ export class DockerDriver extends HypervisorBase {
   }
 
   async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
-    for (const ref of refs) this.#guests.set(ref.id, new Guest(ref, this.#engines.link(ref.host)));
+    // Where a host's address was made something that is none, the state of its guests is unknown.
+    const placed = refs.filter(({ host }) => this.#engines.isAddress(host));
+    for (const ref of placed) this.#guests.set(ref.id, new Guest(ref, this.#engines.link(ref.host)));
     this.#watcher.removesOrphans = true;
     const links = new Set([...this.#guests.values()].map(({ link }) => link));
     const inTime = sleep(recoverTimeoutMs, undefined, { ref: false });
@@ -171,7 +173,10 @@ export class DockerDriver extends HypervisorBase {
   }
 
   guestStatus(ref: GuestRef): GuestStatus {
-    return this.#guests.get(ref.id)?.status ?? { state: 'absent', word: 'undeployed' };
+    const none: GuestStatus = this.#engines.isAddress(ref.host)
+      ? { state: 'absent', word: 'undeployed' }
+      : { state: 'unknown', word: 'unknown' };
+    return this.#guests.get(ref.id)?.status ?? none;
   }
 
   counterSource(ref: GuestRef): CounterSource | undefined {

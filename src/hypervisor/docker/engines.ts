@@ -61,7 +61,7 @@ export class Engines implements Disposable {
 
   /** Follows the engines of these machines from now on; others only as long as `isUsed`. */
   setHosts(hosts: readonly HostSpec[], isUsed: (link: EngineLink) => boolean): void {
-    const valid = hosts.filter(({ address }) => this.#isAddress(address));
+    const valid = hosts.filter(({ address }) => this.isAddress(address));
     const before = this.#hosts;
     this.#hosts = new Map(valid.map((host) => [this.#key(host.address), host]));
     for (const [key, { certificates }] of this.#hosts) {
@@ -90,11 +90,12 @@ export class Engines implements Disposable {
     return formatEngineAddress(parseEngineAddress(address, this.#options.dockerSocket ?? defaultSocket));
   }
 
-  #isAddress(address: string): boolean {
+  /** True for what engines are named by; the status of anything else says why it is none. */
+  isAddress(address: string): boolean {
     try {
       return this.#key(address) !== '';
     } catch {
-      return false; // its status says so
+      return false;
     }
   }
 }

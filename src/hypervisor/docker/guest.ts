@@ -97,13 +97,13 @@ export class Guest {
     else this.#status = { state: 'unknown', word };
   }
 
-  /** True when its status is not the one this was last asked for. */
+  /** True when its status is not the one this was last asked for; what is known first is no news. */
   isNews(): boolean {
     const { word, exitCode } = this.status;
     const now = `${word} ${exitCode} ${this.containerId} ${this.process?.pid}`;
-    const changed = now !== this.#told;
+    const before = this.#told;
     this.#told = now;
-    return changed;
+    return before !== '' && before !== now;
   }
 
   /** Changes part of what is kept of it. */
