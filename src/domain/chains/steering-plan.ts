@@ -178,10 +178,8 @@ class ChainPlanner {
   }
 
   #entries(hop: AppliedHop, alive: readonly AppliedInstance[], direction: Direction): HopEntry[] {
-    const shares = spread(
-      alive.map(({ vnf }) => idOf(vnf)),
-      buckets,
-    );
+    const members = alive.map(({ vnf }) => idOf(vnf));
+    const shares = members.length > 1 ? spread(members, buckets) : [];
     return alive.map(({ ingressPort, egressPort }, index) => {
       const serial = direction === 'forward' ? ingressPort : egressPort;
       const mac = hop.mode === 'routed' ? derivedMac(this.#world.mountId, serial) : undefined;

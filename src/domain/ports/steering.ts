@@ -24,7 +24,7 @@ export interface HopEntry {
   readonly port: string;
   /** Packets are addressed to it; undefined: they pass as they are (a bump in the wire). */
   readonly mac: string | undefined;
-  /** How many of the `buckets` that flows are spread over are its own. */
+  /** Which of the `buckets` that flows are spread over are its own; none where it is the only way in. */
   readonly buckets: readonly number[];
 }
 

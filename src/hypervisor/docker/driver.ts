@@ -18,8 +18,9 @@ import type {
   HostSpec,
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
+import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { addPortsAndSet, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
 import { copyConfig } from './container.ts';
 import { type EngineStatistics, remoteCounters } from './counters.ts';
@@ -216,6 +217,17 @@ export class DockerDriver extends HypervisorBase {
     await changePort(guest.process, this.#fabric, change, signal);
     const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
     guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+  }
+
+  async addPorts(
+    ref: GuestRef,
+    change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
+    await addPortsAndSet(guest.process, this.#fabric, change, signal);
+    guest.remember({ ports: [...guest.ports, ...change.ports] });
   }
 
   logPath(ref: GuestRef): string {
