@@ -40,6 +40,8 @@ export class EngineLink implements Disposable {
   #attempt = newAttempt();
   #wake: (() => void) | undefined;
   #kept = false;
+  /** True while an attempt is under way. */
+  #trying = false;
 
   constructor(
     engine: Engine,
@@ -68,7 +70,8 @@ export class EngineLink implements Disposable {
   }
 
   /**
-   * Resolves when the engine can be used; an attempt is made at once when it could not.
+   * Resolves when the engine can be used; an attempt is made at once when it could not. One that was under way already tells how it
+   * was with the engine, not how it is: when it fails another is made.
    *
    * @throws what the attempt fails with, InterruptedError.
    */
@@ -76,6 +79,16 @@ export class EngineLink implements Disposable {
     if (signal.aborted) throw new NfioError('InterruptedError', { cause: signal.reason });
     if (this.up) return;
     this.keep();
+    const underWay = this.#trying;
+    try {
+      await this.#nextAttempt(signal);
+    } catch (error) {
+      if (!underWay || signal.aborted || this.#closing.signal.aborted) throw error;
+      await this.#nextAttempt(signal);
+    }
+  }
+
+  async #nextAttempt(signal: AbortSignal): Promise<void> {
     this.#wake?.();
     const { promise } = this.#attempt;
     await new Promise<void>((resolve, reject) => {
@@ -96,7 +109,7 @@ export class EngineLink implements Disposable {
     let pauseMs = firstPauseMs;
     while (!this.#closing.signal.aborted) {
       try {
-        const stream = await this.#open();
+        const stream = await this.#try();
         pauseMs = firstPauseMs;
         await this.#follow(stream);
       } catch (error) {
@@ -104,6 +117,15 @@ export class EngineLink implements Disposable {
       }
       await this.#pause(pauseMs);
       pauseMs = Math.min(pauseMs * 2, this.local ? longestPauseMs.here : longestPauseMs.elsewhere);
+    }
+  }
+
+  async #try(): Promise<IncomingMessage> {
+    this.#trying = true;
+    try {
+      return await this.#open();
+    } finally {
+      this.#trying = false;
     }
   }
 
