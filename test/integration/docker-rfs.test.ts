@@ -42,9 +42,12 @@ for (const { name, through } of engines) {
       await mount.run(`chown -R ${owner} nf-types/host/a; chmod 755 nf-types/host/a`);
     });
     after(async () => {
-      await mount?.[Symbol.asyncDispose]();
-      await engine?.[Symbol.asyncDispose]();
-      if (canary !== undefined) rmSync(canary, { recursive: true, force: true });
+      try {
+        await mount?.[Symbol.asyncDispose]();
+      } finally {
+        await engine?.[Symbol.asyncDispose]();
+        if (canary !== undefined) rmSync(canary, { recursive: true, force: true });
+      }
     });
 
     const inGuest = (script: string): Promise<string> =>
