@@ -107,6 +107,11 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 170_000 }, ()
     );
   });
 
+  it('know their own name', async () => {
+    const spec = await running();
+    equal((await world.sh(spec, 'grep -c "^127.0.1.1[[:space:]]*$(hostname)$" /etc/hosts')).stdout, '1\n');
+  });
+
   it('tell in NFIO_PORTS which interfaces to wait for, have their config at /etc/nfio and a process that reaps', async () => {
     const spec = world.guest({ ports: [world.port('10.5.1.1/24'), world.port('10.5.2.1/24', { name: 'wan' })] });
     writeFileSync(join(spec.configDir, 'nf_conf'), 'rules\n');

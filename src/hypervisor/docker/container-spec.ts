@@ -38,7 +38,8 @@ export function containerSpec(spec: GuestSpec, options: ContainerOptions): objec
       Mounts: mounts(spec, options),
       PidsLimit: maxProcesses,
       Dns: boot.dns,
-      ExtraHosts: extraHosts(spec.hosts),
+      // Without a network of Docker's own Docker leaves a container's name out of its /etc/hosts.
+      ExtraHosts: extraHosts([`127.0.1.1 ${name}`, ...spec.hosts]),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
       RestartPolicy: { Name: 'no' },
       ...initialLimits(spec.limits),
