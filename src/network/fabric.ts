@@ -30,6 +30,12 @@ export class Fabric implements AsyncDisposable {
     this.#batch = new IpBatch(this.netnsPath);
   }
 
+  /** Counters of all that is in the fabric, in the format of /proc/PID/net/dev; undefined while none of our processes is there. */
+  get netDevPath(): string | undefined {
+    const { pid } = this.#batch;
+    return pid === undefined ? undefined : `/proc/${pid}/net/dev`;
+  }
+
   /** Makes the namespace if it is not there. */
   ensure(): Promise<void> {
     this.#made ??= this.#make().catch((error: unknown) => {
