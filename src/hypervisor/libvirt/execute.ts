@@ -132,7 +132,7 @@ class GuestOutput {
 /** Ends a command and all it started that stayed in its session. */
 async function endCommand(agent: GuestAgent, pid: number, at: string): Promise<void> {
   const signal = AbortSignal.timeout(5000);
-  const arg = ['-c', 'kill -KILL -- "-$1"; rm -f "$2".*', 'sh', String(pid), at];
+  const arg = ['-c', 'kill -s KILL -- "-$1"; rm -f "$2".*', 'sh', String(pid), at];
   await agent
     .start({ path: 'sh', arg, env: [`PATH=${searchPath}`], capture: false }, signal)
     .then((killer) => agent.wait(killer, signal))

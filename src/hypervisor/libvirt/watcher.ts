@@ -21,6 +21,8 @@ const maxLogBytes = 16 * 1024 * 1024;
 const keptLogBytes = 1024 * 1024;
 /** virConnectDomainEventAgentLifecycleState */
 const agentConnected = 1;
+/** VIR_DOMAIN_SHUTDOWN: it switches itself off; that it is off follows in a moment. */
+const inShutdown = 4;
 /** Managed save, snapshots, NVRAM and checkpoints go with the domain (virDomainUndefineFlagsValues). */
 export const undefineAll = 1 | 2 | 4 | 16;
 
@@ -122,7 +124,7 @@ export class Watcher implements LinkListener, Disposable {
   async #look(guest: Guest): Promise<void> {
     const signal = AbortSignal.timeout(10_000);
     const state = await domainState(guest, signal);
-    if (guest.verb === undefined) await this.settle(guest, state, signal);
+    if (guest.verb === undefined && state?.state !== inShutdown) await this.settle(guest, state, signal);
   }
 
   #tell(guest: Guest): void {

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -6,7 +6,10 @@ import { constants, zstdCompress } from 'node:zlib';
 import { NfioError } from '../../../errors/index.ts';
 import { cpioArchive } from '../../../hypervisor/libvirt/cpio-archive.ts';
 import { initramfsEntries } from './initramfs.ts';
-import { unpackPackages } from './packages.ts';
+import { run, unpackPackages } from './packages.ts';
+
+/** How much an instance may write. */
+const diskBytes = 1024 ** 3;
 
 /** What was built. */
 export interface BuiltImage {
@@ -18,7 +21,7 @@ export interface BuiltImage {
 
 /**
  * Builds the image that firewall, nat, router, host and shaper run on as virtual machines: a directory with Debian's kernel for clouds, an
- * initramfs with busybox, nftables, iproute2 and the guest agent. One that is there is replaced when the new one is complete.
+ * initramfs with busybox, nftables, iproute2 and the guest agent, and an empty disk. One that is there is replaced when the new one is complete.
  *
  * @throws UnsupportedError on other processors than x86-64, MissingToolError without apt-get, NotFoundError when a package cannot be had.
  */
@@ -35,6 +38,7 @@ export async function buildVnfImage(directory: string, signal: AbortSignal): Pro
     await mkdir(building, { mode: 0o755 });
     await copyFile(join(root, `boot/vmlinuz-${release}`), join(building, 'kernel'));
     await writeFile(join(building, 'initrd'), await compressed(cpioArchive(await initramfsEntries(root, release, signal))));
+    await makeDisk(join(work, 'disk'), join(building, 'disk.qcow2'), signal);
     await writeFile(join(building, 'image.json'), `${JSON.stringify({ agent: true, kernel: release })}\n`);
     await rm(directory, { recursive: true, force: true });
     await rename(building, directory);
@@ -43,6 +47,14 @@ export async function buildVnfImage(directory: string, signal: AbortSignal): Pro
     await rm(work, { recursive: true, force: true });
     await rm(building, { recursive: true, force: true });
   }
+}
+
+/** The disk that instances begin with: an empty file system, which takes no room until it is written to. */
+async function makeDisk(raw: string, path: string, signal: AbortSignal): Promise<void> {
+  await writeFile(raw, '');
+  await truncate(raw, diskBytes);
+  await run(['mkfs.ext4', '-q', '-F', '-E', 'lazy_itable_init=1', raw], signal);
+  await run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', 'qcow2', raw, path], signal);
 }
 
 async function kernelRelease(root: string): Promise<string> {

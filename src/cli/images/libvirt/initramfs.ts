@@ -4,7 +4,7 @@ import type { Entry } from '../../../hypervisor/libvirt/cpio-archive.ts';
 import { librariesOf } from './libraries.ts';
 import { modulesOf } from './modules.ts';
 import { run } from './packages.ts';
-import { bootScript, inittab, powerOffScript } from './vm-init.ts';
+import { bootScript, initScript, inittab, powerOffScript } from './vm-init.ts';
 
 /** Programs besides busybox, by their path in the packages. Its own shell would take its own commands before these. */
 const programs = ['/bin/dash', '/usr/sbin/nft', '/bin/ip', '/sbin/tc', '/bin/ping', '/usr/sbin/qemu-ga'] as const;
@@ -12,7 +12,7 @@ const programs = ['/bin/dash', '/usr/sbin/nft', '/bin/ip', '/sbin/tc', '/bin/pin
 /** Files that programs read. */
 const data = ['/etc/iproute2/rt_tables', '/etc/iproute2/rt_protos', '/etc/iproute2/rt_scopes'] as const;
 
-const emptyDirectories = ['dev', 'proc', 'sys', 'run', 'tmp', 'root', 'var/log', 'var/tmp', 'etc/nfio', 'mnt'] as const;
+const emptyDirectories = ['dev', 'proc', 'sys', 'run', 'tmp', 'root', 'var/log', 'var/tmp', 'etc/nfio', 'mnt/disk', 'mnt/root'] as const;
 
 /** The entries of the initramfs: busybox and its links, the other programs with their libraries, kernel modules, and the scripts that start it all. */
 export async function initramfsEntries(root: string, release: string, signal: AbortSignal): Promise<Entry[]> {
@@ -21,7 +21,6 @@ export async function initramfsEntries(root: string, release: string, signal: Ab
   const taken = new Set(['sh', ...files.map(({ path }) => basename(path))]);
   return [
     ...emptyDirectories.map((path): Entry => ({ kind: 'directory', path })),
-    { kind: 'link', path: 'init', target: '/bin/busybox' },
     { kind: 'link', path: 'bin/sh', target: '/bin/dash' },
     { kind: 'link', path: 'var/run', target: '/run' },
     ...(await busybox(root, taken, signal)),
@@ -39,6 +38,7 @@ function etcFiles(): Entry[] {
     'etc/hosts': '127.0.0.1 localhost\n',
   };
   const scripts: Readonly<Record<string, string>> = {
+    init: initScript,
     'etc/nfio-boot': bootScript,
     'etc/acpi/PWRF/00000080': powerOffScript,
   };

@@ -39,24 +39,40 @@ export const moduleFiles = [
   'ifb',
 ] as const;
 
-/** busybox init's table: what runs at boot, and what is started again when it ends. */
-export const inittab = `::sysinit:/etc/nfio-boot
-::respawn:/usr/sbin/qemu-ga --method=virtio-serial --path=/dev/virtio-ports/org.qemu.guest_agent.0 --statedir=/run
-::respawn:/sbin/acpid -d -c /etc/acpi
-::ctrlaltdel:/etc/acpi/PWRF
-`;
-
-/** Runs once, first of all. What is particular to an instance comes later, by the guest agent. */
-export const bootScript = `#!/bin/sh
+/**
+ * The first program. The image's own files are in memory; where there is a disk what is written goes there (overlayfs), so that it is found
+ * again after a restart.
+ */
+export const initScript = `#!/bin/sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sys /sys
+for module in ${bootModules.join(' ')}; do modprobe -q "$module"; done
+root=/
+if [ -e /dev/vda ] && mount -t ext4 -o noinit_itable,discard /dev/vda /mnt/disk; then
+  modprobe overlay
+  mkdir -p /mnt/disk/changes /mnt/disk/work
+  mount -t overlay -o lowerdir=/,upperdir=/mnt/disk/changes,workdir=/mnt/disk/work root /mnt/root && root=/mnt/root
+fi
+[ "$root" = / ] || for each in dev proc sys; do mount --bind "/$each" "$root/$each"; done
+exec chroot "$root" /bin/busybox init
+`;
+
+/** busybox init's table: what runs at boot, and what is started again when it ends. */
+export const inittab = `::sysinit:/etc/nfio-boot
+::respawn:/usr/sbin/qemu-ga --method=virtio-serial --path=/dev/virtio-ports/org.qemu.guest_agent.0 --statedir=/run
+::respawn:/sbin/acpid -d -c /etc/acpi
+::ctrlaltdel:/etc/acpi/PWRF/00000080
+`;
+
+/** Runs once, before all others. What is particular to an instance comes later, by the guest agent. */
+export const bootScript = `#!/bin/sh
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
 mkdir -p /dev/pts /dev/shm /dev/virtio-ports
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
 mount -t tmpfs run /run
-for module in ${bootModules.join(' ')}; do modprobe -q "$module"; done
 for port in /sys/class/virtio-ports/*; do
   [ -e "$port/name" ] && ln -s "../\${port##*/}" "/dev/virtio-ports/$(cat "$port/name")"
 done
