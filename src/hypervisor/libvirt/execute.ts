@@ -18,13 +18,15 @@ const directory = '/run/nfio';
 const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. Arguments: prefix of the files,
+ * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of
+ * memory than others, though the agent may be. Arguments: prefix of the files,
  * file with the input or nothing, bytes to print of each output or nothing, the command.
  */
 const script = `
 at=$1; input=$2; keep=$3; shift 3
 umask 077
 mkdir -p ${directory}
+{ echo 0 >/proc/self/oom_score_adj; } 2>/dev/null
 if [ -n "$input" ]; then "$@" <"$input" >"$at.out" 2>"$at.err"; else "$@" >"$at.out" 2>"$at.err"; fi
 status=$?
 [ -n "$keep" ] || exit $status

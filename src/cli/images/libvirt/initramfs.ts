@@ -4,7 +4,7 @@ import type { Entry } from '../../../hypervisor/libvirt/cpio-archive.ts';
 import { librariesOf } from './libraries.ts';
 import { modulesOf } from './modules.ts';
 import { run } from './packages.ts';
-import { bootScript, initScript, inittab, powerOffScript } from './vm-init.ts';
+import { agentScript, bootScript, initScript, inittab, powerOffScript } from './vm-init.ts';
 
 /** Programs besides busybox, by their path in the packages. Its own shell would take its own commands before these. */
 const programs = ['/bin/dash', '/usr/sbin/nft', '/bin/ip', '/sbin/tc', '/bin/ping', '/usr/sbin/qemu-ga'] as const;
@@ -40,6 +40,7 @@ function etcFiles(): Entry[] {
   const scripts: Readonly<Record<string, string>> = {
     init: initScript,
     'etc/nfio-boot': bootScript,
+    'etc/nfio-agent': agentScript,
     'etc/acpi/PWRF/00000080': powerOffScript,
   };
   const entry =

@@ -61,9 +61,15 @@ exec chroot "$root" /bin/busybox init
 
 /** busybox init's table: what runs at boot, and what is started again when it ends. */
 export const inittab = `::sysinit:/etc/nfio-boot
-::respawn:/usr/sbin/qemu-ga --method=virtio-serial --path=/dev/virtio-ports/org.qemu.guest_agent.0 --statedir=/run
+::respawn:/etc/nfio-agent
 ::respawn:/sbin/acpid -d -c /etc/acpi
 ::ctrlaltdel:/etc/acpi/PWRF/00000080
+`;
+
+/** The guest agent. When memory runs out all others go first; what it runs is made like others again (execute.ts). */
+export const agentScript = `#!/bin/sh
+echo -900 >/proc/self/oom_score_adj
+exec /usr/sbin/qemu-ga --method=virtio-serial --path=/dev/virtio-ports/org.qemu.guest_agent.0 --statedir=/run
 `;
 
 /** Runs once, before all others. What is particular to an instance comes later, by the guest agent. */
