@@ -45,8 +45,8 @@ export class LibvirtWorld {
     const guestDir = join(this.base, 'guests', id);
     for (const directory of [configDir, guestDir]) mkdirSync(directory, { recursive: true });
     const limits = { vcpu: undefined, memoryBytes: undefined };
-    const spec = { id, type: 'host', name: `host-${this.#serial}`, host: '', image: this.image, limits, boot: plainBoot };
-    return { ...spec, command: undefined, ports: [], requires: [], configDir, guestDir, hosts: [], ...overrides };
+    const spec = { id, type: 'host', name: `host-${this.#serial}`, host: '', image: this.image, limits, owner: 0 };
+    return { ...spec, boot: plainBoot, command: undefined, ports: [], requires: [], configDir, guestDir, hosts: [], ...overrides };
   }
 
   port(address: string, overrides: Partial<PortSpec> = {}): PortSpec {

@@ -228,6 +228,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   logPath(ref: GuestRef): string;
   /** Directory on this machine that holds what the guest itself wrote (hostile content), or undefined. */
   rootDir(ref: GuestRef): string | undefined;
+  /** How the hypervisor itself describes the guest, as text of its own kind (libvirt: the domain's XML); undefined where it does not. */
+  description?(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */
   onChange(listener: GuestListener): void;
   /** Says which machines of this hypervisor are in hosts/: they are watched from now on, others no more than their guests need. */

@@ -2,6 +2,7 @@ import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Acceleration, probeAcceleration } from './acceleration.ts';
 import { domainXml } from './domain-xml.ts';
+import { inactive, undefineAll } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { logFile } from './guest-files.ts';
 import { resolveImage, type VmImage } from './image.ts';
@@ -10,7 +11,6 @@ import { checkFits, type VmSize, vmSize } from './limits.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
 import { procedures } from './rpc/procedures.ts';
 import { makeInstanceFiles } from './storage.ts';
-import { undefineAll } from './watcher.ts';
 
 /** How long removing a domain may take: it must not be cut short by who waits for it. */
 const undefineTimeoutMs = 30_000;
@@ -53,6 +53,7 @@ export async function defineVm(
     console: logFile(spec.guestDir),
   });
   await link.call(procedures.domainDefineXmlFlags, [text, 0], signal);
+  guest.description = await link.call(procedures.domainGetXmlDesc, [domain, inactive], signal);
   return { size, image };
 }
 

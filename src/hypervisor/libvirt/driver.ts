@@ -48,6 +48,8 @@ const powerButton = 1;
 export interface LibvirtDriverOptions extends DriverContext {
   /** URI of this machine's libvirt. Default `qemu:///system`. */
   readonly libvirtUri?: string;
+  /** True: this machine's libvirt is followed even while nothing is on it. Default false. */
+  readonly isDefault?: boolean;
 }
 
 /**
@@ -83,9 +85,9 @@ export class LibvirtDriver extends HypervisorBase {
       this.#guests.set(ref.id, guest);
     }
     this.#watcher.removesOrphans = true;
+    if (this.#options.isDefault === true) this.#links.link('').keep();
     if (this.#guests.size === 0) return;
     this.#watcher.start();
-    if ([...this.#guests.values()].some(({ ports, link }) => link.isLocal && ports.length > 0)) await this.#fabric.ensure();
     const links = new Set([...this.#guests.values()].map(({ link }) => link));
     const inTime = sleep(recoverTimeoutMs, undefined, { ref: false, signal });
     await Promise.all([...links].map((link) => Promise.race([reach(link, signal), inTime]).catch(() => undefined)));
@@ -186,7 +188,8 @@ export class LibvirtDriver extends HypervisorBase {
 
   counterSource(ref: GuestRef): CounterSource | undefined {
     const guest = this.#guests.get(ref.id);
-    return guest?.isActive === true ? (guest.counters ?? { kind: 'remote' }) : undefined;
+    if (guest?.isActive !== true) return undefined;
+    return guest.link.isLocal ? guest.counters : { kind: 'remote' };
   }
 
   async counters(ref: GuestRef, signal: AbortSignal): Promise<Counters> {
@@ -220,6 +223,10 @@ export class LibvirtDriver extends HypervisorBase {
   /** A virtual machine's files are on its own disk, which this machine cannot look into while it runs. */
   rootDir(_ref: GuestRef): string | undefined {
     return undefined;
+  }
+
+  override description(ref: GuestRef): string | undefined {
+    return this.#guests.get(ref.id)?.description;
   }
 
   onChange(listener: GuestListener): void {

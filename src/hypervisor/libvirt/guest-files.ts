@@ -33,6 +33,7 @@ export function seedFile(guestDir: string): string {
 export function makeGuestDirectory(guestDir: string): void {
   try {
     mkdirSync(guestDir, { recursive: true, mode: 0o700 });
+    chmodSync(guestDir, 0o700);
     writeFileSync(logFile(guestDir), '', { mode: 0o600 });
   } catch (cause) {
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';

@@ -32,6 +32,8 @@ export class Guest {
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
   /** When it was started here; agents need a while. */
   startedMs = 0;
+  /** libvirt's own description of it. */
+  description: string | undefined;
   /** Settles when its agent has set it up. */
   ready: Promise<void> | undefined;
   #record: GuestRecord;

@@ -2,13 +2,12 @@ import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { quotaPeriodUsec, quotaUsec } from './domain-xml.ts';
 import { asNfioError } from './failure.ts';
+import { live } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { vmSize } from './limits.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
 import { procedures } from './rpc/procedures.ts';
 
-/** VIR_DOMAIN_AFFECT_LIVE */
-const live = 1;
 /** VIR_DOMAIN_STATS_BALLOON */
 const balloonStats = 4;
 const unlimited = -1;

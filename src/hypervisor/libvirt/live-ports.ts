@@ -15,13 +15,12 @@ import {
   shapeTap,
 } from '../../network/index.ts';
 import { interfaceXml, queues } from './domain-xml.ts';
+import { live } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { runner, setUp } from './guest-access.ts';
 import { changeInGuest, setUpPorts } from './guest-setup.ts';
 import { procedures } from './rpc/procedures.ts';
 
-/** VIR_DOMAIN_AFFECT_LIVE */
-const live = 1;
 const unplugTimeoutMs = 10_000;
 
 /**

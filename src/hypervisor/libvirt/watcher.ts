@@ -4,6 +4,7 @@ import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { type Fabric, removeTaps } from '../../network/index.ts';
 import { isActive } from './domain-state.ts';
+import { inactive, undefineAll } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { forgetSetUp, setUp } from './guest-access.ts';
 import { logFile } from './guest-files.ts';
@@ -23,8 +24,6 @@ const keptLogBytes = 1024 * 1024;
 const agentConnected = 1;
 /** VIR_DOMAIN_SHUTDOWN: it switches itself off; that it is off follows in a moment. */
 const inShutdown = 4;
-/** Managed save, snapshots, NVRAM and checkpoints go with the domain (virDomainUndefineFlagsValues). */
-export const undefineAll = 1 | 2 | 4 | 16;
 
 /** Notices what happens to guests by themselves or from outside, when daemons tell and when they come back. */
 export class Watcher implements LinkListener, Disposable {
@@ -82,6 +81,7 @@ export class Watcher implements LinkListener, Disposable {
       const domain = found.get(guest.ref.id);
       found.delete(guest.ref.id);
       const state = domain?.uuid === guest.domain.uuid ? await read(domain) : undefined;
+      if (state !== undefined) guest.description ??= await connection.call(procedures.domainGetXmlDesc, [guest.domain, inactive], signal);
       if (guest.verb === undefined) await this.settle(guest, state, signal);
     }
     if (this.removesOrphans) for (const orphan of found.values()) await this.#removeOrphan(orphan, connection, signal);
@@ -116,7 +116,7 @@ export class Watcher implements LinkListener, Disposable {
     const isNow = state !== undefined && isActive(state);
     if (!isNow && (wasActive || guest.ports.length > 0)) await removeTaps(guest.ports, this.#fabric, signal);
     guest.take(state);
-    if (isNow) this.#findCounters(guest);
+    if (isNow) await this.#findCounters(guest);
     if (guest.verb === undefined) this.#tell(guest);
     else guest.isNews();
   }
@@ -131,10 +131,11 @@ export class Watcher implements LinkListener, Disposable {
     if (guest.isNews()) for (const listener of this.#listeners) listener(guest.ref, guest.status);
   }
 
-  #findCounters(guest: Guest): void {
+  async #findCounters(guest: Guest): Promise<void> {
     if (!guest.link.isLocal) return;
     guest.process ??= findQemu(guest.domain.uuid);
     if (guest.process === undefined) return;
+    if (guest.ports.length > 0 && this.#fabric.netDevPath === undefined) await this.#fabric.openCounters();
     const netDevPath = guest.ports.length === 0 ? '/proc/self/net/dev' : this.#fabric.netDevPath;
     if (netDevPath === undefined) return;
     const paths = guest.counters === undefined ? counterPaths(guest.process) : guest.counters;
@@ -146,10 +147,11 @@ export class Watcher implements LinkListener, Disposable {
     const logsToo = ++this.#round % logRounds === 0;
     for (const guest of this.#guests.values()) {
       if (!guest.isActive) continue;
-      if (guest.verb === undefined) {
-        this.#findCounters(guest);
-        this.#tell(guest);
-      }
+      if (guest.verb === undefined)
+        void this.#findCounters(guest).then(
+          () => this.#tell(guest),
+          () => undefined,
+        );
       if (logsToo) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
     }
   }
