@@ -5,7 +5,12 @@ import type { CounterSource } from '../domain/ports/hypervisor.ts';
 type ProcfsSource = Extract<CounterSource, { kind: 'procfs' }>;
 
 /** What is counted at the far ends of a guest's interfaces: they receive what it sends. */
-const mirrored: Readonly<Record<string, string>> = { rx_bytes: 'tx_bytes', rx_packets: 'tx_packets', tx_bytes: 'rx_bytes', tx_packets: 'rx_packets' };
+const mirrored: Readonly<Record<string, string>> = {
+  rx_bytes: 'tx_bytes',
+  rx_packets: 'tx_packets',
+  tx_bytes: 'rx_bytes',
+  tx_packets: 'rx_packets',
+};
 
 /** USER_HZ is 100 on all of Linux (proc_pid_stat(5)). */
 const tickUsec = 10_000;
@@ -28,7 +33,9 @@ export function readCounter(source: ProcfsSource, counter: string, interfaceName
   const { farEnds } = source;
   if (farEnds !== undefined) {
     const names = interfaceName === undefined ? Object.values(farEnds) : [farEnds[interfaceName]];
-    return sumInterfaces(length, { wanted: netDevColumns[mirrored[counter] ?? counter] ?? [], all: interfaceName === undefined }, (name) => names.includes(name));
+    return sumInterfaces(length, { wanted: netDevColumns[mirrored[counter] ?? counter] ?? [], all: interfaceName === undefined }, (name) =>
+      names.includes(name),
+    );
   }
   const counts = (name: string): boolean => (interfaceName === undefined ? name !== 'lo' : name === interfaceName);
   return sumInterfaces(length, { wanted: netDevColumns[counter] ?? [], all: interfaceName === undefined }, counts);
