@@ -1,4 +1,4 @@
-import { copyFile, mkdir, mkdtemp, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -13,7 +13,6 @@ const diskBytes = 1024 ** 3;
 
 /** What was built. */
 export interface BuiltImage {
-  readonly directory: string;
   /** Of its kernel, as `uname -r` prints it. */
   readonly release: string;
   readonly bytes: number;
@@ -42,10 +41,20 @@ export async function buildVnfImage(directory: string, signal: AbortSignal): Pro
     await writeFile(join(building, 'image.json'), `${JSON.stringify({ agent: true, kernel: release })}\n`);
     await rm(directory, { recursive: true, force: true });
     await rename(building, directory);
-    return { directory, release, bytes: await sizeOf(directory) };
+    return { release, bytes: await sizeOf(directory) };
   } finally {
     await rm(work, { recursive: true, force: true });
     await rm(building, { recursive: true, force: true });
+  }
+}
+
+/** The image in a directory, undefined when there is none. */
+export async function describeVnfImage(directory: string): Promise<BuiltImage | undefined> {
+  try {
+    const { kernel } = JSON.parse(await readFile(join(directory, 'image.json'), 'utf8')) as { readonly kernel: string };
+    return { release: kernel, bytes: await sizeOf(directory) };
+  } catch {
+    return undefined;
   }
 }
 
