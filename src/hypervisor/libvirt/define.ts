@@ -5,7 +5,7 @@ import { domainXml } from './domain-xml.ts';
 import { inactive, undefineAll } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { logFile } from './guest-files.ts';
-import { resolveImage, type VmImage } from './image.ts';
+import { remoteImage, resolveImage, type VmImage } from './image.ts';
 import { formatUuid } from './labels.ts';
 import { checkFits, type VmSize, vmSize } from './limits.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
@@ -34,7 +34,7 @@ export async function defineVm(
   const { link, domain } = guest;
   const { mountId, signal } = how;
   const size = vmSize(spec.limits);
-  const image = await resolveImage(spec, signal);
+  const image = link.isLocal ? await resolveImage(spec, signal) : remoteImage(spec);
   const { memoryKiB, cpus } = await link.call(procedures.nodeGetInfo, [], signal);
   checkFits(size, { memoryBytes: memoryKiB * 1024, cpus });
   await checkNameIsFree(guest, signal);
@@ -78,8 +78,9 @@ async function checkNameIsFree({ link, domain }: Guest, signal: AbortSignal): Pr
   });
 }
 
-/** On another machine KVM is taken for granted: whoever offers it there says so to libvirt. */
+/** On another machine KVM is taken for granted, unless its address says otherwise. */
 async function accelerationFor({ link }: Guest, image: VmImage): Promise<Acceleration> {
+  if (link.uri.emulated) return { works: false, why: 'the address says so' };
   if (!link.isLocal) return { works: true, why: 'not tried: it is another machine' };
   return await probeAcceleration(image.kind === 'kernel' ? image.kernel : undefined);
 }

@@ -50,6 +50,8 @@ export interface LibvirtDriverOptions extends DriverContext {
   readonly libvirtUri?: string;
   /** True: this machine's libvirt is followed even while nothing is on it. Default false. */
   readonly isDefault?: boolean;
+  /** How long a guest that was started may take until its agent answers, milliseconds. Default 90,000. */
+  readonly agentTimeoutMs?: number;
 }
 
 /**
@@ -258,7 +260,9 @@ export class LibvirtDriver extends HypervisorBase {
   #makeGuest(ref: GuestRef, record?: Guest['record']): Guest {
     const { mountId } = this.#options;
     const domain = { name: domainName(mountId, ref.id), uuid: domainUuid(mountId, ref.id), id: -1 };
-    return new Guest(ref, { link: this.#links.link(ref.host), domain }, record);
+    const guest = new Guest(ref, { link: this.#links.link(ref.host), domain }, record);
+    guest.agentTimeoutMs = this.#options.agentTimeoutMs ?? guest.agentTimeoutMs;
+    return guest;
   }
 
   /** Runs a verb: what happens to the guest meanwhile is not news, and afterwards it is known how it is. */

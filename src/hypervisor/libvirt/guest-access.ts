@@ -6,9 +6,9 @@ import { executeByAgent } from './execute.ts';
 import type { Guest } from './guest.ts';
 import { type RunInGuest, setUpIdentity, setUpPorts, startMainProcess } from './guest-setup.ts';
 
-/** A guest that was started may take so long until its agent answers, emulated ones on a busy machine included. */
-const bootTimeoutMs = 90_000;
 const pauseMs = 200;
+/** How long setting a guest up may take, once its agent answers. */
+const setUpTimeoutMs = 60_000;
 
 /**
  * Runs a command in a guest, by its agent, once that has set the guest up.
@@ -49,7 +49,7 @@ export function forgetSetUp(guest: Guest): void {
 }
 
 async function setUpByAgent(guest: Guest): Promise<void> {
-  const signal = AbortSignal.timeout(2 * bootTimeoutMs);
+  const signal = AbortSignal.timeout(2 * guest.agentTimeoutMs + setUpTimeoutMs);
   await waitForAgent(guest, signal);
   const { spec } = guest.record;
   if (spec === undefined) return;
@@ -63,7 +63,7 @@ async function setUpByAgent(guest: Guest): Promise<void> {
 
 async function waitForAgent(guest: Guest, signal: AbortSignal): Promise<void> {
   const agent = agentOf(guest);
-  const end = Math.max(performance.now(), guest.startedMs + bootTimeoutMs);
+  const end = Math.max(performance.now(), guest.startedMs + guest.agentTimeoutMs);
   while (!(await agent.answers(signal))) {
     if (!guest.isActive) throw new NfioError('VNFNotRunningError', { message: `${guest.ref.name} ended while it booted: see its log` });
     if (performance.now() > end) throw noAgent(guest.ref.name);

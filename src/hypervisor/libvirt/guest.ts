@@ -30,7 +30,9 @@ export class Guest {
   /** Its QEMU, where that is a process of this machine. */
   process: ProcessId | undefined;
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
-  /** When it was started here; agents need a while. */
+  /** How long after its start its agent may take to answer; emulated guests on a busy machine need a while. */
+  agentTimeoutMs = 90_000;
+  /** When it was started here. */
   startedMs = 0;
   /** libvirt's own description of it. */
   description: string | undefined;

@@ -43,9 +43,7 @@ const bootSignatureAt = 510;
 export async function resolveImage(spec: Pick<GuestSpec, 'image' | 'boot' | 'type'>, signal: AbortSignal): Promise<VmImage> {
   const options = spec.boot.machine ?? {};
   if (spec.image === '' && options.kernel === undefined) {
-    throw new NfioError('VNFImageNameIsEmptyError', {
-      message: `${spec.type} has no image for libvirt: echo PATH > machine/vm.image, a disk image or a directory with kernel and initrd`,
-    });
+    throw noImage(spec.type);
   }
   if (spec.image === '') return await kernelImage({ disk: undefined, agent: false, directory: undefined }, options);
   const found = await statImage(spec.image);
@@ -54,6 +52,21 @@ export async function resolveImage(spec: Pick<GuestSpec, 'image' | 'boot' | 'typ
   return options.kernel === undefined
     ? { kind: 'disk', disk, agent: false, options }
     : kernelImage({ disk, agent: false, directory: undefined }, options);
+}
+
+/**
+ * What vm.image means on another machine, whose files cannot be looked at from here: a directory with kernel and initrd, without a disk.
+ * What such a guest writes is gone when it is started again.
+ *
+ * @throws VNFImageNameIsEmptyError
+ */
+export function remoteImage(spec: Pick<GuestSpec, 'image' | 'boot' | 'type'>): VmImage {
+  const options = spec.boot.machine ?? {};
+  if (spec.image === '' && options.kernel === undefined) throw noImage(spec.type);
+  const own = (name: string): string | undefined => (spec.image === '' ? undefined : join(spec.image, name));
+  const kernel = options.kernel ?? own('kernel') ?? '';
+  const initrd = options.initrd ?? own('initrd');
+  return { kind: 'kernel', kernel, initrd, cmdline: argumentsOf(options), disk: undefined, agent: true, options };
 }
 
 async function directoryImage(directory: string, options: MachineOptions, signal: AbortSignal): Promise<VmImage> {
@@ -73,7 +86,17 @@ async function kernelImage(
   const initrd = options.initrd ?? own;
   await checkKernel(kernel);
   if (initrd !== undefined) await statImage(initrd);
-  return { kind: 'kernel', kernel, initrd, cmdline: [kernelArguments, options.cmdline ?? ''].join(' ').trim(), disk, agent, options };
+  return { kind: 'kernel', kernel, initrd, cmdline: argumentsOf(options), disk, agent, options };
+}
+
+function argumentsOf({ cmdline = '' }: MachineOptions): string {
+  return `${kernelArguments} ${cmdline}`.trim();
+}
+
+function noImage(type: string): NfioError {
+  return new NfioError('VNFImageNameIsEmptyError', {
+    message: `${type} has no image for libvirt: echo PATH > machine/vm.image, a disk image or a directory with kernel and initrd`,
+  });
 }
 
 async function checkKernel(path: string): Promise<void> {

@@ -44,7 +44,7 @@ export class Connection implements Disposable {
     this.#listener = listener;
     stream.on('data', (chunk: Buffer) => this.#take(chunk));
     stream.once('error', (error) => this.#close(error.message));
-    stream.once('close', () => this.#close('the daemon closed the connection'));
+    for (const end of ['end', 'close']) stream.once(end, () => this.#close('the daemon closed the connection'));
   }
 
   /**

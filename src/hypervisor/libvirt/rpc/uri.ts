@@ -13,6 +13,8 @@ export interface LibvirtUri {
   readonly socket: string | undefined;
   /** File with the key for ssh; undefined: what ssh finds. */
   readonly keyFile: string | undefined;
+  /** Whether guests are to be emulated, although that machine may offer KVM. */
+  readonly emulated: boolean;
 }
 
 /** The daemon of this machine. */
@@ -23,7 +25,7 @@ const transports = ['unix', 'ssh', 'tls'] as const;
 
 /**
  * What an address of a machine means: nothing is this machine's own daemon; a name or an IP address is that machine's over ssh; everything
- * else is a URI: qemu:///system, qemu+ssh://root@host/system, qemu+tls://host/system, each with `?socket=` or `?keyfile=` if need be.
+ * else is a URI: qemu:///system, qemu+ssh://root@host/system, qemu+tls://host/system, each with `?socket=PATH`, `?keyfile=PATH` or `?emulate=yes` (no KVM there) if need be.
  *
  * @throws InvalidValueError (EINVAL) for what is none.
  */
@@ -37,6 +39,8 @@ export function parseUri(address: string, local: string = localUri): LibvirtUri 
     : undefined;
   if (url === undefined || !drivers.includes(driver) || !/^\/[a-z]*$/.test(url.pathname)) throw invalid(address);
   const host = rest.startsWith('/') ? '' : url.hostname.replace(/^\[(.*)\]$/, '$1');
+  // Neither may look like an option of ssh.
+  if (host.startsWith('-') || url.username.startsWith('-')) throw invalid(address);
   return {
     transport: transportOf(transport, host, address),
     name: `${driver}://${url.pathname}`,
@@ -45,6 +49,7 @@ export function parseUri(address: string, local: string = localUri): LibvirtUri 
     user: decodeURIComponent(url.username),
     socket: url.searchParams.get('socket') ?? undefined,
     keyFile: url.searchParams.get('keyfile') ?? undefined,
+    emulated: url.searchParams.get('emulate') === 'yes',
   };
 }
 
