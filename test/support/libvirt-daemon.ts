@@ -8,10 +8,10 @@ const startTimeoutMs = 30_000;
 
 /**
  * Makes what libvirt keeps on a machine this daemon's own, and /dev/kvm as udev leaves it (libvirt probes QEMU again at each call where its user may not
- * open it). Arguments: the daemon's directory, then its arguments.
+ * open it). Argument: the daemon's directory. It says when it is done, and stays, so that the namespace does.
  */
 const script = `
-at=$1; shift
+at=$1
 mkdir -p /run/libvirt /var/log/libvirt /var/cache/libvirt
 for each in /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt; do
   mkdir -p "$at/copy" && cp -a "$each/." "$at/copy/"
@@ -24,24 +24,24 @@ if [ -e /dev/kvm ]; then
   mknod "$at/kvm" c 10 232 && chown root:kvm "$at/kvm" && chmod 660 "$at/kvm"
   mount --bind "$at/kvm" /dev/kvm
 fi
-exec libvirtd "$@"`;
+echo done
+exec sleep infinity`;
 
 /** A libvirtd of a test's own: its domains, settings and state are in a mount namespace, away from those of the machine. */
 export class LibvirtDaemon implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'nfio-libvirtd-'));
   readonly socket = join(this.directory, 'libvirt-sock');
   readonly uri = `qemu+unix:///system?socket=${this.socket}`;
-  readonly #process: ChildProcess;
+  /** A process that is in the namespace for as long as this object lives. */
+  readonly #holder: ChildProcess;
 
-  private constructor(settings: readonly string[], flags: readonly string[]) {
+  private constructor(settings: readonly string[]) {
     const own = [`unix_sock_dir = "${this.directory}"`, 'auth_unix_rw = "none"', 'log_outputs = "3:stderr"', ...settings];
     writeFileSync(join(this.directory, 'libvirtd.conf'), own.map((line) => `${line}\n`).join(''));
     writeFileSync(join(this.directory, 'qemu.conf'), 'stdio_handler = "file"\n');
-    this.#process = spawn(
-      'unshare',
-      ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', this.directory, ...this.#arguments, ...flags],
-      { stdio: ['ignore', 'ignore', 'ignore'] },
-    );
+    this.#holder = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', this.directory], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
   }
 
   /**
@@ -51,52 +51,36 @@ export class LibvirtDaemon implements AsyncDisposable {
    * @param flags more of its arguments.
    */
   static async start(settings: readonly string[] = [], flags: readonly string[] = []): Promise<LibvirtDaemon> {
-    const daemon = new LibvirtDaemon(settings, flags);
-    await daemon.#listening();
+    const daemon = new LibvirtDaemon(settings);
+    await new Promise((resolve) => daemon.#holder.stdout?.once('data', resolve));
+    await daemon.run(flags);
     return daemon;
   }
 
-  /** Ends the daemon as a crash would; what it runs goes on. */
-  async kill(): Promise<void> {
-    process.kill(this.#pid, 'SIGKILL');
-    await this.#gone(this.#pid);
-    rmSync(this.socket, { force: true });
-  }
-
-  /** Starts it again where it was, with what it had. @param beside a process of the namespace, such as a QEMU. */
-  async again(beside: number): Promise<void> {
-    const child = spawn('nsenter', ['--target', String(beside), '--mount', '--', 'libvirtd', ...this.#arguments], { stdio: 'ignore' });
-    child.unref();
-    await this.#listening();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    const pid = this.#pid;
-    try {
-      process.kill(pid, 'SIGTERM');
-      await this.#gone(pid);
-    } catch {
-      // it has ended
-    }
-    this.#process.unref();
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  get #arguments(): string[] {
-    return ['--config', join(this.directory, 'libvirtd.conf'), '--pid-file', join(this.directory, 'pid')];
-  }
-
-  get #pid(): number {
-    return Number(readFileSync(join(this.directory, 'pid'), 'latin1'));
-  }
-
-  async #listening(): Promise<void> {
+  /** Starts the daemon, again if need be, with what it had. */
+  async run(flags: readonly string[] = []): Promise<void> {
+    const argv = ['--config', join(this.directory, 'libvirtd.conf'), '--pid-file', join(this.directory, 'pid'), ...flags];
+    spawn('nsenter', ['--target', String(this.#holder.pid), '--mount', '--', 'libvirtd', ...argv], { stdio: 'ignore' }).unref();
     for (const end = performance.now() + startTimeoutMs; !existsSync(this.socket); await sleep(50)) {
       if (performance.now() > end) throw new Error('libvirtd does not start');
     }
   }
 
-  async #gone(pid: number): Promise<void> {
+  /** Ends the daemon as a crash would; what it runs goes on. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+    rmSync(this.socket, { force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end('SIGTERM').catch(() => undefined); // it has ended
+    this.#holder.kill('SIGKILL');
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const pid = Number(readFileSync(join(this.directory, 'pid'), 'latin1'));
+    process.kill(pid, signal);
     for (let tries = 0; tries < 500 && existsSync(`/proc/${pid}`); tries++) await sleep(20);
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import type { PortSpec, SegmentSpec } from '../../src/domain/ports/network.ts';
-import { LibvirtDriver } from '../../src/hypervisor/libvirt/index.ts';
+import { LibvirtDriver, type LibvirtDriverOptions } from '../../src/hypervisor/libvirt/index.ts';
 import { Fabric, FabricNetwork } from '../../src/network/index.ts';
 import { assertNoLeaks, snapshotWorld } from './leaks.ts';
 import { plainBoot } from './netns-world.ts';
@@ -22,9 +22,12 @@ export class LibvirtWorld {
   network = new FabricNetwork(this.fabric);
   driver: LibvirtDriver;
   readonly #before = snapshotWorld(this.mountId);
+  readonly #options: Pick<LibvirtDriverOptions, 'agentTimeoutMs'>;
   #serial = 0;
 
-  constructor(uri: string, image: string) {
+  /** @param options more of the driver's. */
+  constructor(uri: string, image: string, options: Pick<LibvirtDriverOptions, 'agentTimeoutMs'> = {}) {
+    this.#options = options;
     this.uri = uri;
     this.image = image;
     this.driver = this.#makeDriver();
@@ -83,6 +86,9 @@ export class LibvirtWorld {
   #makeDriver(): LibvirtDriver {
     const warn = (message: string): void => void this.warnings.push(message);
     const logger = { debug: () => undefined, info: () => undefined, warn, error: warn };
-    return new LibvirtDriver({ mountId: this.mountId, runDir: join(this.base, 'run'), logger, libvirtUri: this.uri }, this.fabric);
+    return new LibvirtDriver(
+      { mountId: this.mountId, runDir: join(this.base, 'run'), logger, libvirtUri: this.uri, ...this.#options },
+      this.fabric,
+    );
   }
 }
