@@ -20,6 +20,7 @@ for each in /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /e
 done
 rm -rf /run/libvirt/* /etc/libvirt/qemu/*.xml
 cp "$at/qemu.conf" /etc/libvirt/qemu.conf
+ln -s "$at/libvirt-sock" /run/libvirt/libvirt-sock
 if [ -e /dev/kvm ]; then
   mknod "$at/kvm" c 10 232 && chown root:kvm "$at/kvm" && chmod 660 "$at/kvm"
   mount --bind "$at/kvm" /dev/kvm
@@ -64,6 +65,11 @@ export class LibvirtDaemon implements AsyncDisposable {
     for (const end = performance.now() + startTimeoutMs; !existsSync(this.socket); await sleep(50)) {
       if (performance.now() > end) throw new Error('libvirtd does not start');
     }
+  }
+
+  /** Starts a program beside the daemon, where a socket in /run/libvirt is the daemon's. */
+  spawn(argv: readonly string[]): ChildProcess {
+    return spawn('nsenter', ['--target', String(this.#holder.pid), '--mount', '--', ...argv], { stdio: 'ignore' });
   }
 
   /** Ends the daemon as a crash would; what it runs goes on. */

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { connect as connectSocket } from 'node:net';
@@ -74,25 +74,37 @@ async function readCertificate(path: string): Promise<Buffer> {
 }
 
 function openSsh(uri: LibvirtUri): Duplex {
-  const { host, port, user, keyFile, name } = uri;
+  const { host, port, user, keyFile, knownHosts, name } = uri;
   const options = ['-T', '-e', 'none', '-o', 'BatchMode=yes', '-o', `ConnectTimeout=${connectTimeoutMs / 1000}`];
-  const extra = [...(port === undefined ? [] : ['-p', String(port)]), ...(keyFile === undefined ? [] : ['-i', keyFile])];
+  const extra = [
+    ...(port === undefined ? [] : ['-p', String(port)]),
+    ...(keyFile === undefined ? [] : ['-i', keyFile]),
+    ...(knownHosts === undefined ? [] : ['-o', `UserKnownHostsFile=${knownHosts}`]),
+  ];
   // What ssh hands on is text for the shell there: a constant, and a name that the URI's parser let through.
   const command = `sh -c '${remoteScript}' sh ${name}`;
   const child = spawn('ssh', [...options, ...extra, '--', user === '' ? host : `${user}@${host}`, command], {
     stdio: sealedStdio(['pipe', 'pipe', 'pipe']),
+  }) as ChildProcessWithoutNullStreams;
+  const stream = new Duplex({
+    read: () => void child.stdout.resume(),
+    write: (chunk: Buffer, _encoding, done) => void child.stdin.write(chunk, () => done()),
+    destroy: (error, done) => {
+      child.kill();
+      done(error);
+    },
   });
   let said = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
+  child.stdin.on('error', () => undefined); // its end says why
+  child.stdout.on('data', (chunk: Buffer) => stream.push(chunk) || child.stdout.pause());
+  child.stderr.on('data', (chunk: Buffer) => {
     said = `${said}${chunk.toString()}`.slice(-500);
   });
-  const stream = Duplex.from({ writable: child.stdin, readable: child.stdout } as never);
   child.once('error', (cause) => stream.destroy(spawnError('ssh', cause)));
-  child.once('exit', (code) => {
+  child.once('close', (code) => {
     const why = said.trim().replaceAll(/\s*\n\s*/g, '; ') || `ssh ended with status ${code}`;
     stream.destroy(unreachable(host, new Error(why), `does "ssh ${host}" work without a password, for root?`));
   });
-  stream.once('close', () => child.kill());
   return stream;
 }
 

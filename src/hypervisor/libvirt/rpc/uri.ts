@@ -13,6 +13,8 @@ export interface LibvirtUri {
   readonly socket: string | undefined;
   /** File with the key for ssh; undefined: what ssh finds. */
   readonly keyFile: string | undefined;
+  /** File with the keys of hosts that ssh may trust; undefined: ssh's own. */
+  readonly knownHosts: string | undefined;
   /** Whether guests are to be emulated, although that machine may offer KVM. */
   readonly emulated: boolean;
 }
@@ -25,7 +27,7 @@ const transports = ['unix', 'ssh', 'tls'] as const;
 
 /**
  * What an address of a machine means: nothing is this machine's own daemon; a name or an IP address is that machine's over ssh; everything
- * else is a URI: qemu:///system, qemu+ssh://root@host/system, qemu+tls://host/system, each with `?socket=PATH`, `?keyfile=PATH` or `?emulate=yes` (no KVM there) if need be.
+ * else is a URI: qemu:///system, qemu+ssh://root@host/system, qemu+tls://host/system, each with `?socket=PATH`, `?keyfile=PATH`, `?known_hosts=PATH` or `?emulate=yes` (no KVM there) if need be.
  *
  * @throws InvalidValueError (EINVAL) for what is none.
  */
@@ -49,6 +51,7 @@ export function parseUri(address: string, local: string = localUri): LibvirtUri 
     user: decodeURIComponent(url.username),
     socket: url.searchParams.get('socket') ?? undefined,
     keyFile: url.searchParams.get('keyfile') ?? undefined,
+    knownHosts: url.searchParams.get('known_hosts') ?? undefined,
     emulated: url.searchParams.get('emulate') === 'yes',
   };
 }
