@@ -35,6 +35,8 @@ describe('types on virtual machines, with the nf_conf they have elsewhere', { sk
   const trying = async (type: string, configuration: string, examine: () => void): Promise<void> => {
     await mount.run(between(type, await testVnfImage()), { timeoutMs: 60_000 });
     writeFileSync(join(mount.path, `nf-types/${type}/vm/config/nf_conf`), configuration);
+    // Another machine had these addresses a moment ago.
+    for (const host of ['client', 'server']) commandIn(`host/${host}`, 'ip neigh flush all');
     examine();
     await mount.run(`cd nf-types/${type}; echo destroy > vm/action; rmdir vm`);
   };
