@@ -74,6 +74,8 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
     await refused({ image: '/nowhere/disk.qcow2' }, wrong('ENOENT', /does not exist/));
     await refused({ image: 'debian:12' }, wrong('EINVAL', /absolute path/));
     await refused({ image: image('private.img', readFileSync(disk), 0o600) }, wrong('EACCES', /chmod a\+r/));
+    mkdirSync(join(world.base, 'closed'), { mode: 0o700 });
+    await refused({ image: idleDisk(join(world.base, 'closed/idle.img')) }, wrong('EACCES', /chmod o\+x/));
     await refused({ image: image('text.img', 'no disk at all') }, wrong('EINVAL', /no disk that boots/));
     await refused({ image: image('damaged.qcow2', 'QFI\xfb and no more') }, wrong('EINVAL', /damaged/));
     mkdirSync(join(world.base, 'directory'));

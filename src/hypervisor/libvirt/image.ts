@@ -1,6 +1,6 @@
 import { constants, type Stats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import type { GuestSpec, MachineOptions } from '../../domain/ports/hypervisor.ts';
 import { type ErrnoName, errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
@@ -158,11 +158,19 @@ async function statImage(path: string): Promise<Stats> {
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
     throw refused(errno, `${path} ${errno === 'ENOENT' ? 'does not exist' : `cannot be read (${errno})`}`, cause);
   }
+  await checkWay(dirname(path));
   if (found.isDirectory()) return found;
   if (!found.isFile()) throw refused('EINVAL', `${path} is neither a file nor a directory`);
   if ((found.mode & constants.S_IROTH) === 0)
     throw refused('EACCES', `${path} is not readable for everyone, as QEMU needs it: chmod a+r ${path}`);
   return found;
+}
+
+/** Each directory on the way must let everyone pass. */
+async function checkWay(directory: string): Promise<void> {
+  const { mode } = await stat(directory);
+  if ((mode & constants.S_IXOTH) === 0) throw refused('EACCES', `QEMU's user cannot pass ${directory}: chmod o+x ${directory}`);
+  if (directory !== '/') await checkWay(dirname(directory));
 }
 
 async function exists(path: string): Promise<boolean> {
