@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { buildVnfImage } from '../../src/cli/images/libvirt/build.ts';
 
 const sources = join(import.meta.dirname, '../../src/cli/images/libvirt');
-const cache = '/var/cache/nfio-tests';
+const cache = '/var/cache/nfio-test';
 const buildTimeoutMs = 150_000;
 
 /** The image of the built-in types, as the sources make it now. Built when it has not been, and kept for later runs. */
