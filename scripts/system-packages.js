@@ -19,7 +19,6 @@ const services = {
     'virtlogd.socket',
     'virtlockd.socket',
   ],
-  'openssh-server': ['ssh'],
   'docker.io': ['docker.service', 'docker.socket', 'containerd'],
   'openssh-server': ['ssh'],
   iperf3: ['iperf3'],

@@ -1,6 +1,15 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
-export { addPorts, addPortsAndSet, batchScript, changeLines, changePort, checkBatch, isShapedOtherwise, type PortChange } from './live-port.ts';
+export {
+  addPorts,
+  addPortsAndSet,
+  batchScript,
+  changeLines,
+  changePort,
+  checkBatch,
+  isShapedOtherwise,
+  type PortChange,
+} from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
