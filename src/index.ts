@@ -22,6 +22,7 @@ export {
   type NfioErrorOptions,
 } from './errors/index.ts';
 export { DockerDriver, type DockerDriverOptions } from './hypervisor/docker/index.ts';
+export { LibvirtDriver, type LibvirtDriverOptions } from './hypervisor/libvirt/index.ts';
 export { NetnsDriver } from './hypervisor/netns/index.ts';
 export { type GuestSpecOptions, makeGuestSpec } from './library/guest-spec.ts';
 export { HypervisorFactory, type HypervisorOptions, type HypervisorType } from './library/hypervisor-factory.ts';

@@ -5,7 +5,8 @@ import { counter } from './counter.ts';
 import { docker } from './docker.ts';
 import { fuseLibrary } from './fuse-library.ts';
 import { hosts } from './hosts.ts';
+import { libvirt } from './libvirt.ts';
 import { lookup } from './lookup.ts';
 
 /** All benchmarks, in the order they run. */
-export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, lookup, chains];
+export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, libvirt, lookup, chains];

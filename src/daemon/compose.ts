@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { ModelListener } from '../domain/observation.ts';
 import type { Logger } from '../domain/ports/logger.ts';
-import { NfioError } from '../errors/index.ts';
 import { DockerDriver } from '../hypervisor/docker/index.ts';
+import { LibvirtDriver } from '../hypervisor/libvirt/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { ModuleLoader } from '../middleboxes/loader.ts';
 import { Fabric, FabricNetwork } from '../network/index.ts';
@@ -16,11 +16,6 @@ export async function compose(
   options: MountOptions,
   hooks: { readonly logger: Logger; readonly listener: ModelListener },
 ): Promise<Orchestrator> {
-  if (options.hypervisor === 'libvirt') {
-    throw new NfioError('UnsupportedError', {
-      message: `the ${options.hypervisor} hypervisor is not there yet: use --hypervisor netns or docker`,
-    });
-  }
   const { logger, listener } = hooks;
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);
@@ -32,6 +27,7 @@ export async function compose(
     drivers: {
       netns: new NetnsDriver(context, fabric),
       docker: new DockerDriver({ ...context, ...engines(options), isDefault: options.hypervisor === 'docker' }, fabric),
+      libvirt: new LibvirtDriver({ ...context, ...daemons(options), isDefault: options.hypervisor === 'libvirt' }, fabric),
     },
     network: new FabricNetwork(fabric),
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
@@ -43,4 +39,8 @@ export async function compose(
 
 function engines({ dockerSocket, insecureEngines }: MountOptions): Pick<MountOptions, 'dockerSocket' | 'insecureEngines'> {
   return { ...(dockerSocket === undefined ? {} : { dockerSocket }), ...(insecureEngines === undefined ? {} : { insecureEngines }) };
+}
+
+function daemons({ libvirtUri }: MountOptions): Pick<MountOptions, 'libvirtUri'> {
+  return libvirtUri === undefined ? {} : { libvirtUri };
 }

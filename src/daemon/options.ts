@@ -13,6 +13,8 @@ export interface MountOptions {
   readonly dockerSocket?: string;
   /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
   readonly insecureEngines?: boolean;
+  /** URI of this machine's libvirt. Default `qemu:///system`. */
+  readonly libvirtUri?: string;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
   readonly attrTimeoutMs?: number;

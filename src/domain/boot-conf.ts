@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { NfioError } from '../errors/index.ts';
 import { linuxCapabilities } from './capabilities.ts';
 import { didYouMean } from './did-you-mean.ts';
-import type { BootOptions } from './ports/hypervisor.ts';
+import type { BootOptions, MachineOptions } from './ports/hypervisor.ts';
 import { splitWords } from './shell-words.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
@@ -36,6 +36,13 @@ const readers: Readonly<Record<string, Reader>> = {
   network: (draft, value) => {
     draft.network = networkName(value);
   },
+  kernel: (draft, value) => setMachine(draft, { kernel: path(value) }),
+  initrd: (draft, value) => setMachine(draft, { initrd: path(value) }),
+  cmdline: (draft, value) => setMachine(draft, { cmdline: value }),
+  machine: (draft, value) => setMachine(draft, { machine: word(value) }),
+  cpu: (draft, value) => setMachine(draft, { cpu: word(value) }),
+  firmware: (draft, value) => setMachine(draft, { firmware: firmware(value) }),
+  'user-data': (draft, value) => setMachine(draft, { userData: fileName(value) }),
 };
 
 /** Keys that end in a name of the user's own. */
@@ -68,6 +75,11 @@ const knownKeys = [...Object.keys(readers), ...Object.keys(families).map((family
  * | dns | name servers, by comma |
  * | privileged | yes or no |
  * | network | a network of the hypervisor's own besides the ports (Docker: `bridge`, or one made by `docker network create`) |
+ * | kernel, initrd | absolute paths on the machine; of virtual machines, as are all that follow |
+ * | cmdline | more arguments of the kernel |
+ * | machine, cpu | machine type and processor model, as QEMU and libvirt name them |
+ * | firmware | bios or efi |
+ * | user-data | a file in config/ with user data for cloud-init |
  *
  * @throws InvalidValueError (EINVAL) that names the line.
  */
@@ -152,6 +164,30 @@ function nameServer(text: string): string {
 function networkName(text: string): string {
   if (/^[A-Za-z0-9][\w.-]{0,63}$/.test(text) && !['host', 'none', 'default'].includes(text)) return text;
   throw new Error(`network is "${text.slice(0, 40)}": write the name of a network that the hypervisor has, such as bridge`);
+}
+
+function setMachine(draft: Draft, part: MachineOptions): void {
+  draft.machine = { ...draft.machine, ...part };
+}
+
+function path(text: string): string {
+  if (text.startsWith('/')) return text;
+  throw new Error(`"${text.slice(0, 40)}" is not an absolute path`);
+}
+
+function word(text: string): string {
+  if (/^[\w.-]{1,64}$/.test(text)) return text;
+  throw new Error(`"${text.slice(0, 40)}" is not a name such as q35 or EPYC`);
+}
+
+function firmware(text: string): 'bios' | 'efi' {
+  if (text === 'bios' || text === 'efi') return text;
+  throw new Error(`firmware is "${text.slice(0, 40)}": write bios or efi`);
+}
+
+function fileName(text: string): string {
+  if (/^[^/\0]{1,255}$/.test(text) && text !== '.' && text !== '..') return text;
+  throw new Error(`user-data is "${text.slice(0, 40)}": write the name of a file in config/`);
 }
 
 function truth(value: string): boolean {

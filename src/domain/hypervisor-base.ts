@@ -54,6 +54,11 @@ export abstract class HypervisorBase implements HypervisorDriver {
   ): Promise<void>;
   abstract logPath(ref: GuestRef): string;
   abstract rootDir(ref: GuestRef): string | undefined;
+  /** Drivers whose hypervisor describes guests say how. */
+  description(_ref: GuestRef): string | undefined {
+    return undefined;
+  }
+
   abstract onChange(listener: GuestListener): void;
   abstract setHosts(hosts: readonly HostSpec[]): void;
   abstract hostStatus(address: string): HostStatus;

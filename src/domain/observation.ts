@@ -12,6 +12,8 @@ export interface VnfObservation {
   readonly error: string;
   readonly ip: string;
   readonly id: string;
+  /** What libvirt knows the guest by; undefined for guests of other hypervisors. */
+  readonly domainXml: string | undefined;
   readonly counters: CounterSource | undefined;
   readonly countsDrops: boolean;
   readonly paths: VnfPaths;

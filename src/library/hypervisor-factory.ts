@@ -6,6 +6,7 @@ import type { DriverContext } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { NfioError } from '../errors/index.ts';
 import { DockerDriver, type DockerDriverOptions } from '../hypervisor/docker/index.ts';
+import { LibvirtDriver, type LibvirtDriverOptions } from '../hypervisor/libvirt/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { Fabric } from '../network/index.ts';
 
@@ -22,6 +23,8 @@ export interface HypervisorOptions {
   readonly dockerSocket?: string;
   /** Docker: whether engines may be spoken to over plain TCP. Default false. */
   readonly insecureEngines?: boolean;
+  /** Libvirt: URI of this machine's. Default `qemu:///system`. */
+  readonly libvirtUri?: string;
   /** Default: silent. */
   readonly logger?: Logger;
 }
@@ -29,6 +32,7 @@ export interface HypervisorOptions {
 const makers = {
   netns: (context: DriverContext): HypervisorBase => new NetnsDriver(context, new Fabric(context.mountId)),
   docker: (context: DockerDriverOptions): HypervisorBase => new DockerDriver(context, new Fabric(context.mountId)),
+  libvirt: (context: LibvirtDriverOptions): HypervisorBase => new LibvirtDriver(context, new Fabric(context.mountId)),
 } as const;
 
 /** A hypervisor that this version has. */
@@ -84,10 +88,11 @@ function make(type: string, options: HypervisorOptions): HypervisorBase {
   if (!/^[a-z0-9]{8}$/.test(mountId)) {
     throw new NfioError('InvalidValueError', { message: 'mountId: eight lower-case letters or digits are needed' });
   }
-  const { dockerSocket, insecureEngines } = options;
+  const { dockerSocket, insecureEngines, libvirtUri } = options;
   const engines = {
     ...(dockerSocket === undefined ? {} : { dockerSocket }),
     ...(insecureEngines === undefined ? {} : { insecureEngines }),
+    ...(libvirtUri === undefined ? {} : { libvirtUri }),
   };
   return makers[type]({ ...engines, mountId, runDir: options.runDir ?? join(runtimeDirectory, mountId), logger: options.logger ?? silent });
 }

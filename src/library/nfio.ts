@@ -13,12 +13,14 @@ export interface NfioOptions {
   readonly mountpoint: string;
   /** Directory of all persistent state; made when it is not there. Default `/var/lib/nfio`. */
   readonly root?: string;
-  /** Where VNFs run. Default `netns`; libvirt comes in a later version. */
+  /** Where VNFs run. Default `netns`. */
   readonly hypervisor?: MountOptions['hypervisor'];
   /** Socket of this machine's Docker Engine. Default `/var/run/docker.sock`. */
   readonly dockerSocket?: string;
   /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
   readonly insecureEngines?: boolean;
+  /** URI of this machine's libvirt. Default `qemu:///system`. */
+  readonly libvirtUri?: string;
   /** Directory of your own middlebox modules. Default: only what is built in. */
   readonly moduleRoot?: string;
   /** What is logged to daemon.log in the root. Default `info`. */

@@ -2,6 +2,7 @@ import { defineMiddlebox } from '../domain/middlebox.ts';
 import { containerProfile } from './container-profile.ts';
 import { forwarding } from './forwarding.ts';
 import { nftables } from './languages/nftables/language.ts';
+import { vmProfile } from './vm-profile.ts';
 
 const rules = `# Address translation, in the language of nft(8). Saving this file checks and loads it in one step.
 # What leaves by the port named wan gets that port's address. Ports are interfaces by their own names.
@@ -21,5 +22,5 @@ export default defineMiddlebox({
   summary: 'Network address translation: masquerades what leaves by the port wan, in nftables',
   configuration: { language: nftables(), default: rules },
   sysctl: forwarding,
-  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] }, docker: containerProfile('nat') },
+  run: { netns: { requires: [{ program: 'nft', package: 'nftables' }] }, docker: containerProfile('nat'), libvirt: vmProfile },
 });

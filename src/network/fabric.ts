@@ -30,6 +30,21 @@ export class Fabric implements AsyncDisposable {
     this.#batch = new IpBatch(this.netnsPath);
   }
 
+  /**
+   * Counters of all that is in the fabric, in the format of /proc/PID/net/dev; undefined while none of our processes is there (see
+   * `openCounters`). Another process may take its place.
+   */
+  get netDevPath(): string | undefined {
+    const { pid } = this.#batch;
+    return pid === undefined ? undefined : `/proc/${pid}/net/dev`;
+  }
+
+  /** Sees to it that there is a netDevPath. */
+  async openCounters(): Promise<void> {
+    await this.ensure();
+    await this.#batch.run([ipLine('link', 'show', 'dev', 'lo')]);
+  }
+
   /** Makes the namespace if it is not there. */
   ensure(): Promise<void> {
     this.#made ??= this.#make().catch((error: unknown) => {

@@ -1,10 +1,21 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
-export { addPorts, addPortsAndSet, changePort, type PortChange } from './live-port.ts';
+export {
+  addPorts,
+  addPortsAndSet,
+  batchScript,
+  changeLines,
+  changePort,
+  checkBatch,
+  isShapedOtherwise,
+  type PortChange,
+} from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
+export { guestEndLines } from './port-lines.ts';
 export { type LinkRequest, loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';
 export { isShaped, shapePort } from './shape-port.ts';
+export { makeTaps, moveTaps, removeTaps, shapeTap } from './taps.ts';

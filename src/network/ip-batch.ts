@@ -73,6 +73,11 @@ export class IpBatch implements Disposable {
     }
   }
 
+  /** The process, while there is one. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   [Symbol.dispose](): void {
     this.#child?.stdin.end();
     this.#child?.stdin.destroy();

@@ -6,7 +6,7 @@ import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
 import { addressLine, gatewayLines, newPortLines } from './port-lines.ts';
 import type { ProcessId } from './process-id.ts';
-import { runProgram } from './run-program.ts';
+import { type RunResult, runProgram } from './run-program.ts';
 import { isShaped, shapePort } from './shape-port.ts';
 
 /** A port of a running guest as it is, and as it shall be. */
@@ -90,7 +90,7 @@ async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: 
 }
 
 /** What changes in the guest, in an order in which each step finds what it needs. */
-function changeLines(before: PortSpec, after: PortSpec): string[] {
+export function changeLines(before: PortSpec, after: PortSpec): string[] {
   const name = guestInterfaceName(after);
   const set = (...words: readonly (string | number)[]): string => ipLine('link', 'set', 'dev', name, ...words);
   const isNew = (address: string): boolean => !before.addresses.includes(address);
@@ -120,10 +120,15 @@ async function inGuest(guest: ProcessId, lines: readonly string[], signal: Abort
   const ipv6 = lines.some((line) => /^addr replace [0-9a-f:]*:/.test(line));
   const argv = ['nsenter', '--target', String(guest.pid), '--net', '--', 'sh', '-c', batchScript, 'sh', ipv6 ? '0' : ''] as const;
   const result = await runProgram(argv, { signal, input: `${lines.join('\n')}\n` });
-  const failures = parseFailures(result.stderr).filter(({ line }) => !/^(addr|route) del /.test(lines[line - 1] ?? ''));
-  const [first] = failures;
+  checkBatch(lines, result);
+}
+
+/** Checks how `ip -force -batch` went. @throws NetworkError with what ip said of the first line that failed. */
+export function checkBatch(lines: readonly string[], result: Pick<RunResult, 'exitCode' | 'stderr'>): void {
+  const failures = parseFailures(result.stderr);
+  const first = failures.find(({ line }) => !/^(addr|route) del /.test(lines[line - 1] ?? ''));
   if (first !== undefined) throw new NfioError('NetworkError', { message: `ip ${lines[first.line - 1] ?? ''}: ${first.said}` });
-  if (result.exitCode > 2)
+  if (result.exitCode > 2 || (result.exitCode > 0 && failures.length === 0))
     throw new NfioError('NetworkError', { message: `ip ended with status ${result.exitCode}: ${result.stderr.slice(0, 300)}` });
 }
 
@@ -136,10 +141,11 @@ function parseFailures(stderr: string): { readonly line: number; readonly said: 
 }
 
 /** IPv6 is off in guests without an IPv6 address, so that what they count is what they send; the first one turns it on. */
-const batchScript = `
+export const batchScript = `
 [ "$1" = '' ] || for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo "$1" >"$f"; done
 exec ip -force -batch -`;
 
-function isShapedOtherwise(before: PortSpec, after: PortSpec): boolean {
+/** True when the queues of a port have to be made anew. */
+export function isShapedOtherwise(before: PortSpec, after: PortSpec): boolean {
   return before.rateBps !== after.rateBps || before.delayUsec !== after.delayUsec || before.lossPercent !== after.lossPercent;
 }

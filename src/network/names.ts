@@ -26,6 +26,11 @@ export function isFabricPort(name: string): boolean {
   return /^p[a-z0-9]{6,12}$/.test(name);
 }
 
+/** The interface in the fabric that what a tap's guest sends is led through, where that is shaped. */
+export function shaperName(portId: string): string {
+  return `i${portId}`;
+}
+
 /**
  * One line for ip -batch. Every word is checked, since the batch is text: nothing may end the line or begin a comment or a quotation.
  *

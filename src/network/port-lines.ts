@@ -27,7 +27,13 @@ export function newPortLines(port: PortSpec, fabric: string): string[] {
       fabric,
     ),
   ];
-  if (name !== port.name) lines.push(ipLine('link', 'set', 'dev', name, 'alias', port.name));
+  return [...lines, ...guestEndLines(port)];
+}
+
+/** Commands that give the guest's end of a new port what belongs to it. */
+export function guestEndLines(port: PortSpec): string[] {
+  const name = guestInterfaceName(port);
+  const lines = name === port.name ? [] : [ipLine('link', 'set', 'dev', name, 'alias', port.name)];
   lines.push(...port.addresses.map((address) => addressLine('add', address, name)));
   if (port.up) lines.push(ipLine('link', 'set', 'dev', name, 'up'), ...gatewayLines('add', port));
   return lines;

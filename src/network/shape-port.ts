@@ -23,11 +23,17 @@ export function isShaped(port: PortSpec): boolean {
  * @throws UnsupportedError (EOPNOTSUPP) naming the module this kernel lacks.
  */
 export async function shapePort(guest: ProcessId, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
-  await shape(['nsenter', '--target', String(guest.pid), '--net'], guestInterfaceName(port), port, signal);
-  await shape(['nsenter', `--net=${fabric.netnsPath}`], fabricPortName(port.id), port, signal);
+  await shapeInterface(['nsenter', '--target', String(guest.pid), '--net'], guestInterfaceName(port), port, signal);
+  await shapeInterface(['nsenter', `--net=${fabric.netnsPath}`], fabricPortName(port.id), port, signal);
 }
 
-async function shape(enter: readonly [string, ...string[]], name: string, port: PortSpec, signal: AbortSignal): Promise<void> {
+/** Puts a port's queue on one interface, or takes it away. `enter` is the program that enters its network namespace. */
+export async function shapeInterface(
+  enter: readonly [string, ...string[]],
+  name: string,
+  port: PortSpec,
+  signal: AbortSignal,
+): Promise<void> {
   await runProgram([...enter, '--', 'tc', 'qdisc', 'del', 'dev', name, 'root'], { signal }); // fails when there is none
   const lines = queueLines(name, port);
   if (lines.length === 0) return;

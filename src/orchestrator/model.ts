@@ -267,6 +267,7 @@ export class Model {
       error: runtime.error,
       ip: runtime.ip,
       id: runtime.id,
+      domainXml: driver.description?.(ref),
       counters: this.#counters(vnf, state),
       countsDrops: middlebox?.configuration?.language.drops !== undefined,
       paths: {

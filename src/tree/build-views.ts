@@ -151,6 +151,7 @@ function vnfView(
       error: observation.error,
       'machine/vm.ip': observation.ip,
       'machine/vm.id': observation.id,
+      ...(observation.domainXml === undefined ? {} : { 'machine/domain.xml': observation.domainXml.trimEnd() }),
     },
   };
 }

@@ -4,6 +4,17 @@ import type { CounterSource } from '../domain/ports/hypervisor.ts';
 
 type ProcfsSource = Extract<CounterSource, { kind: 'procfs' }>;
 
+/** What is counted at the far ends of a guest's interfaces: they receive what it sends. */
+const mirrored: Readonly<Record<string, string>> = {
+  rx_bytes: 'tx_bytes',
+  rx_packets: 'tx_packets',
+  tx_bytes: 'rx_bytes',
+  tx_packets: 'rx_packets',
+};
+
+/** USER_HZ is 100 on all of Linux (proc_pid_stat(5)). */
+const tickUsec = 10_000;
+
 /** Large enough for /proc/PID/net/dev with 500 interfaces; what is longer is read in further steps. */
 let scratch = Buffer.allocUnsafe(64 * 1024);
 
@@ -18,14 +29,31 @@ export function readCounter(source: ProcfsSource, counter: string, interfaceName
   if (counter === 'cpu_usec') return source.cpuPath === undefined ? undefined : cpuUsec(source.cpuPath);
   if (counter === 'memory_bytes') return source.memoryPath === undefined ? undefined : leadingNumber(source.memoryPath);
   const length = readWhole(source.netDevPath);
-  return length === undefined ? undefined : sumInterfaces(length, netDevColumns[counter] ?? [], interfaceName);
+  if (length === undefined) return undefined;
+  const { farEnds } = source;
+  if (farEnds !== undefined) {
+    const names = interfaceName === undefined ? Object.values(farEnds) : [farEnds[interfaceName]];
+    return sumInterfaces(length, { wanted: netDevColumns[mirrored[counter] ?? counter] ?? [], all: interfaceName === undefined }, (name) =>
+      names.includes(name),
+    );
+  }
+  const counts = (name: string): boolean => (interfaceName === undefined ? name !== 'lo' : name === interfaceName);
+  return sumInterfaces(length, { wanted: netDevColumns[counter] ?? [], all: interfaceName === undefined }, counts);
 }
 
-/** cgroup v1 cpuacct.usage holds nanoseconds; cgroup v2 cpu.stat begins with `usage_usec N`. */
+/** cgroup v1 cpuacct.usage holds nanoseconds; cgroup v2 cpu.stat begins with `usage_usec N`; of /proc/PID/stat fields 14 and 15 count ticks. */
 function cpuUsec(path: string): number | undefined {
   const length = readWhole(path);
   if (length === undefined) return undefined;
   const text = scratch.toString('latin1', 0, length);
+  if (path.endsWith('/stat')) {
+    const [user = 0, system = 0] = text
+      .slice(text.lastIndexOf(')') + 2)
+      .split(' ')
+      .slice(11, 13)
+      .map(Number);
+    return (user + system) * tickUsec;
+  }
   const usage = /^usage_usec (\d+)/m.exec(text);
   return usage === null ? Math.floor(Number.parseInt(text, 10) / 1000) : Number(usage[1]);
 }
@@ -35,21 +63,25 @@ function leadingNumber(path: string): number | undefined {
   return length === undefined ? undefined : Number.parseInt(scratch.toString('latin1', 0, length), 10);
 }
 
-function sumInterfaces(length: number, wanted: readonly number[], interfaceName: string | undefined): number | undefined {
+/** @param what.all whether to find none is to have counted nothing. */
+function sumInterfaces(
+  length: number,
+  what: { readonly wanted: readonly number[]; readonly all: boolean },
+  counts: (name: string) => boolean,
+): number | undefined {
   let sum = 0;
-  let found = interfaceName === undefined;
+  let found = what.all;
   // The first two lines are headings.
   const lines = scratch.toString('latin1', 0, length).split('\n').slice(2);
   for (const line of lines) {
     const colon = line.indexOf(':');
     if (colon < 0) continue;
-    const name = line.slice(0, colon).trim();
-    if (interfaceName === undefined ? name === 'lo' : name !== interfaceName) continue;
+    if (!counts(line.slice(0, colon).trim())) continue;
     const fields = line
       .slice(colon + 1)
       .trim()
       .split(/ +/);
-    for (const column of wanted) sum += Number(fields[column]);
+    for (const column of what.wanted) sum += Number(fields[column]);
     found = true;
   }
   return found ? sum : undefined;

@@ -9,7 +9,7 @@ const netnsDirectory = '/run/netns';
 export type World = Readonly<Record<string, readonly string[]>>;
 
 /**
- * Lists mounts, network namespaces, links, nft tables, cgroups, containers and guests of this machine.
+ * Lists mounts, network namespaces, links, nft tables, cgroups, containers, guests and domains of this machine.
  *
  * @param mark When other programs change the machine at the same time: only what contains one of these texts.
  */
@@ -22,6 +22,7 @@ export function snapshotWorld(...mark: readonly string[]): World {
     cgroups: cgroups(),
     containers: containers(),
     processes: processes(),
+    domains: safeList('/etc/libvirt/qemu').filter((name) => name.startsWith('nfio-')),
   };
   const mine = (line: string): boolean => mark.length === 0 || mark.some((text) => line.includes(text));
   return Object.fromEntries(Object.entries(lists).map(([kind, list]) => [kind, list.filter(mine).sort()]));

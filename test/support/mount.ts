@@ -13,7 +13,9 @@ const endTimeoutMs = 20_000;
 
 /** What a test may choose of its mount. */
 export interface TestMountOptions
-  extends Partial<Pick<MountOptions, 'modules' | 'attrTimeoutMs' | 'resend' | 'hypervisor' | 'dockerSocket' | 'insecureEngines'>> {
+  extends Partial<
+    Pick<MountOptions, 'modules' | 'attrTimeoutMs' | 'resend' | 'hypervisor' | 'dockerSocket' | 'insecureEngines' | 'libvirtUri'>
+  > {
   /** An existing root directory. Default: a new one, removed with the mount. */
   readonly root?: string;
 }

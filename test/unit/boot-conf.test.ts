@@ -15,12 +15,17 @@ sysctl.net.ipv4.ip_forward=1
 mounts=/srv/cache:/var/cache,/etc/ssl:/etc/ssl:ro
 dns=10.0.0.53,fd00::53
 privileged=no
-network=bridge`;
+network=bridge
+kernel=/boot/vmlinuz
+cmdline=quiet panic=1
+machine=q35
+firmware=efi
+user-data=cloud.yaml`;
 
 const refused: Readonly<Record<string, string>> = {
   'comand=x': 'boot.conf line 1: unknown key "comand" (did you mean "command"?)',
   '\n\nzzzzzz=1':
-    'boot.conf line 3: unknown key "zzzzzz": the keys are command, capabilities, mounts, dns, privileged, network, env.NAME, sysctl.NAME',
+    'boot.conf line 3: unknown key "zzzzzz": the keys are command, capabilities, mounts, dns, privileged, network, kernel, initrd, cmdline, machine, cpu, firmware, user-data, env.NAME, sysctl.NAME',
   'just words': 'boot.conf line 1: "just words" is not of the form key=value',
   'dns=10.0.0.1\ndns=10.0.0.2': 'boot.conf line 2: dns is given a second time, first on line 1',
   'command=': 'boot.conf line 1: command is empty: leave the line out to keep the default of the type',
@@ -35,10 +40,14 @@ const refused: Readonly<Record<string, string>> = {
   'mounts=/a://': 'boot.conf line 1: mount "/a://" would hide the whole of the guest',
   'dns=localhost': 'boot.conf line 1: name server "localhost" is not an IP address',
   'network=host': 'boot.conf line 1: network is "host": write the name of a network that the hypervisor has, such as bridge',
+  'kernel=vmlinuz': 'boot.conf line 1: "vmlinuz" is not an absolute path',
+  'firmware=uefi': 'boot.conf line 1: firmware is "uefi": write bios or efi',
+  'machine=q35,accel=kvm': 'boot.conf line 1: "q35,accel=kvm" is not a name such as q35 or EPYC',
+  'user-data=../secret': 'boot.conf line 1: user-data is "../secret": write the name of a file in config/',
   'privileged=maybe': 'boot.conf line 1: privileged is "maybe": write yes or no',
   'env.A=b\0c': 'boot.conf line 1: there is a NUL byte in it',
   'constructor=1':
-    'boot.conf line 1: unknown key "constructor": the keys are command, capabilities, mounts, dns, privileged, network, env.NAME, sysctl.NAME',
+    'boot.conf line 1: unknown key "constructor": the keys are command, capabilities, mounts, dns, privileged, network, kernel, initrd, cmdline, machine, cpu, firmware, user-data, env.NAME, sysctl.NAME',
 };
 
 describe('parseBootConf', () => {
@@ -57,6 +66,7 @@ describe('parseBootConf', () => {
       privileged: false,
       dns: ['10.0.0.53', 'fd00::53'],
       network: 'bridge',
+      machine: { kernel: '/boot/vmlinuz', cmdline: 'quiet panic=1', machine: 'q35', firmware: 'efi', userData: 'cloud.yaml' },
     });
   });
 

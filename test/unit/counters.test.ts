@@ -41,6 +41,15 @@ test('of one interface, also where no space follows its colon; none for one that
   assert.equal(readCounter(source({}), 'rx_bytes', 'la'), undefined);
 });
 
+test('at the far ends of interfaces directions change places, and other interfaces do not count', () => {
+  const far = { ...source({}), farEnds: { eth0: 'lan', eth1: 'wan' } };
+  const read = (counter: string): number | undefined => readCounter(far, counter);
+  assert.deepEqual(['rx_bytes', 'rx_packets', 'tx_bytes', 'tx_packets', 'pkt_drops'].map(read), [500, 5, 9007200254, 30, 4]);
+  assert.equal(readCounter(far, 'rx_bytes', 'eth0'), 200);
+  assert.equal(readCounter(far, 'rx_bytes', 'lan'), undefined);
+  assert.equal(readCounter({ ...far, farEnds: {} }, 'rx_bytes'), 0);
+});
+
 test('a guest without interfaces has counted nothing, one that is gone has no counters', () => {
   const headings = netDev.split('\n').slice(0, 2).join('\n');
   assert.equal(readCounter(source({ dev: `${headings}\n` }), 'rx_bytes'), 0);
@@ -67,6 +76,9 @@ test('a file with very many interfaces is read whole', () => {
 test('processor time and memory, in the forms of both cgroup versions', () => {
   assert.equal(readCounter(source({ cpu: '123456789\n' }), 'cpu_usec'), 123456);
   assert.equal(readCounter(source({ cpu: 'usage_usec 4711\nuser_usec 1\nsystem_usec 2\n' }), 'cpu_usec'), 4711);
+  const stat = join(directory, 'stat');
+  writeFileSync(stat, `4711 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 250 50 0 0 20\n`);
+  assert.equal(readCounter({ ...source({}), cpuPath: stat }, 'cpu_usec'), 3_000_000);
   assert.equal(readCounter(source({ memory: '1048576\n' }), 'memory_bytes'), 1048576);
   assert.equal(readCounter(source({}), 'cpu_usec'), undefined);
 });

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { afterEach, describe, test } from 'node:test';
-import { DockerDriver, HypervisorBase, HypervisorFactory, type HypervisorType, NetnsDriver, NfioError } from '../../src/index.ts';
+import {
+  DockerDriver,
+  HypervisorBase,
+  HypervisorFactory,
+  type HypervisorType,
+  LibvirtDriver,
+  NetnsDriver,
+  NfioError,
+} from '../../src/index.ts';
 
 afterEach(() => HypervisorFactory.disposeHypervisorInstance());
 
@@ -30,6 +38,13 @@ describe('HypervisorFactory', () => {
     assert.equal(driver.name, 'docker');
   });
 
+  test('makes libvirt, which connects to no daemon until it is asked to', () => {
+    new HypervisorFactory('libvirt', { libvirtUri: 'qemu+unix:///system?socket=/nowhere' });
+    const driver = HypervisorFactory.getHypervisorInstance();
+    assert.ok(driver instanceof LibvirtDriver && driver instanceof HypervisorBase);
+    assert.deepEqual(driver.hostStatus(''), { state: 'unknown', why: '' });
+  });
+
   test('a second type is a RangeError, and the first stays', () => {
     new HypervisorFactory('netns');
     const driver = HypervisorFactory.getHypervisorInstance();
@@ -39,7 +54,10 @@ describe('HypervisorFactory', () => {
 
   test('a type that is not there is a TypeError that names those that are, and nothing is made', () => {
     for (const type of ['xen', '', 'constructor', '__proto__']) {
-      assert.throws(() => new HypervisorFactory(type as HypervisorType), { name: 'TypeError', message: /there are: netns, docker/ });
+      assert.throws(() => new HypervisorFactory(type as HypervisorType), {
+        name: 'TypeError',
+        message: /there are: netns, docker, libvirt/,
+      });
       assert.throws(() => HypervisorFactory.getHypervisorInstance(), Error);
     }
   });

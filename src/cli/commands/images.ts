@@ -9,7 +9,7 @@ const connectTimeoutMs = 10_000;
 /** `nfio images`. */
 export const imagesCommand = defineCommand({
   name: 'images',
-  summary: 'Build and list the images of built-in types, for --hypervisor docker',
+  summary: 'Build and list the images of built-in types, for docker and libvirt',
   operands: [],
   rest: 'list|build TYPE',
   operandChoices: ['list', 'build'],
@@ -25,16 +25,21 @@ export const imagesCommand = defineCommand({
       summary: "A Docker Engine: unix:///PATH, tcp://HOST, ssh://USER@HOST (default this machine's)",
     },
     'insecure-engines': { type: 'boolean', summary: 'Allow a Docker Engine at HOST:PORT, without TLS or ssh' },
+    libvirt: { type: 'boolean', summary: 'The one image for virtual machines instead, a directory of this machine' },
     json: { type: 'boolean', summary: 'Print JSON (list)' },
   },
   description: `Lists the images of the built-in types that a Docker Engine has, or builds those of the types named, all without
 a name. Each is nfio/TYPE:latest, the default of machine/vm.image. The base is the engine's own, or comes from its registry; where that cannot
-be reached debootstrap makes it, if it is installed. Building again is instant.`,
+be reached debootstrap makes it, if it is installed. Building again is instant.
+
+Virtual machines of the types firewall, nat, router, shaper and host share one image. It is made of Debian packages, which are downloaded for it
+and not installed.`,
   examples: [
     { command: 'nfio images', does: 'What is there' },
     { command: 'nfio images build', does: 'All of them' },
     { command: 'nfio images build firewall proxy', does: 'Two of them' },
     { command: 'nfio images build --base debootstrap', does: 'Without a registry' },
+    { command: 'nfio images build --libvirt', does: 'The image for virtual machines' },
     { command: 'nfio images build --host ssh://root@worker', does: 'For VNFs on another machine' },
   ],
   async run({ values, operands, terminal }) {
@@ -43,6 +48,8 @@ be reached debootstrap makes it, if it is installed. Building again is instant.`
       throw new UsageError(`nfio images does not know what to do with ${verb}.${didYouMean(verb, ['list', 'build'])}`, 'images');
     if (verb === 'list' && types[0] !== undefined)
       throw new UsageError(`nfio images list does not know what to do with ${types[0]}.`, 'images');
+    if (values.libvirt)
+      return await untilInterrupted((signal) => virtualMachines(verb, { types, json: values.json }, { terminal, signal }));
     const { defaultCertificates, Engine, parseEngineAddress } = await import('../../hypervisor/docker/engine/index.ts');
     const { DockerImageEngine } = await import('../images/docker-image-engine.ts');
     const connection = { certificates: defaultCertificates, insecure: values['insecure-engines'], connectTimeoutMs };
@@ -68,6 +75,29 @@ async function list(engine: ImageEngine, json: boolean, { terminal, signal }: Su
       : [type, image, `${Math.round(sizeBytes / 1e6)} MB`, built ?? ''],
   );
   terminal.out(json ? `${JSON.stringify(images, undefined, 2)}\n` : columns([['TYPE', 'IMAGE', 'SIZE', 'BUILT'], ...rows]));
+  return 0;
+}
+
+async function virtualMachines(
+  verb: string,
+  wanted: { readonly types: readonly string[]; readonly json: boolean },
+  { terminal, signal }: Surroundings,
+): Promise<number> {
+  const { types, json } = wanted;
+  if (types[0] !== undefined)
+    throw new UsageError(`There is one image for virtual machines of all types, so ${types[0]} means nothing.`, 'images');
+  const { vnfImage } = await import('../../middleboxes/vm-profile.ts');
+  const { buildVnfImage, describeVnfImage } = await import('../images/libvirt/build.ts');
+  if (verb === 'build') {
+    terminal.err(`Building ${vnfImage} of Debian packages …\n`);
+    await buildVnfImage(vnfImage, signal);
+  }
+  const found = await describeVnfImage(vnfImage);
+  const rows =
+    found === undefined
+      ? [[vnfImage, '-', 'not there: nfio images build --libvirt']]
+      : [[vnfImage, `${Math.round(found.bytes / 1e6)} MB`, `Linux ${found.release}`]];
+  terminal.out(json ? `${JSON.stringify({ image: vnfImage, ...found }, undefined, 2)}\n` : columns([['IMAGE', 'SIZE', 'KERNEL'], ...rows]));
   return 0;
 }
 

@@ -1,5 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
+import { vnfImage } from '../../middleboxes/vm-profile.ts';
 import type { Finding, Probe } from './probe.ts';
 
 const timeoutMs = 2000;
@@ -10,6 +12,8 @@ const libvirtSocket = '/run/libvirt/libvirt-sock';
 export const engineProbes: readonly Probe[] = [
   { name: 'docker', needed: false, run: probeDocker },
   { name: 'libvirt', needed: false, run: probeLibvirt },
+  { name: 'kvm', needed: false, run: probeKvm },
+  { name: 'vm image', needed: false, run: probeVmImage },
 ];
 
 async function probeDocker(): Promise<Finding> {
@@ -43,6 +47,29 @@ async function probeLibvirt(): Promise<Finding> {
   } catch (error) {
     return absent('libvirtd', error, 'apt-get install libvirt-daemon-system qemu-system-x86 && systemctl start libvirtd');
   }
+}
+
+/** Boots a guest, once in the life of the machine. */
+async function probeKvm(): Promise<Finding> {
+  const { probeAcceleration } = await import('../../hypervisor/libvirt/acceleration.ts');
+  try {
+    const { works, why } = await probeAcceleration(join(vnfImage, 'kernel'));
+    if (works) return { ok: true, detail: `virtual machines run at full speed: ${why}` };
+    return {
+      ok: false,
+      detail: why,
+      remedy: 'virtual machines are emulated, which is slower; on a virtual machine ask for nested virtualisation',
+    };
+  } catch {
+    return { ok: false, detail: 'QEMU is not installed', remedy: 'apt-get install qemu-system-x86 qemu-utils' };
+  }
+}
+
+async function probeVmImage(): Promise<Finding> {
+  const { describeVnfImage } = await import('../images/libvirt/build.ts');
+  const found = await describeVnfImage(vnfImage);
+  if (found !== undefined) return { ok: true, detail: `${vnfImage}, Linux ${found.release}` };
+  return { ok: false, detail: 'there is no image for virtual machines', remedy: 'nfio images build --libvirt' };
 }
 
 function absent(what: string, error: unknown, remedy: string): Finding {

@@ -75,6 +75,24 @@ export interface BootOptions {
   readonly dns: readonly string[];
   /** A network of the hypervisor's own (Docker: `bridge`, which leads outside), besides the ports; undefined: none. */
   readonly network: string | undefined;
+  /** Of a virtual machine; left out by hypervisors without any. */
+  readonly machine?: MachineOptions;
+}
+
+/** What a virtual machine is made of besides its image. Absent: as the image, else the driver, has it. */
+export interface MachineOptions {
+  /** Absolute paths on the machine it runs on. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  /** Arguments of the kernel, behind those that nf.io needs. */
+  readonly cmdline?: string;
+  /** Machine type as QEMU names it: q35, pc. */
+  readonly machine?: string;
+  /** Processor model as libvirt names it; also host-passthrough, host-model, maximum. */
+  readonly cpu?: string;
+  readonly firmware?: 'bios' | 'efi';
+  /** Name of a file in config/ with user data for cloud-init. */
+  readonly userData?: string;
 }
 
 /** The state of a guest. `state` is common to all drivers; `word` is the hypervisor's own, which users see. */
@@ -96,10 +114,15 @@ export type CounterSource =
       readonly kind: 'procfs';
       /** A file in the format of /proc/PID/net/dev. */
       readonly netDevPath: string;
-      /** Cumulative CPU time: cgroup v1 cpuacct.usage (ns), or cgroup v2 cpu.stat (usage_usec). */
+      /** Cumulative CPU time: cgroup v1 cpuacct.usage (ns), cgroup v2 cpu.stat (usage_usec), or /proc/PID/stat (ticks). */
       readonly cpuPath: string | undefined;
       /** Memory in use, bytes: memory.usage_in_bytes or memory.current. */
       readonly memoryPath: string | undefined;
+      /**
+       * The guest's interfaces by the names of their far ends in that file, which receive what the guest sends; undefined: they are in it
+       * themselves, and all but lo are the guest's.
+       */
+      readonly farEnds?: Readonly<Record<string, string>>;
     }
   | { readonly kind: 'remote' };
 
@@ -205,6 +228,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   logPath(ref: GuestRef): string;
   /** Directory on this machine that holds what the guest itself wrote (hostile content), or undefined. */
   rootDir(ref: GuestRef): string | undefined;
+  /** How the hypervisor itself describes the guest, as text of its own kind (libvirt: the domain's XML); undefined where it does not. */
+  description?(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */
   onChange(listener: GuestListener): void;
   /** Says which machines of this hypervisor are in hosts/: they are watched from now on, others no more than their guests need. */

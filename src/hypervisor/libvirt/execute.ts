@@ -1,0 +1,150 @@
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+import type { AgentExec, GuestAgent } from './agent.ts';
+
+/** What each output keeps at most when nobody takes it as it comes. Bytes. */
+const maxKeptBytes = 1024 * 1024;
+/** Most input that one message to the agent carries; more goes through a file. Bytes. */
+const maxInlineBytes = 2 * 1024 * 1024;
+/** How much of a file one message carries. Bytes. */
+const chunkBytes = 512 * 1024;
+const firstPauseMs = 10;
+const longestPauseMs = 250;
+
+/** Where outputs are kept in the guest while a command runs. */
+const directory = '/run/nfio';
+const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of
+ * memory than others, though the agent may be. Arguments: prefix of the files,
+ * file with the input or nothing, bytes to print of each output or nothing, the command.
+ */
+const script = `
+at=$1; input=$2; keep=$3; shift 3
+umask 077
+mkdir -p ${directory}
+{ echo 0 >/proc/self/oom_score_adj; } 2>/dev/null
+if [ -n "$input" ]; then "$@" <"$input" >"$at.out" 2>"$at.err"; else "$@" >"$at.out" 2>"$at.err"; fi
+status=$?
+[ -n "$keep" ] || exit $status
+head -c "$keep" "$at.out"
+head -c "$keep" "$at.err" >&2
+rm -f "$at".*
+exit $status`;
+
+let lastNumber = 0;
+
+/** Runs a program in a guest by its agent. @throws InterruptedError when aborted: the program is ended then. */
+export async function executeByAgent(
+  agent: GuestAgent,
+  name: string,
+  command: GuestCommand,
+  options: ExecuteOptions,
+): Promise<ExecuteResult> {
+  if (command.argv.length === 0)
+    throw new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  const at = `${directory}/${process.pid}-${++lastNumber}`;
+  const { signal } = options;
+  const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
+  const large = input !== undefined && input.length > maxInlineBytes;
+  if (large) await putFile(agent, `${at}.in`, input, signal);
+  const streamed = options.onOutput !== undefined;
+  const arg = ['/bin/sh', '-c', script, 'sh', at, large ? `${at}.in` : '', streamed ? '' : String(maxKeptBytes), ...command.argv];
+  const env = Object.entries({ PATH: searchPath, HOME: '/root', HOSTNAME: name, TERM: 'dumb', ...command.env }).map(
+    ([key, value]) => `${key}=${value}`,
+  );
+  const inline = large ? {} : { input: input ?? new Uint8Array() };
+  const pid = await agent.start({ path: 'setsid', arg, env, capture: !streamed, ...inline }, signal);
+  try {
+    const ended = streamed ? await stream(agent, pid, at, options) : await agent.wait(pid, signal);
+    return { exitCode: exitCodeOf(ended), stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
+  } catch (error) {
+    if (signal.aborted) {
+      await endCommand(agent, pid, at);
+      throw new NfioError('InterruptedError', { cause: signal.reason });
+    }
+    throw error;
+  }
+}
+
+/** Writes a file in the guest. */
+export async function putFile(agent: GuestAgent, path: string, content: Uint8Array, signal: AbortSignal): Promise<void> {
+  await agent.wait(
+    await agent.start({ path: 'mkdir', arg: ['-p', directory], env: [`PATH=${searchPath}`], capture: false }, signal),
+    signal,
+  );
+  const handle = await agent.open(path, 'w', signal);
+  for (let start = 0; start < content.length; start += chunkBytes)
+    await agent.write(handle, content.subarray(start, start + chunkBytes), signal);
+  await agent.close(handle, signal);
+}
+
+/** Hands on what a command prints while it runs. */
+async function stream(agent: GuestAgent, pid: number, at: string, options: ExecuteOptions): Promise<AgentExec> {
+  const { signal, onOutput } = options;
+  const outputs = [new GuestOutput(agent, `${at}.out`), new GuestOutput(agent, `${at}.err`)] as const;
+  const drain = async (): Promise<boolean> => {
+    const out = await outputs[0].next(signal);
+    const err = await outputs[1].next(signal);
+    if (out.length > 0) onOutput?.(out, 'stdout');
+    if (err.length > 0) onOutput?.(err, 'stderr');
+    return out.length > 0 || err.length > 0;
+  };
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 2)) {
+    const status = await agent.status(pid, signal);
+    if (await drain()) pauseMs = firstPauseMs;
+    if (status.exited) {
+      while (await drain());
+      for (const output of outputs) await output.close(signal);
+      await agent.start(
+        { path: 'rm', arg: ['-f', `${at}.out`, `${at}.err`, `${at}.in`], env: [`PATH=${searchPath}`], capture: false },
+        signal,
+      );
+      return status;
+    }
+    await sleep(pauseMs, undefined, { signal });
+  }
+}
+
+/** A file in the guest that grows. */
+class GuestOutput {
+  readonly #agent: GuestAgent;
+  readonly #path: string;
+  #handle: number | undefined;
+
+  constructor(agent: GuestAgent, path: string) {
+    this.#agent = agent;
+    this.#path = path;
+  }
+
+  /** What was added to it since. */
+  async next(signal: AbortSignal): Promise<Buffer> {
+    this.#handle ??= await this.#agent.open(this.#path, 'r', signal).catch(() => undefined); // it is not there yet
+    return this.#handle === undefined ? Buffer.alloc(0) : await this.#agent.read(this.#handle, chunkBytes, signal);
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    if (this.#handle !== undefined) await this.#agent.close(this.#handle, signal);
+  }
+}
+
+/** Ends a command and all it started that stayed in its session. */
+async function endCommand(agent: GuestAgent, pid: number, at: string): Promise<void> {
+  const signal = AbortSignal.timeout(5000);
+  const arg = ['-c', 'kill -s KILL -- "-$1"; rm -f "$2".*', 'sh', String(pid), at];
+  await agent
+    .start({ path: 'sh', arg, env: [`PATH=${searchPath}`], capture: false }, signal)
+    .then((killer) => agent.wait(killer, signal))
+    .catch(() => undefined); // it, or the whole guest, has ended
+}
+
+function exitCodeOf({ exitcode, signal }: AgentExec): number {
+  return exitcode ?? 128 + (signal ?? constants.signals.SIGKILL);
+}
+
+function text(data: string | undefined): string {
+  return Buffer.from(data ?? '', 'base64').toString();
+}

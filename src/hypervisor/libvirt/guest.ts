@@ -1,0 +1,136 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { guestInterfaceName } from '../../domain/interface-name.ts';
+import type { CounterSource, GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import type { PortSpec } from '../../domain/ports/network.ts';
+import { fabricPortName, type ProcessId } from '../../network/index.ts';
+import { ConfigCopy } from './config-copy.ts';
+import { guestStatusOf, isActive } from './domain-state.ts';
+import { type GuestRecord, logFile, writeRecord } from './guest-files.ts';
+import { endOfMain } from './guest-setup.ts';
+import type { HostLink } from './host-link.ts';
+import type { DomainName, DomainState } from './rpc/procedures.ts';
+
+/** As much of the end of a console as says how the main process ended. Bytes. */
+const endOfLogBytes = 4096;
+
+const neverRan: GuestRecord = { begun: false, spec: undefined, vcpus: 1, memoryBytes: 0 };
+
+/** One guest as the driver knows it. */
+export class Guest {
+  readonly ref: GuestRef;
+  readonly domain: DomainName;
+  readonly link: HostLink;
+  readonly config = new ConfigCopy();
+  /** What libvirt last said; undefined: it does not know the domain, or could not be asked. */
+  state: DomainState | undefined;
+  /** False while the daemon cannot be asked. */
+  known = true;
+  /** The verb that is changing it now: what happens meanwhile is not news. */
+  verb: string | undefined;
+  /** Its QEMU, where that is a process of this machine. */
+  process: ProcessId | undefined;
+  counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
+  /** How long after its start its agent may take to answer; emulated guests on a busy machine need a while. */
+  agentTimeoutMs = 90_000;
+  /** When it was started here. */
+  startedMs = 0;
+  /** libvirt's own description of it. */
+  description: string | undefined;
+  /** Settles when its agent has set it up. */
+  ready: Promise<void> | undefined;
+  #record: GuestRecord;
+  #exitCode: number | undefined;
+  #told = '';
+
+  constructor(ref: GuestRef, where: { readonly link: HostLink; readonly domain: DomainName }, record: GuestRecord = neverRan) {
+    const { id, type, name, host, guestDir } = ref;
+    this.ref = { id, type, name, host, guestDir };
+    this.link = where.link;
+    this.domain = where.domain;
+    this.#record = record;
+  }
+
+  /** What is kept of it in its directory. */
+  get record(): GuestRecord {
+    return this.#record;
+  }
+
+  get ports(): readonly PortSpec[] {
+    return this.#record.spec?.ports ?? [];
+  }
+
+  get isActive(): boolean {
+    return this.state !== undefined && isActive(this.state);
+  }
+
+  /** Its state, in libvirt's words. */
+  get status(): GuestStatus {
+    if (!this.known) return { state: 'unknown', word: 'unknown' };
+    if (this.state === undefined) return { state: 'absent', word: 'undeployed' };
+    return guestStatusOf(this.state, this.#record.begun, this.#exitCode);
+  }
+
+  /** Takes in what libvirt says. One that ended tells in its console how its main process did. */
+  take(state: DomainState | undefined): void {
+    const ended = this.isActive && state !== undefined && !isActive(state);
+    this.known = true;
+    this.state = state;
+    if (this.isActive) this.#exitCode = undefined;
+    else if (ended || state === undefined) this.#ended();
+  }
+
+  /** Notes that it runs as specified. */
+  started(spec: GuestSpec, size: { readonly vcpus: number; readonly memoryBytes: number }): void {
+    this.startedMs = performance.now();
+    this.ready = undefined;
+    this.remember({ begun: true, spec, vcpus: size.vcpus, memoryBytes: size.memoryBytes });
+  }
+
+  /** Changes part of what is kept of it. */
+  remember(part: Partial<GuestRecord>): void {
+    this.#record = { ...this.#record, ...part };
+    writeRecord(this.ref.guestDir, this.#record);
+  }
+
+  /** Reads what a guest that had ended before we came says in its console. */
+  readExit(): void {
+    this.#exitCode = readEndOfMain(logFile(this.ref.guestDir));
+  }
+
+  /** True when its status is not the one this was last asked for. */
+  isNews(): boolean {
+    const { word, exitCode } = this.status;
+    const now = `${word} ${exitCode} ${this.process?.pid} ${this.counters?.netDevPath}`;
+    const changed = now !== this.#told;
+    this.#told = now;
+    return changed;
+  }
+
+  /** The tap of each interface. */
+  get farEnds(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.ports.map((port) => [guestInterfaceName(port), fabricPortName(port.id)]));
+  }
+
+  #ended(): void {
+    this.process = undefined;
+    this.counters = undefined;
+    this.ready = undefined;
+    this.readExit();
+  }
+}
+
+function readEndOfMain(path: string): number | undefined {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const end = Buffer.alloc(endOfLogBytes);
+      const length = readSync(file, end, 0, endOfLogBytes, Math.max(0, fstatSync(file).size - endOfLogBytes));
+      const said = endOfMain.exec(end.toString('latin1', 0, length))?.[1];
+      return said === undefined ? undefined : Number(said) & 0xff;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return undefined;
+  }
+}

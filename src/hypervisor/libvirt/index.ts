@@ -1,0 +1,1 @@
+export { LibvirtDriver, type LibvirtDriverOptions } from './driver.ts';

@@ -1,0 +1,96 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { guestInterfaceName } from '../../domain/interface-name.ts';
+import type { PortSpec } from '../../domain/ports/network.ts';
+import { NfioError } from '../../errors/index.ts';
+import {
+  changeLines,
+  type Fabric,
+  fabricPortName,
+  ipLine,
+  isShapedOtherwise,
+  makeTaps,
+  moveTaps,
+  type PortChange,
+  removeTaps,
+  shapeTap,
+} from '../../network/index.ts';
+import { interfaceXml, queues } from './domain-xml.ts';
+import { live } from './flags.ts';
+import type { Guest } from './guest.ts';
+import { runner, setUp } from './guest-access.ts';
+import { changeInGuest, setUpPorts } from './guest-setup.ts';
+import { procedures } from './rpc/procedures.ts';
+
+const unplugTimeoutMs = 10_000;
+
+/**
+ * Adds, changes or removes a port of a running virtual machine.
+ *
+ * @throws NetworkError with what ip said; a port that could not be added is not there, one that could not be changed is as before.
+ */
+export async function changeVmPort(guest: Guest, fabric: Fabric, change: PortChange, signal: AbortSignal): Promise<void> {
+  const { before, after } = change;
+  if (after === undefined) return before && unplug(guest, fabric, before, signal);
+  if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
+    if (before !== undefined) await unplug(guest, fabric, before, signal);
+    return plug(guest, fabric, after, signal);
+  }
+  try {
+    await apply(guest, fabric, { before, after }, signal);
+  } catch (error) {
+    await apply(guest, fabric, { before: after, after: before }, signal).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function plug(guest: Guest, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+  const { vcpus } = guest.record;
+  await setUp(guest, signal);
+  await makeTaps([port], queues(vcpus), signal);
+  try {
+    await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vcpus), live], signal);
+    await moveTaps([port], fabric, signal);
+    await setUpPorts(runner(guest, signal), [port]);
+  } catch (error) {
+    await unplug(guest, fabric, port, signal).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** The guest has a say in this: it is asked to let go of the device, and waited for. */
+async function unplug(guest: Guest, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+  await guest.link.call(procedures.domainDetachDeviceFlags, [guest.domain, interfaceXml(port, guest.record.vcpus), live], signal);
+  const end = performance.now() + unplugTimeoutMs;
+  while (await hasInterface(guest, port, signal)) {
+    if (performance.now() > end) {
+      throw new NfioError('NetworkError', {
+        errno: 'ETIMEDOUT',
+        message: `${guest.ref.name} does not let go of port ${port.name}: stop it to remove the port`,
+      });
+    }
+    await sleep(50, undefined, { signal });
+  }
+  await removeTaps([port], fabric, signal);
+}
+
+async function hasInterface(guest: Guest, port: PortSpec, signal: AbortSignal): Promise<boolean> {
+  const description = await guest.link.call(procedures.domainGetXmlDesc, [guest.domain, 0], signal);
+  return description.includes(`'${fabricPortName(port.id)}'`);
+}
+
+async function apply(
+  guest: Guest,
+  fabric: Fabric,
+  change: { readonly before: PortSpec; readonly after: PortSpec },
+  signal: AbortSignal,
+): Promise<void> {
+  const { before, after } = change;
+  if (before.mtu !== after.mtu) await fabric.change([ipLine('link', 'set', 'dev', fabricPortName(after.id), 'mtu', after.mtu ?? 1500)]);
+  const lines = changeLines(before, after);
+  if (lines.length > 0) {
+    await setUp(guest, signal);
+    await changeInGuest(runner(guest, signal), lines);
+  }
+  await fabric.attach([after]);
+  if (isShapedOtherwise(before, after)) await shapeTap(fabric, after, signal);
+}

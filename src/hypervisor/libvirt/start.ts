@@ -1,0 +1,43 @@
+import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import { type Fabric, makeTaps, moveTaps, removeTaps } from '../../network/index.ts';
+import { defineVm } from './define.ts';
+import { queues } from './domain-xml.ts';
+import type { Guest } from './guest.ts';
+import { setUp } from './guest-access.ts';
+import { procedures } from './rpc/procedures.ts';
+
+/** VIR_DOMAIN_START_PAUSED */
+const startPaused = 1;
+const undoTimeoutMs = 30_000;
+
+/**
+ * Starts the virtual machine of a guest. It is held at its first instruction until its ports are where they belong: nothing it sends
+ * ever reaches the machine's own network stack. An image that says it has an agent is waited for until that has set it up.
+ */
+export async function startVm(
+  guest: Guest,
+  spec: GuestSpec,
+  how: { readonly mountId: string; readonly fabric: Fabric; readonly signal: AbortSignal },
+): Promise<void> {
+  const { fabric, signal } = how;
+  const { size, image } = await defineVm(guest, spec, how);
+  const { link, domain } = guest;
+  try {
+    await makeTaps(spec.ports, queues(size.vcpus), signal);
+    await link.call(procedures.domainCreateWithFlags, [domain, startPaused], signal);
+    await moveTaps(spec.ports, fabric, signal);
+    guest.started(spec, size);
+    await link.call(procedures.domainResume, [domain], signal);
+    guest.take({ state: 1, reason: 0 });
+    if (image.agent) await setUp(guest, signal);
+  } catch (error) {
+    await undoStart(guest, spec, fabric);
+    throw error;
+  }
+}
+
+async function undoStart({ link, domain }: Guest, spec: GuestSpec, fabric: Fabric): Promise<void> {
+  const signal = AbortSignal.timeout(undoTimeoutMs);
+  await link.call(procedures.domainDestroyFlags, [domain, 0], signal).catch(() => undefined); // it does not run
+  await removeTaps(spec.ports, fabric, signal).catch(() => undefined); // there is none
+}
