@@ -1,8 +1,7 @@
-import { constants } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { type Fabric, removeTaps } from '../../network/index.ts';
+import { boundLog } from '../bound-log.ts';
 import { isActive } from './domain-state.ts';
 import { inactive, undefineAll } from './flags.ts';
 import type { Guest } from './guest.ts';
@@ -18,8 +17,6 @@ import { type DomainEvent, type DomainName, type DomainState, procedures } from 
 const intervalMs = 1000;
 /** Logs are looked at once in so many rounds. */
 const logRounds = 5;
-const maxLogBytes = 16 * 1024 * 1024;
-const keptLogBytes = 1024 * 1024;
 /** virConnectDomainEventAgentLifecycleState */
 const agentConnected = 1;
 /** VIR_DOMAIN_SHUTDOWN: it switches itself off; that it is off follows in a moment. */
@@ -172,23 +169,5 @@ async function domainState(guest: Guest, signal: AbortSignal): Promise<DomainSta
   } catch (error) {
     if (isLibvirtError(error, 'NO_DOMAIN')) return undefined;
     throw error;
-  }
-}
-
-/**
- * Cuts a console that has grown over 16 MiB down to its last 1 MiB. QEMU appends (O_APPEND) without asking: what comes between reading and
- * cutting is lost.
- */
-async function boundLog(path: string): Promise<void> {
-  const { size } = await stat(path);
-  if (size <= maxLogBytes) return;
-  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
-  try {
-    const kept = Buffer.alloc(keptLogBytes);
-    const { bytesRead } = await file.read(kept, 0, keptLogBytes, size - keptLogBytes);
-    await file.truncate(0);
-    await file.write(kept, 0, bytesRead, 0);
-  } finally {
-    await file.close();
   }
 }
