@@ -1,4 +1,4 @@
 import { libvirtContract } from '../support/libvirt-contract.ts';
 import { describeHypervisor } from './hypervisor.ts';
 
-describeHypervisor(libvirtContract(['life', 'outside']));
+describeHypervisor(libvirtContract(['life']));
