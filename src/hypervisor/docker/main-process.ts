@@ -2,11 +2,11 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive, type ProcessId } from '../../network/index.ts';
 
-const timeoutMs = 1000;
+const timeoutMs = 5000;
 
 /**
  * Waits until a guest's init (docker-init, which reaps) has become parent of its main process, and that runs the program it should. Resolves at once when init
- * has ended, and after a second at the latest.
+ * has ended, and after five seconds at the latest.
  */
 export async function mainProcessRuns(init: ProcessId): Promise<void> {
   const deadline = performance.now() + timeoutMs;

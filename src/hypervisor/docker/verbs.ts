@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { NfioError } from '../../errors/index.ts';
-import { addPorts, type Fabric } from '../../network/index.ts';
+import { addPorts, type Fabric, isAlive } from '../../network/index.ts';
 import { noPorts } from './check-spec.ts';
 import { copyConfig, makeContainer, removeContainer, removeLeftovers } from './container.ts';
 import { asFailure, type Doing } from './failure.ts';
@@ -141,8 +141,14 @@ export class Verbs {
 
   /** @throws VNFStartError when the main process could not be executed, with what it, or docker-init for it, said. */
   async #checkMainProcess(guest: Guest, signal: AbortSignal): Promise<void> {
-    if (guest.process !== undefined) await mainProcessRuns(guest.process);
+    const init = guest.process;
+    if (init !== undefined) await mainProcessRuns(init);
     if (guest.stale) await this.#parts.watcher.look(guest, signal);
+    // Docker learns of an end a little later than the kernel.
+    for (let tries = 0; init !== undefined && !isAlive(init) && guest.runs && tries < 40; tries += 1) {
+      await sleep(50);
+      await this.#parts.watcher.look(guest, signal);
+    }
     const { state, exitCode = 0 } = guest.status;
     if (state !== 'exited' || (exitCode !== 126 && exitCode !== 127)) return;
     await this.#clearAfterEnd(guest);
