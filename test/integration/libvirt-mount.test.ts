@@ -96,7 +96,9 @@ describe('namespaces, containers and virtual machines on one mount', {
   it('plugs a port into the virtual machine while it runs', async () => {
     await mount.run(`mkdir networks/dmz ${firewall}/ports/dmz; echo 10.3.0.0/24 > networks/dmz/subnet`);
     await mount.run(`echo dmz > ${firewall}/ports/dmz/network; echo 10.3.0.1/24 > ${firewall}/ports/dmz/address`);
-    assert.match(commandIn('firewall/fw', 'ip -br addr show dmz'), /UP\s+10\.3\.0\.1\/24/);
+    // The guest's driver tells of the carrier in its own time.
+    const shown = 'i=0; until ip -br addr show dmz | grep -q UP || [ $i = 50 ]; do i=$((i + 1)); sleep 0.1; done; ip -br addr show dmz';
+    assert.match(commandIn('firewall/fw', shown), /UP\s+10\.3\.0\.1\/24/);
     await mount.run(`rmdir ${firewall}/ports/dmz networks/dmz`);
   });
 
