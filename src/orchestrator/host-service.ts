@@ -66,7 +66,6 @@ export class HostService {
         const value = parseSetting(hostSettings, path, text);
         const after = { ...before, settings: { ...before.settings, [path]: value } };
         const hypervisor = this.#hypervisorOf(after);
-        this.#model.driver(hypervisor);
         if (hypervisor !== this.#hypervisorOf(before)) this.#checkFree(before, 'given another hypervisor');
         await this.#model.parts.store.update(after);
         this.#model.inventory.put(after);
@@ -89,7 +88,7 @@ export class HostService {
   }
 
   #tellDrivers(): void {
-    for (const hypervisor of hypervisorNames) this.#model.parts.drivers[hypervisor]?.setHosts(this.#specsFor(hypervisor));
+    for (const hypervisor of hypervisorNames) this.#model.driver(hypervisor).setHosts(this.#specsFor(hypervisor));
   }
 
   #specsFor(hypervisor: HypervisorName): HostSpec[] {

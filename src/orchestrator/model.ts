@@ -29,7 +29,7 @@ export interface ModelParts {
   readonly hypervisor: HypervisorName;
   /** Absolute path: the text of a link may begin with it. */
   readonly mountpoint: string;
-  readonly drivers: Readonly<Partial<Record<HypervisorName, HypervisorDriver>>>;
+  readonly drivers: Readonly<Record<HypervisorName, HypervisorDriver>>;
   readonly network: NetworkDriver;
   readonly middleboxes: MiddleboxSource;
   readonly events: EventLog;
@@ -109,16 +109,14 @@ export class Model {
     return vnf.placement ?? placementFor(vnf.settings['machine/ip'] ?? '', this.#places);
   }
 
-  /** The driver of a VNF's guest. @throws UnsupportedError (EOPNOTSUPP) for a hypervisor that is not there. */
+  /** The driver of a VNF's guest. */
   driverOf(vnf: VnfRecord): HypervisorDriver {
     return this.driver(this.placement(vnf).hypervisor);
   }
 
-  /** The driver of a hypervisor. @throws UnsupportedError (EOPNOTSUPP) for one that is not there. */
+  /** The driver of a hypervisor. */
   driver(name: HypervisorName): HypervisorDriver {
-    const driver = this.parts.drivers[name];
-    if (driver === undefined) throw new NfioError('UnsupportedError', { message: `the ${name} hypervisor is not there yet` });
-    return driver;
+    return this.parts.drivers[name];
   }
 
   get #places(): PlacementSurroundings {
