@@ -3,6 +3,8 @@ import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import { IpBatch } from './ip-batch.ts';
 import { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
+import { type GuestChange, NetworkChanger } from './network-changer.ts';
+import type { ProcessId } from './process-id.ts';
 import { runProgram } from './run-program.ts';
 
 /** The group of interfaces that are about to be removed. */
@@ -20,6 +22,7 @@ export class Fabric implements AsyncDisposable {
   readonly name: string;
   readonly netnsPath: string;
   readonly #batch: IpBatch;
+  readonly #changer: NetworkChanger;
   readonly #segments = new Map<string, Promise<number>>();
   readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #made: Promise<void> | undefined;
@@ -28,6 +31,7 @@ export class Fabric implements AsyncDisposable {
     this.name = fabricName(mountId);
     this.netnsPath = `${netnsDirectory}/${this.name}`;
     this.#batch = new IpBatch(this.netnsPath);
+    this.#changer = new NetworkChanger(mountId);
   }
 
   /**
@@ -124,6 +128,18 @@ export class Fabric implements AsyncDisposable {
     throw new NfioError('NetworkError', { message: `ip ${lines[failure.index] ?? ''}: ${failure.message}` });
   }
 
+  /**
+   * Changes the network of a guest and its ports, whose other ends are here.
+   *
+   * @throws NetworkError with what the kernel said of the first request that failed; those before it were carried out.
+   */
+  async changeGuest(guest: ProcessId, change: Pick<GuestChange, 'settings' | 'requests'>, signal: AbortSignal): Promise<void> {
+    if (change.settings.length + change.requests.length === 0) return;
+    await this.ensure();
+    signal.throwIfAborted();
+    await this.#changer.change({ ...change, fabric: this.netnsPath, guest: `/proc/${guest.pid}/ns/net` });
+  }
+
   /** Names of the interfaces in the namespace; none when it is not there. */
   async devices(signal: AbortSignal): Promise<ReadonlySet<string>> {
     if (!(await this.exists())) return new Set();
@@ -147,9 +163,9 @@ export class Fabric implements AsyncDisposable {
     return true;
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#forget();
-    return Promise.resolve();
+    await this.#changer[Symbol.asyncDispose]();
   }
 
   #forget(): void {

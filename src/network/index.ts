@@ -1,10 +1,11 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
+export { type LinkRequest, requestWords } from './link-request.ts';
 export {
   addPorts,
-  addPortsAndSet,
   batchScript,
   changeLines,
+  changeNetwork,
   changePort,
   checkBatch,
   isShapedOtherwise,
@@ -13,8 +14,9 @@ export {
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
-export { type LinkRequest, loopbackRequest, newPortRequests } from './port-requests.ts';
+export { loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
+export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';
 export { isShaped, shapePort } from './shape-port.ts';

@@ -1,10 +1,11 @@
-import { guestInterfaceName } from '../domain/interface-name.ts';
-import { failureIn, networkScript } from '../domain/network-script.ts';
+import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { NetworkSetup, PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
+import { changeRequests } from './change-requests.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
-import { addressLine, gatewayLines, newPortLines } from './port-lines.ts';
+import { addressLine, gatewayLines } from './port-lines.ts';
+import { newPortRequests } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { type RunResult, runProgram } from './run-program.ts';
 import { isShaped, shapePort } from './shape-port.ts';
@@ -38,44 +39,33 @@ export async function changePort(guest: ProcessId, fabric: Fabric, change: PortC
 /**
  * Makes ports in the network namespace of a running guest, and puts their other ends on their segments: all of them or none.
  *
- * @throws NetworkError with what ip said.
+ * @throws NetworkError with what the kernel said.
  */
 export async function addPorts(guest: ProcessId, fabric: Fabric, ports: readonly PortSpec[], signal: AbortSignal): Promise<void> {
-  if (ports.length === 0) return;
-  try {
-    await fabric.ensure();
-    await inGuest(
-      guest,
-      ports.flatMap((port) => newPortLines(port, fabric.name)),
-      signal,
-    );
-    await fabric.attach(ports);
-    for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
-  } catch (error) {
-    await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
-    throw error;
-  }
+  if (ports.length > 0) await changeNetwork(guest, fabric, { ports, setup: { settings: [], changes: [] } }, signal);
 }
 
 /**
- * Adds ports that nothing limits to a running guest, and changes its network besides, by one program.
+ * Makes ports in the network namespace of a running guest, if any, and changes its network besides.
  *
- * @throws NetworkError with what ip said; then none of the ports is there.
+ * @throws NetworkError with what the kernel said; then none of the ports is there.
  */
-export async function addPortsAndSet(
+export async function changeNetwork(
   guest: ProcessId,
   fabric: Fabric,
   { ports, setup }: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
   signal: AbortSignal,
 ): Promise<void> {
-  const commands = [...ports.flatMap((port) => newPortLines(port, fabric.name)), ...setup.commands];
-  const enter = ['nsenter', '--target', String(guest.pid), '--net', '--', 'sh', '-c', networkScript, 'nfio-ports'] as const;
+  const ipv6 = ports.some(({ addresses }) => addresses.some(isIpv6)) ? [enableIpv6] : [];
+  const requests = [
+    ...ports.flatMap((port) => newPortRequests(port, { guestPid: guest.pid, bridge: undefined })),
+    ...setup.changes.flatMap(changeRequests),
+  ];
   try {
-    await fabric.ensure();
-    const result = await runProgram([...enter, ...setup.settings.flat()], { signal, input: `${commands.join('\n')}\n` });
-    const failure = failureIn(result.stderr, commands) ?? (result.exitCode > 1 ? result.stderr.slice(0, 300) : undefined);
-    if (failure !== undefined) throw new NfioError('NetworkError', { message: failure });
-    await fabric.attach(ports);
+    await fabric.prepare(ports.filter(({ steered }) => steered === true));
+    await fabric.changeGuest(guest, { settings: [...ipv6, ...setup.settings], requests }, signal);
+    await fabric.attach(ports.filter(({ steered }) => steered !== true));
+    for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
   } catch (error) {
     await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
     throw error;
@@ -141,6 +131,9 @@ function parseFailures(stderr: string): { readonly line: number; readonly said: 
 }
 
 /** IPv6 is off in guests without an IPv6 address, so that what they count is what they send; the first one turns it on. */
+const enableIpv6 = ['-net/ipv6/conf/all/disable_ipv6', '0'] as const;
+
+/** Runs ip -batch, after the same for the guest of $1: 0 turns IPv6 on. */
 export const batchScript = `
 [ "$1" = '' ] || for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo "$1" >"$f"; done
 exec ip -force -batch -`;

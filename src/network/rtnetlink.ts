@@ -1,6 +1,33 @@
-/** Numbers of linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h and linux/netlink.h. */
-export const RtnetlinkType = { newLink: 16, newAddress: 20, newRoute: 24 } as const;
+import type { Cidr } from '../domain/ip.ts';
+
+/** Numbers of linux/rtnetlink.h and linux/netlink.h. */
+export const RtnetlinkType = {
+  newLink: 16,
+  deleteLink: 17,
+  newAddress: 20,
+  newRoute: 24,
+  deleteRoute: 25,
+  newRule: 32,
+  deleteRule: 33,
+} as const;
 export const RtnetlinkFlag = { request: 1, acknowledge: 4, replace: 0x100, exclusive: 0x200, create: 0x400 } as const;
+
+/** Attributes of links, of linux/if_link.h. */
+export const Link = { address: 1, name: 3, mtu: 4, master: 10, info: 18, namespacePid: 19, alias: 20 } as const;
+export const LinkInfo = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
+
+/** AF_INET and AF_INET6 */
+export const familyNumbers = { 4: 2, 6: 10 } as const;
+
+// linux/rtnetlink.h
+const RouteAttribute = { destination: 1, device: 4, gateway: 5, priority: 6, table: 15 } as const;
+const byAdministrator = 3;
+const RouteType = { unspecified: 0, unicast: 1, unreachable: 7 } as const;
+const Scope = { universe: 0, link: 253, nowhere: 255 } as const;
+const onLink = 4;
+
+/** The routing table that is asked by default. */
+export const mainTable = 254;
 
 const headerBytes = 16;
 
@@ -24,6 +51,42 @@ export function encodeMessage(
   header.writeUInt16LE(type, 4);
   header.writeUInt16LE(flags | RtnetlinkFlag.request | RtnetlinkFlag.acknowledge, 6);
   return Buffer.concat([header, rest]);
+}
+
+/** A route: by a device, to a gateway behind it if there is one; to nowhere without a device. */
+export interface RouteMessage {
+  readonly family: 4 | 6;
+  readonly table: number;
+  /** undefined: everything. */
+  readonly destination?: Cidr | undefined;
+  readonly device: number | undefined;
+  readonly gateway: Cidr | undefined;
+  /** The gateway is on the device's link, whatever its addresses are. */
+  readonly onLink?: boolean;
+  readonly metric?: number | undefined;
+}
+
+/** Adds a route, in place of one to the same destination, or removes it: struct rtmsg and its attributes. */
+export function routeMessage(verb: 'add' | 'remove', route: RouteMessage): Buffer {
+  const { destination, device, gateway, metric } = route;
+  const body = Buffer.alloc(12);
+  const adds = verb === 'add';
+  const type = device === undefined ? RouteType.unreachable : adds ? RouteType.unicast : RouteType.unspecified;
+  const scope = !adds ? Scope.nowhere : device !== undefined && gateway === undefined ? Scope.link : Scope.universe;
+  body.set([familyNumbers[route.family], destination?.prefixLength ?? 0, 0, 0, 0, adds ? byAdministrator : 0, scope, type]);
+  body.writeUInt32LE(route.onLink === true && adds ? onLink : 0, 8);
+  const attributes: Attribute[] = [[RouteAttribute.table, route.table]];
+  if (destination !== undefined) attributes.push([RouteAttribute.destination, addressBytes(destination)]);
+  if (gateway !== undefined) attributes.push([RouteAttribute.gateway, addressBytes(gateway)]);
+  if (device !== undefined) attributes.push([RouteAttribute.device, device]);
+  if (metric !== undefined) attributes.push([RouteAttribute.priority, metric]);
+  if (!adds) return encodeMessage(RtnetlinkType.deleteRoute, 0, { body, attributes });
+  return encodeMessage(RtnetlinkType.newRoute, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
+}
+
+/** An address in network byte order. */
+export function addressBytes({ family, address }: Cidr): Buffer {
+  return Buffer.from(address.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
 }
 
 /** struct ifinfomsg. `up`: true and false set the state, undefined leaves it. */

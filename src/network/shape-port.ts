@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { guestInterfaceName } from '../domain/interface-name.ts';
+import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Fabric } from './fabric.ts';

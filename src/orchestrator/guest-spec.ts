@@ -1,5 +1,5 @@
 import { chainPorts } from '../domain/chains/chain-ports.ts';
-import { guestInterfaceName } from '../domain/interface-name.ts';
+import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { GuestAccess } from '../domain/middlebox.ts';
 import { planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';

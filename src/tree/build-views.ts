@@ -1,6 +1,6 @@
 import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
 import { isInstanceLink } from '../domain/chains/chain-path.ts';
-import { guestInterfaceName } from '../domain/interface-name.ts';
+import { guestInterfaceName } from '../domain/guest-interface.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
 import type { ChainObservation, HostObservation, ModelChange, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkNetwork, checkPort, type PlacedPort } from '../../src/domain/addressing.ts';
-import { guestInterfaceName } from '../../src/domain/interface-name.ts';
+import { guestInterfaceName } from '../../src/domain/guest-interface.ts';
 import { contains, formatAddress, formatCidr, networkOf, overlaps, parseAddress, parseCidr } from '../../src/domain/ip.ts';
 import { checkName } from '../../src/domain/names.ts';
 import { networkSettings, parseSetting, portSettings, textOf, vnfSettings } from '../../src/domain/settings.ts';

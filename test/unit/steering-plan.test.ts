@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkConflicts } from '../../src/domain/chains/conflicts.ts';
-import { hopSetup, undoCommands } from '../../src/domain/chains/hop-setup.ts';
+import { hopSetup } from '../../src/domain/chains/hop-setup.ts';
 import { planSteering, reaches, reachOf, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
+import { ipCommands, undo } from '../../src/domain/network-change.ts';
 import type { ChainSteering, Direction, Onward } from '../../src/domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, type HopMode, idOf } from '../../src/domain/records.ts';
 import { transition } from '../../src/network/steering/apply.ts';
@@ -193,17 +194,22 @@ describe('rules of the fabric', () => {
 });
 
 describe('what makes a guest a hop', () => {
-  const port = (interfaceName: string, number: number, subnet: string, upstream?: string) => ({
-    interfaceName,
+  const port = (name: string, number: number, subnet: string, upstream?: string) => ({
+    interface: { name, index: number },
     number,
     address: `169.254.1.${number}`,
     subnet,
     upstream,
   });
-  const ports = { ingress: port('web.in', 1, '10.1.0.0/24'), egress: port('web.out', 2, '10.2.0.0/24', '10.2.0.254'), bridge: 'b1' };
+  const ports = {
+    ingress: port('web.in', 1, '10.1.0.0/24'),
+    egress: port('web.out', 2, '10.2.0.0/24', '10.2.0.254'),
+    bridge: { name: 'b1', index: 3 },
+  };
 
   test('routes what comes in by one port out of the other, and lets nothing out by its own routes', () => {
-    const { commands, settings } = hopSetup({ mode: 'routed', ...ports });
+    const { changes, settings } = hopSetup({ mode: 'routed', ...ports });
+    const commands = changes.flatMap(ipCommands);
     assert.ok(commands.includes('route replace 10.2.0.0/24 dev web.out table 1073741825'));
     assert.ok(commands.includes('route replace default via 10.2.0.254 dev web.out table 1073741825 onlink'));
     assert.ok(commands.includes('rule add pref 1000 iif web.in lookup 1073741825'));
@@ -211,10 +217,10 @@ describe('what makes a guest a hop', () => {
     assert.ok(settings.some(([path, value]) => path === 'net/ipv4/conf/web.in/forwarding' && value === '1'));
   });
   test('can be taken back', () => {
-    const undone = undoCommands(hopSetup({ mode: 'routed', ...ports }).commands);
+    const undone = undo(hopSetup({ mode: 'routed', ...ports }).changes).flatMap(ipCommands);
     assert.ok(undone.includes('rule del pref 1000 iif web.in lookup 1073741825'));
     assert.ok(undone.includes('route del default via 10.2.0.254 dev web.out table 1073741825'));
-    assert.deepEqual(undoCommands(hopSetup({ mode: 'transparent', ...ports }).commands), ['link del dev b1']);
-    assert.deepEqual(hopSetup({ mode: 'mirror', ...ports }), { settings: [], commands: [] });
+    assert.deepEqual(undo(hopSetup({ mode: 'transparent', ...ports }).changes).flatMap(ipCommands), ['link del dev b1']);
+    assert.deepEqual(hopSetup({ mode: 'mirror', ...ports }), { settings: [], changes: [] });
   });
 });

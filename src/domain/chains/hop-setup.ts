@@ -1,18 +1,20 @@
+import type { Interface, NetworkChange } from '../network-change.ts';
 import type { NetworkSetup } from '../ports/network.ts';
 import type { HopMode } from '../records.ts';
 
 /** What a guest needs to know to be a hop. */
 export interface HopPorts {
   readonly mode: HopMode;
-  /** Names of its interfaces towards the ingress and the egress, and a number for each that no other port of the mount has. */
+  /** Towards the ingress and the egress. */
   readonly ingress: HopPort;
   readonly egress: HopPort;
-  /** Name for a bridge. */
-  readonly bridge: string;
+  /** For a bridge. */
+  readonly bridge: Interface;
 }
 
 export interface HopPort {
-  readonly interfaceName: string;
+  readonly interface: Interface;
+  /** One that no other port of the mount has. */
   readonly number: number;
   /** Link-local, without prefix length. */
   readonly address: string;
@@ -33,64 +35,40 @@ const firstTable = 0x40000000;
  * of the other; the guest's own routes are as they were. What the guest itself says in answer (errors, resets) finds its way by a table that is asked last.
  */
 export function hopSetup({ mode, ingress, egress, bridge }: HopPorts): NetworkSetup {
-  if (mode === 'mirror') return { settings: [], commands: [] };
-  if (mode === 'transparent') return { settings: [], commands: bridgeCommands(bridge, [ingress, egress]) };
+  if (mode === 'mirror') return { settings: [], changes: [] };
+  if (mode === 'transparent') return { settings: [], changes: bridged(bridge, [ingress, egress]) };
   return {
-    settings: [ingress, egress].flatMap(({ interfaceName }) => [
-      [`net/ipv4/conf/${interfaceName}/forwarding`, '1'] as const,
-      [`net/ipv4/conf/${interfaceName}/rp_filter`, '0'] as const,
+    settings: [ingress, egress].flatMap(({ interface: { name } }) => [
+      [`net/ipv4/conf/${name}/forwarding`, '1'] as const,
+      [`net/ipv4/conf/${name}/rp_filter`, '0'] as const,
       // Whoever a packet comes from it is passed on: the kernel need not look its way back up, which it would for every packet.
-      [`net/ipv4/conf/${interfaceName}/accept_local`, '1'] as const,
-      [`net/ipv4/conf/${interfaceName}/arp_announce`, '2'] as const,
+      [`net/ipv4/conf/${name}/accept_local`, '1'] as const,
+      [`net/ipv4/conf/${name}/arp_announce`, '2'] as const,
     ]),
-    commands: [...routedCommands(ingress, egress), ...routedCommands(egress, ingress)],
+    changes: [...routed(ingress, egress), ...routed(egress, ingress)],
   };
 }
 
-/** The commands that take back what commands of a setup did, and what does not go by itself with the interfaces. */
-export function undoCommands(commands: readonly string[]): string[] {
-  return commands.flatMap((command) => {
-    const [object, verb, ...rest] = command.split(' ');
-    if (object === 'rule' && verb === 'add') return [`rule del ${rest.join(' ')}`];
-    if (object === 'route' && verb === 'replace') return [`route del ${rest.filter((word) => word !== 'onlink').join(' ')}`];
-    return object === 'link' && verb === 'add' ? [`link del dev ${rest[1] ?? ''}`] : [];
-  });
-}
-
-function routedCommands(port: HopPort, other: HopPort): string[] {
-  const table = tableOf(port);
-  const by = `dev ${other.interfaceName} table ${table}`;
+function routed(port: HopPort, other: HopPort): NetworkChange[] {
+  const table = firstTable + port.number;
+  const add = { verb: 'add', table } as const;
+  const by = other.interface;
+  const upstream: NetworkChange[] = other.upstream === undefined ? [] : [{ ...add, kind: 'route', to: undefined, by, via: other.upstream }];
   return [
-    `route replace ${other.subnet} ${by}`,
-    ...(other.upstream === undefined ? [] : [`route replace default via ${other.upstream} ${by} onlink`]),
+    { ...add, kind: 'route', to: other.subnet, by },
+    ...upstream,
     // What has no way on is lost, rather than let out by the guest's own routes.
-    `route replace unreachable default metric 4294967295 table ${table}`,
-    ...ruleWords(port, other).map((words) => `rule add ${words}`),
+    { ...add, kind: 'route', to: undefined, by: undefined },
+    // What came in by the port, what the guest says under the address of the other one, and what it has no other way for.
+    { ...add, kind: 'rule', preference: before, input: port.interface.name },
+    { ...add, kind: 'rule', preference: before + 1, from: other.address },
+    { ...add, kind: 'rule', preference: after, input: 'lo', to: other.subnet },
   ];
 }
 
-/** What came in by the port, what the guest says under the address of the other one, and what it has no other way for. */
-function ruleWords(port: HopPort, other: HopPort): string[] {
-  const table = tableOf(port);
+function bridged(bridge: Interface, ports: readonly HopPort[]): NetworkChange[] {
   return [
-    `pref ${before} iif ${port.interfaceName} lookup ${table}`,
-    `pref ${before + 1} from ${other.address} lookup ${table}`,
-    `pref ${after} iif lo to ${other.subnet} lookup ${table}`,
+    { verb: 'add', kind: 'bridge', bridge },
+    ...ports.map((port) => ({ verb: 'add', kind: 'bridge port', port: port.interface, bridge }) as const),
   ];
-}
-
-function bridgeCommands(bridge: string, ports: readonly HopPort[]): string[] {
-  return [
-    `link add name ${bridge} type bridge mcast_snooping 0`,
-    ...ports.flatMap(({ interfaceName }) => [
-      `link set dev ${interfaceName} master ${bridge} up`,
-      // Two ports: what comes in by one leaves by the other, whoever it is for.
-      `link set dev ${interfaceName} type bridge_slave learning off`,
-    ]),
-    `link set dev ${bridge} up`,
-  ];
-}
-
-function tableOf({ number }: HopPort): number {
-  return firstTable + number;
 }

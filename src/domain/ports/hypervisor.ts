@@ -216,10 +216,10 @@ export interface HypervisorDriver extends AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void>;
   /**
-   * Adds ports to a live guest and changes its network besides, in one round; a driver without it does these one by one. When it fails none of the
-   * ports is there.
+   * Adds ports, or none, to a live guest and changes its network besides, in one round; a driver without it does these one by one. When it fails
+   * none of the ports is there.
    */
-  addPorts?(
+  changeNetwork?(
     ref: GuestRef,
     change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,

@@ -1,4 +1,5 @@
 import type { ChainMatch } from '../chains/match.ts';
+import type { NetworkChange } from '../network-change.ts';
 import type { Counters } from './counters.ts';
 import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from './steering.ts';
 
@@ -38,11 +39,11 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
 }
 
-/** What to change in a guest's network: files below /proc/sys with their values, and commands of ip(8). */
+/** What to change in a guest's network: files below /proc/sys with their values, and what is to be there, or not. */
 export interface NetworkSetup {
   readonly settings: readonly (readonly [path: string, value: string])[];
-  /** Run all, in this order, even when some fail: one that finds its work done, or nothing to remove, does no harm. */
-  readonly commands: readonly string[];
+  /** In this order. One that finds its work done, or nothing to remove, does no harm. */
+  readonly changes: readonly NetworkChange[];
 }
 
 /** Makes segments, and steers traffic of service chains past them. Ports are made by the hypervisor drivers, on the same fabric. */

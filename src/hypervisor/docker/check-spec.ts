@@ -1,4 +1,4 @@
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { EngineLink } from './engine-link.ts';

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { guestCapabilities } from './capabilities.ts';
 import { guestLabels } from './labels.ts';

@@ -20,7 +20,7 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { addPortsAndSet, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
 import { copyConfig } from './container.ts';
 import { type EngineStatistics, remoteCounters } from './counters.ts';
@@ -219,14 +219,14 @@ export class DockerDriver extends HypervisorBase {
     guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
   }
 
-  async addPorts(
+  async changeNetwork(
     ref: GuestRef,
     change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,
   ): Promise<void> {
     const guest = await this.#live(ref, signal);
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
-    await addPortsAndSet(guest.process, this.#fabric, change, signal);
+    await changeNetwork(guest.process, this.#fabric, change, signal);
     guest.remember({ ports: [...guest.ports, ...change.ports] });
   }
 

@@ -1,4 +1,4 @@
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 

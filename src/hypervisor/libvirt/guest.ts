@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { CounterSource, GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { fabricPortName, type ProcessId } from '../../network/index.ts';

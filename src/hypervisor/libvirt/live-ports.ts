@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
 import {

@@ -22,7 +22,7 @@ import type {
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import {
-  addPortsAndSet,
+  changeNetwork,
   changePort,
   type Fabric,
   findAddress,
@@ -199,13 +199,13 @@ export class NetnsDriver extends HypervisorBase {
     guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
   }
 
-  async addPorts(
+  async changeNetwork(
     ref: GuestRef,
     change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,
   ): Promise<void> {
     const guest = this.#live(ref);
-    await addPortsAndSet(guest.process, this.#fabric, change, signal);
+    await changeNetwork(guest.process, this.#fabric, change, signal);
     guest.remember({ ports: [...guest.record.ports, ...change.ports] });
   }
 

@@ -1,8 +1,8 @@
 # Starts guests, for launcher.ts. It runs from the machine's root, with the machine's own perl and the modules of perl-base, and makes
 # the system calls itself: a guest costs one fork, and no program.
 #
-# Requests come on the standard input: four bytes that count the rest (big-endian), then words separated by NUL, as take_request reads
-# them. Reports go to the standard output, a line each: "ID pid N", then "ID ready N" or "ID fail ERRNO STEP: WHY".
+# Requests come on the standard input, as network-requests.pl reads them and take_request takes them. Reports go to the standard output, a line
+# each: "ID pid N", then "ID ready N" or "ID fail ERRNO STEP: WHY".
 #
 #   launcher   reads requests, forks inits, passes on what they report
 #   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
@@ -11,9 +11,10 @@
 # No program is run, and no module loaded, once the guest's root is in place: the guest wrote those files.
 use strict;
 use warnings;
-use Errno qw(EEXIST EINTR EINVAL ENOENT);
+use Errno qw(EEXIST EINVAL ENOENT);
 use Fcntl qw(O_APPEND O_CREAT O_DIRECTORY O_NOFOLLOW O_RDONLY O_TRUNC O_WRONLY);
 use POSIX ();
+require($0 =~ s{[^/]*/[^/]*/[^/]*$}{network/network-requests.pl}r);
 
 # System calls by number (asm/unistd_64.h, asm-generic/unistd.h).
 my %numbers = (
@@ -33,9 +34,6 @@ my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
 my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
 my $capability_version = 0x20080522;
-# linux/netlink.h
-my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
-my ($nlmsg_error, $nlm_f_ack_tlvs, $nlmsgerr_attr_msg, $bytes_before_tlvs) = (2, 0x200, 1, 36);
 
 # perl opens its own descriptors with O_CLOEXEC; whatever it was started with besides the first three is not for guests.
 opendir(my $descriptors, '/proc/self/fd') or exit 1;
@@ -57,9 +55,7 @@ while (1) {
 }
 
 sub start {
-    my ($length, $request) = ('', '');
-    read_into(\$length, 4);
-    read_into(\$request, unpack 'N', $length);
+    read_request(\my $request);
     my $id = substr $request, 0, index $request, "\0";
     my ($report, $reporter, $init);
     $init = fork_init() if pipe $report, $reporter;
@@ -98,21 +94,10 @@ sub say_of {
     syswrite STDOUT, "$id $what\n";
 }
 
-sub read_into {
-    my ($buffer, $wanted) = @_;
-    $$buffer = '';
-    while (length $$buffer < $wanted) {
-        my $count = sysread STDIN, $$buffer, $wanted - length $$buffer, length $$buffer;
-        next if !defined $count && $! == EINTR;
-        exit 0 if !$count; # nf.io has ended; its guests live on
-    }
-}
-
 sub take_request {
     my @words = split /\0/, $_[0], -1;
-    my $list = sub { splice @words, 0, shift @words };
     my %guest = map { $_ => shift @words } qw(id label hostname directory private capabilities fabric);
-    $guest{$_} = [$list->()] for qw(cgroups environment command directories files sysctl links mounts);
+    $guest{$_} = [take_list(\@words)] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
 }
 
@@ -145,7 +130,7 @@ sub run_init {
     my $hostname = $guest->{hostname};
     syscall($call->{sethostname}, $hostname, length $hostname) == 0 or fail('hostname');
     set_kernel_settings($guest->{sysctl}, 'existing');
-    make_links($guest->{links}, { fabric => $fabric, guest => rtnetlink() });
+    send_requests($guest->{links}, { fabric => $fabric, guest => rtnetlink() });
     set_kernel_settings($guest->{sysctl}, 'all');
     undef $fabric;
     make_private_files($guest);
@@ -172,60 +157,6 @@ sub open_files {
     else { sysopen($log, '/dev/null', O_WRONLY) or fail('log') }
     open(STDIN, '<', '/dev/null') && open(STDOUT, '>&', $log) && open(STDERR, '>&', $log) or fail('log');
     return $home;
-}
-
-# A socket belongs to the network namespace it was made in, wherever its process goes.
-sub socket_in {
-    my ($path) = @_;
-    sysopen(my $namespace, $path, O_RDONLY) or fail('network');
-    syscall($call->{setns}, fileno $namespace, $clone_newnet) == 0 or fail('network');
-    return rtnetlink();
-}
-
-sub rtnetlink {
-    socket(my $socket, $af_netlink, $sock_raw, $netlink_route) or fail('network');
-    # The kernel shall explain, and not repeat, what it refuses; old ones do not know how.
-    setsockopt $socket, $sol_netlink, $_, pack 'l', 1 for $netlink_cap_ack, $netlink_ext_ack;
-    return $socket;
-}
-
-# Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (network/port-requests.ts).
-sub make_links {
-    my ($requests, $sockets) = @_;
-    my @left = @$requests;
-    while (my ($namespace, $what, $digits) = splice @left, 0, 3) {
-        my $socket = $sockets->{$namespace};
-        defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
-        my ($length, $type, $flags, $error) = unpack 'L S S x8 l', $answer;
-        next if $type == $nlmsg_error && $error == 0;
-        $! = -$error;
-        fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
-    }
-}
-
-# What the kernel adds to the number of an error, in its attributes.
-sub explanation {
-    my ($attributes) = @_;
-    while (length $attributes >= 4) {
-        my ($length, $type) = unpack 'S S', $attributes;
-        last if $length < 4;
-        return ' (' . unpack('x4 Z*', substr $attributes, 0, $length) . ')' if $type == $nlmsgerr_attr_msg;
-        substr($attributes, 0, $length + 3 & ~3) = '';
-    }
-    return '';
-}
-
-# Pairs of a path below /proc/sys and a value; one that begins with "-" need not exist. Ports inherit some of what is set before they
-# are made; others are set by a port's name.
-sub set_kernel_settings {
-    my ($settings, $which) = @_;
-    my @left = @$settings;
-    while (my ($path, $value) = splice @left, 0, 2) {
-        my $optional = $path =~ s/^-//;
-        my $file;
-        next if sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value;
-        fail("sysctl $path") if $! != ENOENT || $which eq 'all' && !$optional;
-    }
 }
 
 # What the guest has of its own and loses at its end: directories (pairs of a mode and a path) and files (pairs of a path and a text) in a

@@ -37,7 +37,9 @@ function pathsTo(directory: string): string[] {
 
 /** What makes a guest's network: loopback and ports. `bridges`: interface indexes by the ids of segments. */
 export function linkRequests(spec: GuestSpec, bridges: ReadonlyMap<string, number>): LinkRequest[] {
-  return [loopbackRequest(), ...spec.ports.flatMap((port) => newPortRequests(port, bridges.get(port.segment?.id ?? '')))];
+  // They are sent by process 1 of the guest.
+  const places = spec.ports.map((port) => ({ port, bridge: bridges.get(port.segment?.id ?? ''), guestPid: 1 }));
+  return [loopbackRequest(), ...places.flatMap(({ port, ...place }) => newPortRequests(port, place))];
 }
 
 /** Pairs of a path below /proc/sys ("-" before it: need not exist) and a value. Only settings of the guest's own network namespace are its to make. */

@@ -1,10 +1,10 @@
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
-import { findProcess, type ProcessId, signalProcess } from '../../network/index.ts';
+import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { capabilityMask, guestCapabilities } from './capabilities.ts';
 import { kernelSettings, linkRequests, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
-import type { Launcher, LaunchReport } from './launcher.ts';
+import type { Launcher } from './launcher.ts';
 import { mountTable } from './mount-table.ts';
 import { searchPath } from './search-path.ts';
 
@@ -53,7 +53,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
       signal.removeEventListener('abort', abort);
       if (request !== undefined) launcher.forget(request);
     };
-    const take = ({ word, rest }: LaunchReport): void => {
+    const take = ({ word, rest }: Report): void => {
       if (word === 'pid') init = findProcess(Number(rest));
       if (word === 'pid') {
         if (unwanted !== undefined) giveUp(unwanted);
@@ -69,7 +69,7 @@ export function launch(spec: GuestSpec, options: LaunchOptions): Promise<Process
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      request = launcher.request(requestWords(spec, options), take);
+      request = launcher.request(guestWords(spec, options), take);
     } catch (error) {
       end();
       reject(error);
@@ -84,7 +84,7 @@ export function letGo(init: ProcessId): void {
 }
 
 /** The words of a request, in the order guest-launcher.pl takes them. */
-function requestWords(spec: GuestSpec, options: LaunchOptions): string[] {
+function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
   const { boot, command = [], guestDir, id, name } = spec;
   const { directories, files } = privateFiles(spec);
   const lists = [
@@ -94,13 +94,12 @@ function requestWords(spec: GuestSpec, options: LaunchOptions): string[] {
     directories.flat(),
     files.flat(),
     kernelSettings(spec).flat(),
-    linkRequests(spec, options.bridges).flatMap(({ namespace, what, message }) => [namespace, what, message.toString('hex')]),
-    mountTable(spec, options.devDirectory).flat(),
   ];
   const capabilities = boot.privileged ? '' : capabilityMask(guestCapabilities(boot.capabilities));
   const label = guestLabel({ mountId: options.mountId, id, type: spec.type, name });
   const words = [label, name, guestDir, options.privateDirectory, capabilities, options.fabricPath ?? ''];
-  return [...words, ...lists.flatMap((list) => [String(list.length), ...list])];
+  const links = requestWords(linkRequests(spec, options.bridges));
+  return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
 }
 
 /** The environment of a guest's processes. */

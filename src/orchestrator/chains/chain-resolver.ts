@@ -2,7 +2,7 @@ import { type ChainPath, ChainReader, type ChainSurroundings, type PathHop } fro
 import { chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { checkConflicts } from '../../domain/chains/conflicts.ts';
 import type { SteeringWorld } from '../../domain/chains/steering-plan.ts';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import {
   type AppliedChain,
   type AppliedInstance,

@@ -1,7 +1,8 @@
 import { chainPortAddress, chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
-import { type HopPort, hopSetup, undoCommands } from '../../domain/chains/hop-setup.ts';
+import { type HopPort, hopSetup } from '../../domain/chains/hop-setup.ts';
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
-import { guestInterfaceName } from '../../domain/interface-name.ts';
+import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
+import { type Interface, ipCommands, type NetworkChange, undo, without } from '../../domain/network-change.ts';
 import { failureIn, networkScript } from '../../domain/network-script.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ChainRecord, idOf, type NetworkRecord, type VnfRecord } from '../../domain/records.ts';
@@ -27,7 +28,7 @@ export class HopGuests {
       mode: hop.mode,
       ingress: this.#port(chain, 'in', { serial: instance.ingressPort, network: ingress, other: egress }),
       egress: this.#port(chain, 'out', { serial: instance.egressPort, network: egress, other: ingress }),
-      bridge: `b${idOf(instance.ingressPort)}`,
+      bridge: bridgeOf(idOf(instance.ingressPort)),
     });
   }
 
@@ -52,8 +53,8 @@ export class HopGuests {
     signal: AbortSignal,
   ): Promise<boolean> {
     const driver = this.#model.driverOf(vnf);
-    if (driver.addPorts === undefined) return false;
-    await driver.addPorts(this.#model.ref(vnf), { ports: change.ports, setup: added({ from: undefined, to: change.to }) }, signal);
+    if (driver.changeNetwork === undefined) return false;
+    await driver.changeNetwork(this.#model.ref(vnf), { ports: change.ports, setup: added({ from: undefined, to: change.to }) }, signal);
     return true;
   }
 
@@ -63,14 +64,18 @@ export class HopGuests {
     change: { readonly from: NetworkSetup; readonly to: NetworkSetup | undefined },
     signal: AbortSignal,
   ): Promise<void> {
-    const commands = change.from.commands.filter((command) => !change.to?.commands.includes(command));
-    await this.#run(vnf, { settings: [], commands: undoCommands(commands) }, signal);
+    const changes = undo(without(change.from.changes, change.to?.changes ?? []));
+    await this.#run(vnf, { settings: [], changes }, signal);
   }
 
-  async #run(vnf: VnfRecord, { settings, commands }: NetworkSetup, signal: AbortSignal): Promise<void> {
-    if (settings.length + commands.length === 0) return;
+  async #run(vnf: VnfRecord, setup: NetworkSetup, signal: AbortSignal): Promise<void> {
+    const { settings, changes } = setup;
+    if (settings.length + changes.length === 0) return;
+    const driver = this.#model.driverOf(vnf);
+    if (driver.changeNetwork !== undefined) return driver.changeNetwork(this.#model.ref(vnf), { ports: [], setup }, signal);
+    const commands = changes.flatMap(ipCommands);
     const command = { argv: ['sh', '-c', networkScript, 'nfio-hop', ...settings.flat()], stdin: `${commands.join('\n')}\n` };
-    const result = await this.#model.driverOf(vnf).executeInNetwork(this.#model.ref(vnf), command, { signal });
+    const result = await driver.executeInNetwork(this.#model.ref(vnf), command, { signal });
     const failed = failureIn(result.stderr, commands);
     if (result.exitCode <= 1 && failed === undefined) return;
     throw new NfioError('NetworkError', {
@@ -84,8 +89,9 @@ export class HopGuests {
     place: { readonly serial: number; readonly network: NetworkRecord; readonly other: NetworkRecord },
   ): HopPort {
     const { serial, network, other } = place;
+    const id = idOf(serial);
     return {
-      interfaceName: guestInterfaceName({ id: idOf(serial), name: chainPortName(chain.name, side) }),
+      interface: { name: guestInterfaceName({ id, name: chainPortName(chain.name, side) }), index: guestInterfaceIndex({ id }) },
       number: serial,
       address: chainPortAddress(serial),
       subnet: network.settings['subnet'] ?? '',
@@ -97,12 +103,17 @@ export class HopGuests {
 /** What one setup asks for and another does not. Rules go by the name of an interface: those of one that had it before may be left after a crash. */
 function added({ from, to }: { readonly from: NetworkSetup | undefined; readonly to: NetworkSetup }): NetworkSetup {
   const settings = to.settings.filter(([path]) => !from?.settings.some(([known]) => known === path));
-  const commands = to.commands.filter((command) => !from?.commands.includes(command));
-  return { settings, commands: [...(from === undefined ? leftOverRules(to.commands) : []), ...commands] };
+  const changes = without(to.changes, from?.changes ?? []);
+  return { settings, changes: [...(from === undefined ? leftOverRules(changes) : []), ...changes] };
 }
 
-function leftOverRules(commands: readonly string[]): string[] {
-  return commands
-    .filter((command) => / iif (?!lo )/.test(command))
-    .map((command) => command.replace(' add ', ' del ').replace(/ lookup .*/, ''));
+function leftOverRules(changes: readonly NetworkChange[]): NetworkChange[] {
+  return changes.flatMap((change) => {
+    const byPort = change.kind === 'rule' && change.input !== undefined && change.input !== 'lo';
+    return byPort ? [{ ...change, verb: 'remove', table: undefined } as const] : [];
+  });
+}
+
+function bridgeOf(id: string): Interface {
+  return { name: `b${id}`, index: guestBridgeIndex({ id }) };
 }

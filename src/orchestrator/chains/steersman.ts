@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ChainState } from '../../domain/chains/chain-lifecycle.ts';
 import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { endsOf, planSteering, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
+import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
 import type { AppliedHop, ChainRecord, VnfRecord } from '../../domain/records.ts';
@@ -323,6 +324,6 @@ export class Steersman {
   }
 }
 
-function joined<T extends { readonly settings: readonly unknown[]; readonly commands: readonly string[] }>(from: T, to: T): T {
-  return { ...to, commands: [...to.commands, ...from.commands.filter((command) => !to.commands.includes(command))] };
+function joined(from: NetworkSetup, to: NetworkSetup): NetworkSetup {
+  return { ...to, changes: [...to.changes, ...without(from.changes, to.changes)] };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { longestInterfaceName } from '../../../domain/interface-name.ts';
+import { longestInterfaceName } from '../../../domain/guest-interface.ts';
 import { NfioError } from '../../../errors/index.ts';
 import { runInThrowAwayNetwork } from '../local-program.ts';
 import type { Token } from './tokens.ts';

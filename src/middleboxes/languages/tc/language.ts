@@ -1,4 +1,4 @@
-import { longestInterfaceName } from '../../../domain/interface-name.ts';
+import { longestInterfaceName } from '../../../domain/guest-interface.ts';
 import type { ConfigLanguage, GuestAccess } from '../../../domain/middlebox.ts';
 import { NfioError } from '../../../errors/index.ts';
 import { runInThrowAwayNetwork } from '../local-program.ts';

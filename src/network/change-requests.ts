@@ -1,0 +1,116 @@
+import { parseAddress, parseCidr } from '../domain/ip.ts';
+import {
+  type Bridge,
+  type BridgePort,
+  ipCommands,
+  lastMetric,
+  type NetworkChange,
+  type Route,
+  type Rule,
+} from '../domain/network-change.ts';
+import type { LinkRequest } from './link-request.ts';
+import {
+  type Attribute,
+  addressBytes,
+  encodeMessage,
+  familyNumbers,
+  Link,
+  LinkInfo,
+  linkBody,
+  RtnetlinkFlag,
+  RtnetlinkType,
+  routeMessage,
+} from './rtnetlink.ts';
+
+// linux/if_link.h: of IFLA_INFO_DATA of a bridge, and of IFLA_INFO_SLAVE_DATA of an interface on one
+const BridgeData = { multicastSnooping: 23 } as const;
+const BridgePortData = { learning: 8 } as const;
+// linux/fib_rules.h
+const RuleAttribute = { destination: 1, source: 2, inputInterface: 3, priority: 6, table: 15 } as const;
+const toTable = 1;
+
+/** The messages that make a change in a guest. */
+export function changeRequests(change: NetworkChange): LinkRequest[] {
+  const commands = ipCommands(change);
+  const mayBeDone = change.verb === 'remove' || change.kind === 'rule';
+  return messages(change).map((message, index) => ({ namespace: 'guest', what: commands[index] ?? '', message, mayBeDone }));
+}
+
+function messages(change: NetworkChange): Buffer[] {
+  switch (change.kind) {
+    case 'route':
+      return [routeChange(change)];
+    case 'rule':
+      return [ruleChange(change)];
+    case 'bridge':
+      return bridgeChange(change);
+    case 'bridge port':
+      return bridgePortChange(change);
+  }
+}
+
+function routeChange({ verb, table, to, by, via }: NetworkChange & Route): Buffer {
+  const route = {
+    table,
+    destination: to === undefined ? undefined : parseCidr(to),
+    device: by?.index,
+    gateway: via === undefined ? undefined : parseAddress(via),
+    onLink: via !== undefined,
+    metric: by === undefined ? lastMetric : undefined,
+  };
+  return routeMessage(verb, { family: route.destination?.family ?? route.gateway?.family ?? 4, ...route });
+}
+
+/** struct fib_rule_hdr, which is laid out as struct rtmsg is. */
+function ruleChange({ verb, preference, table, input, from, to }: NetworkChange & Rule): Buffer {
+  const source = from === undefined ? undefined : parseAddress(from);
+  const destination = to === undefined ? undefined : parseCidr(to);
+  const action = verb === 'add' ? toTable : 0;
+  const family = familyNumbers[source?.family ?? destination?.family ?? 4];
+  const body = Buffer.from([family, destination?.prefixLength ?? 0, source?.prefixLength ?? 0, 0, 0, 0, 0, action, 0, 0, 0, 0]);
+  const attributes: Attribute[] = [[RuleAttribute.priority, preference]];
+  if (table !== undefined) attributes.push([RuleAttribute.table, table]);
+  if (input !== undefined) attributes.push([RuleAttribute.inputInterface, input]);
+  if (source !== undefined) attributes.push([RuleAttribute.source, addressBytes(source)]);
+  if (destination !== undefined) attributes.push([RuleAttribute.destination, addressBytes(destination)]);
+  if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteRule, 0, { body, attributes });
+  return encodeMessage(RtnetlinkType.newRule, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
+}
+
+function bridgeChange({ verb, bridge: { name, index } }: NetworkChange & Bridge): Buffer[] {
+  if (verb === 'remove')
+    return [encodeMessage(RtnetlinkType.deleteLink, 0, { body: linkBody({ index: 0, up: undefined }), attributes: [[Link.name, name]] })];
+  const info: Attribute[] = [
+    [LinkInfo.kind, 'bridge'],
+    [LinkInfo.data, [[BridgeData.multicastSnooping, Buffer.from([0])]]],
+  ];
+  const attributes: Attribute[] = [
+    [Link.name, name],
+    [Link.info, info],
+  ];
+  return [
+    encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, {
+      body: linkBody({ index, up: undefined }),
+      attributes,
+    }),
+    encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index, up: true }), attributes: [] }),
+  ];
+}
+
+function bridgePortChange({ verb, port, bridge }: NetworkChange & BridgePort): Buffer[] {
+  if (verb === 'remove')
+    return [
+      encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: port.index, up: undefined }), attributes: [[Link.master, 0]] }),
+    ];
+  const info: Attribute[] = [
+    [LinkInfo.slaveKind, 'bridge'],
+    [LinkInfo.slaveData, [[BridgePortData.learning, Buffer.from([0])]]],
+  ];
+  return [
+    encodeMessage(RtnetlinkType.newLink, 0, {
+      body: linkBody({ index: port.index, up: true }),
+      attributes: [[Link.master, bridge.index]],
+    }),
+    encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: port.index, up: undefined }), attributes: [[Link.info, info]] }),
+  ];
+}

@@ -1,0 +1,102 @@
+# What the programs that change network namespaces share, for them to require: requests that come on the standard input, and what these ask of
+# the kernel. A program has a function fail(STEP, WHY) of its own, which does not return; $! is the error then.
+use strict;
+use warnings;
+use Errno qw(EEXIST EINTR ENODEV ENOENT ESRCH);
+use Fcntl qw(O_RDONLY O_WRONLY);
+use POSIX ();
+
+# setns(2) by number (asm/unistd_64.h, asm-generic/unistd.h).
+my $setns = { x86_64 => 308, aarch64 => 268 }->{ (POSIX::uname())[4] } or exit 95;
+my $clone_newnet = 0x40000000;
+my %done = map { $_ => 1 } EEXIST, ENOENT, ESRCH, ENODEV;
+# linux/netlink.h
+my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
+my ($nlmsg_error, $nlm_f_ack_tlvs, $nlmsgerr_attr_msg, $bytes_before_tlvs) = (2, 0x200, 1, 36);
+
+# Takes in one request: four bytes that count the rest (big-endian), then words separated by NUL. The program ends when there are no more.
+sub read_request {
+    my ($request) = @_;
+    read_into($request, 4);
+    read_into($request, unpack 'N', $$request);
+}
+
+sub read_into {
+    my ($buffer, $wanted) = @_;
+    $$buffer = '';
+    while (length $$buffer < $wanted) {
+        my $count = sysread STDIN, $$buffer, $wanted - length $$buffer, length $$buffer;
+        next if !defined $count && $! == EINTR;
+        exit 0 if !$count; # nf.io has ended; its guests live on
+    }
+}
+
+# Takes a list off words: how many there are, then so many.
+sub take_list {
+    my ($words) = @_;
+    return splice @$words, 0, shift @$words;
+}
+
+sub enter_network {
+    my ($namespace) = @_;
+    syscall($setns, fileno $namespace, $clone_newnet) == 0 or fail('network');
+}
+
+# A socket belongs to the network namespace it was made in, wherever its process goes.
+sub socket_in {
+    my ($path) = @_;
+    sysopen(my $namespace, $path, O_RDONLY) or fail('network');
+    enter_network($namespace);
+    return rtnetlink();
+}
+
+sub rtnetlink {
+    socket(my $socket, $af_netlink, $sock_raw, $netlink_route) or fail('network');
+    # The kernel shall explain, and not repeat, what it refuses; old ones do not know how.
+    setsockopt $socket, $sol_netlink, $_, pack 'l', 1 for $netlink_cap_ack, $netlink_ext_ack;
+    return $socket;
+}
+
+# Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (link-request.ts). One whose purpose
+# begins with "-" may find its work done: what it adds is there, or what it removes is not.
+sub send_requests {
+    my ($requests, $sockets) = @_;
+    my @left = @$requests;
+    while (my ($namespace, $what, $digits) = splice @left, 0, 3) {
+        my $socket = $sockets->{$namespace};
+        my $optional = $what =~ s/^-//;
+        defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
+        my ($length, $type, $flags, $error) = unpack 'L S S x8 l', $answer;
+        next if $type == $nlmsg_error && $error == 0;
+        $! = -$error;
+        next if $optional && $done{ $! + 0 };
+        fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
+    }
+}
+
+# What the kernel adds to the number of an error, in its attributes.
+sub explanation {
+    my ($attributes) = @_;
+    while (length $attributes >= 4) {
+        my ($length, $type) = unpack 'S S', $attributes;
+        last if $length < 4;
+        return ' (' . unpack('x4 Z*', substr $attributes, 0, $length) . ')' if $type == $nlmsgerr_attr_msg;
+        substr($attributes, 0, $length + 3 & ~3) = '';
+    }
+    return '';
+}
+
+# Pairs of a path below /proc/sys and a value; one that begins with "-" need not exist. Ports inherit some of what is set before they
+# are made; others are set by a port's name.
+sub set_kernel_settings {
+    my ($settings, $which) = @_;
+    my @left = @$settings;
+    while (my ($path, $value) = splice @left, 0, 2) {
+        my $optional = $path =~ s/^-//;
+        my $file;
+        next if sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value;
+        fail("sysctl $path") if $! != ENOENT || $which eq 'all' && !$optional;
+    }
+}
+
+1;
