@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { addressesOf, type PlacedPort } from './addressing.ts';
 import { contains, formatAddress, parseAddress, parseCidr } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
-import { idOf, type NetworkRecord } from './records.ts';
+import { idOf, type NetworkRecord, type PortRecord } from './records.ts';
 
 /** What the specification of a port depends on beyond its own record. */
 export interface PortSurroundings {
@@ -46,6 +46,11 @@ export function planSegment(network: NetworkRecord): SegmentSpec {
   return { id: idOf(network.serial), name: network.name, uplink: network.settings['uplink'] ?? '' };
 }
 
+/** The hardware address of a port: the one that its owner chose, or a derived one. */
+export function macOf({ settings, serial }: PortRecord, mountId: string): string {
+  return settings['mac'] || derivedMac(mountId, serial);
+}
+
 /** The MAC address of a port whose user set none: locally administered, the same at every start, different in every mount. */
 export function derivedMac(mountId: string, serial: number): string {
   const digest = createHash('sha256').update(`${mountId}/${serial}`).digest('hex');
@@ -62,7 +67,7 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
     segment: network === undefined ? undefined : planSegment(network),
     addresses: addressesOf(port),
     gateway: options.gateway,
-    mac: settings['mac'] || derivedMac(options.surroundings.mountId, port.serial),
+    mac: macOf(port, options.surroundings.mountId),
     mtu: numberOf(settings['mtu']),
     up: settings['state'] !== 'down',
     rateBps: numberOf(settings['rate']),

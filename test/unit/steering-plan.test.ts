@@ -4,7 +4,7 @@ import { checkConflicts } from '../../src/domain/chains/conflicts.ts';
 import { hopSetup } from '../../src/domain/chains/hop-setup.ts';
 import { planSteering, reaches, reachOf, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
 import { ipCommands, undo } from '../../src/domain/network-change.ts';
-import type { ChainSteering, Direction, Onward } from '../../src/domain/ports/steering.ts';
+import type { ChainSteering, Direction, Onward, SteeredSegment } from '../../src/domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, type HopMode, idOf } from '../../src/domain/records.ts';
 import { transition } from '../../src/network/steering/apply.ts';
 import { atName, programOf } from '../../src/network/steering/program.ts';
@@ -169,11 +169,19 @@ describe('rules of the fabric', () => {
     const passing = one.chains.get(atName(`p${a}`))?.rules[0] ?? '';
     assert.match(
       passing,
-      new RegExp(`^meta protocol ip counter name from_${a} counter name into_${next} ether daddr set [0-9a-f:]+ fwd to "p${next}"$`),
+      new RegExp(`^meta protocol ip counter name from_${a} counter name into_${next} @ll,0,48 set 0x[0-9a-f]{12} fwd to "p${next}"$`),
     );
-    const last = `meta protocol ip counter name from_${b} counter name out_forward_${idOf(2001)} fwd to "br${idOf(wan.serial)}"`;
+    const last = `meta protocol ip counter name from_${b} counter name out_forward_${idOf(2001)} goto onto_${idOf(wan.serial)}`;
     assert.equal(one.chains.get(atName(`p${b}`))?.rules[0], last);
+    assert.equal(one.chains.get(`onto_${idOf(wan.serial)}`)?.rules.at(-1), `fwd to "br${idOf(wan.serial)}"`);
     assert.equal(one.chains.get(atName(`p${a}`))?.policy, 'drop');
+  });
+
+  test('take frames straight to a port of the segment, unless several have its hardware address', () => {
+    const port = (id: string, mac: string): SteeredSegment['ports'][number] => ({ id, mac });
+    const ports = [port('00000a', '02:00:00:00:00:0a'), port('00000b', '02:00:00:00:00:0b'), port('00000c', '02:00:00:00:00:0b')];
+    const { chains } = programOf({ chains: [], segments: [{ id: '000001', ports, uplink: '' }] });
+    assert.deepEqual(chains.get('onto_000001')?.rules, ['fwd to ether daddr map { 02:00:00:00:00:0a : "p00000a" }', 'fwd to "br000001"']);
   });
 
   test('change in one transaction that touches only what differs', () => {
@@ -181,7 +189,7 @@ describe('rules of the fabric', () => {
     const without = programOf(planSteering([applied([hop('b', 'routed', 2)])], world()));
     const script = transition(one, without);
     assert.match(script, /^add table netdev nfio_chains\n/);
-    assert.match(script, new RegExp(`flush chain netdev nfio_chains enter_forward_${idOf(2001)}\n`));
+    assert.match(script, new RegExp(`flush chain netdev nfio_chains segment_${idOf(lan.serial)}\n`));
     assert.match(script, new RegExp(`delete chain netdev nfio_chains ${atName(`p${idOf(301)}`)}\n`));
     assert.match(script, new RegExp(`delete counter netdev nfio_chains from_${idOf(301)}\n`));
     assert.doesNotMatch(script, new RegExp(`(flush|delete) chain netdev nfio_chains ${atName(`p${idOf(302)}`)}\n`));

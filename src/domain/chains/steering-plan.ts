@@ -1,6 +1,6 @@
 import { addressesOf, type PlacedPort } from '../addressing.ts';
 import { contains, formatAddress, parseAddress, parseCidr } from '../ip.ts';
-import { derivedMac } from '../port-plan.ts';
+import { derivedMac, macOf } from '../port-plan.ts';
 import {
   buckets,
   type ChainSteering,
@@ -194,6 +194,8 @@ class ChainPlanner {
 }
 
 function segmentOf(network: NetworkRecord, world: SteeringWorld): SteeredSegment {
-  const ports = [...world.portsOn(network.name)].filter(({ vnf }) => world.runs(vnf.serial)).map(({ port }) => idOf(port.serial));
+  const ports = [...world.portsOn(network.name)]
+    .filter(({ vnf }) => world.runs(vnf.serial))
+    .map(({ port }) => ({ id: idOf(port.serial), mac: macOf(port, world.mountId) }));
   return { id: idOf(network.serial), ports, uplink: network.settings['uplink'] ?? '' };
 }

@@ -132,8 +132,8 @@ export interface SteeringPlan {
 /** A segment that packets of service chains come from. */
 export interface SteeredSegment {
   readonly id: string;
-  /** Ids of the ports on it. */
-  readonly ports: readonly string[];
+  /** The ports on it, by id and hardware address. */
+  readonly ports: readonly { readonly id: string; readonly mac: string }[];
   /** Interface of the machine that it is connected to; empty: none. */
   readonly uplink: string;
 }

@@ -1,3 +1,4 @@
+import { type Cidr, formatAddress, networkOf, parseCidr } from '../../domain/ip.ts';
 import type {
   ChainSteering,
   Classifier,
@@ -6,6 +7,7 @@ import type {
   Onward,
   PortSteering,
   Reach,
+  SteeredSegment,
   SteeringPlan,
 } from '../../domain/ports/steering.ts';
 import { buckets } from '../../domain/ports/steering.ts';
@@ -53,12 +55,7 @@ export function entryName(chain: string, direction: Direction): string {
 export function programOf(plan: SteeringPlan): NftProgram {
   const program = new ProgramBuilder();
   for (const chain of plan.chains) program.addChain(chain);
-  for (const segment of plan.segments) {
-    const rules = segmentRules(segment.id, plan.chains, program.counters);
-    program.chains.set(`segment_${segment.id}`, { device: undefined, policy: 'accept', rules });
-    const devices = [...segment.ports.map(fabricPortName), ...(segment.uplink === '' ? [] : [segment.uplink])];
-    for (const device of devices) program.chains.set(atName(device), segmentEntry(device, segment.id));
-  }
+  for (const segment of plan.segments) program.addSegment(segment, plan.chains);
   return program;
 }
 
@@ -72,9 +69,16 @@ export function atName(device: string): string {
   return `at_${[...device].map((each) => (/[a-z0-9]/.test(each) ? each : `_${each.codePointAt(0)?.toString(16)}_`)).join('')}`;
 }
 
+/** The nft chain that frames leave a service chain by, onto a segment. */
+function exitName(segment: string): string {
+  return `onto_${segment}`;
+}
+
 class ProgramBuilder implements NftProgram {
   readonly chains = new Map<string, NftChain>();
   readonly counters = new Set<string>();
+  /** What becomes of packets that were picked, by the name of the nft chain that it is, or would be. */
+  readonly #entries = new Map<string, readonly string[]>();
 
   addChain(chain: ChainSteering): void {
     const watch = new WatchRules(chain, this.counters);
@@ -88,10 +92,45 @@ class ProgramBuilder implements NftProgram {
         `counter name ${counted}`,
         ...this.#onward(chain, direction, chain.entries[direction]),
       ]);
-      this.chains.set(entryName(chain.id, direction), { device: undefined, policy: 'accept', rules });
+      this.#addEntry(entryName(chain.id, direction), rules, chain.probe !== undefined);
     }
     for (const port of chain.ports) this.#addPort(chain, port, watch);
     if (chain.probe !== undefined) this.#addProbe(chain);
+  }
+
+  /** One rule stands where packets are picked: it costs them less than an nft chain of its own. */
+  #addEntry(name: string, rules: readonly string[], probed: boolean): void {
+    this.#entries.set(name, rules);
+    if (rules.length > 1 || probed) this.chains.set(name, { device: undefined, policy: 'accept', rules });
+  }
+
+  addSegment({ id, ports, uplink }: SteeredSegment, chains: readonly ChainSteering[]): void {
+    this.chains.set(`segment_${id}`, { device: undefined, policy: 'accept', rules: this.#segmentRules(id, chains) });
+    this.chains.set(exitName(id), { device: undefined, policy: 'accept', rules: exitRules(id, ports) });
+    const devices = [...ports.map((port) => fabricPortName(port.id)), ...(uplink === '' ? [] : [uplink])];
+    for (const device of devices) this.chains.set(atName(device), segmentEntry(device, id));
+  }
+
+  /** What becomes of a frame that comes from a port on a segment. */
+  #segmentRules(segment: string, chains: readonly ChainSteering[]): string[] {
+    const seen: string[] = [];
+    const picked: string[] = [];
+    for (const chain of chains) {
+      for (const direction of ['forward', 'backward'] as const) {
+        if (chain.classifiers[direction].segment !== segment) continue;
+        seen.push(...new WatchRules(chain, this.counters).seen(direction).map(({ rule }) => rule));
+        picked.push(this.#pickRule(chain, direction));
+      }
+    }
+    return [...seen, ...picked, ...answerRules(segment, chains)];
+  }
+
+  /** Where packets go on as they were, the next service chain may want them too. */
+  #pickRule({ id, classifiers, entries }: ChainSteering, direction: Direction): string {
+    const name = entryName(id, direction);
+    const [rule = '', ...more] = this.#entries.get(name) ?? [];
+    const verdict = entries[direction].target.kind === 'plain' ? 'jump' : 'goto';
+    return [classifierCondition(classifiers[direction]), more.length === 0 ? rule : `${verdict} ${name}`].filter(Boolean).join(' ');
   }
 
   /** Probes come in here: into the service chain from both its ends. */
@@ -122,11 +161,7 @@ class ProgramBuilder implements NftProgram {
       case 'hop':
         return [...copying, ...this.#enter(chain, direction, target.entries)];
       case 'segment':
-        return [
-          ...copying,
-          ...watch.ends(),
-          `counter name ${counterName.out(chain.id, direction)} fwd to "${bridgeName({ id: target.segment })}"`,
-        ];
+        return [...copying, ...watch.ends(), `counter name ${counterName.out(chain.id, direction)} goto ${exitName(target.segment)}`];
       case 'nowhere':
         return [...copying, `counter name ${counterName.lost(chain.id)} drop`];
       case 'plain':
@@ -153,7 +188,8 @@ class ProgramBuilder implements NftProgram {
   #entry(chain: ChainSteering, direction: Direction, { port, mac }: HopEntry): Part[] {
     const counted = counterName.into(port);
     this.counters.add(counted);
-    const addressed = mac === undefined ? '' : `ether daddr set ${mac} `;
+    // As raw bytes: nft would have the type of the interface looked at first if it were told of Ethernet.
+    const addressed = mac === undefined ? '' : `@ll,0,48 set 0x${mac.replaceAll(':', '')} `;
     return [
       ...new WatchRules(chain, this.counters).into(port, direction),
       `counter name ${counted} ${addressed}fwd to "${fabricPortName(port)}"`,
@@ -184,38 +220,37 @@ function askRules({ asks }: PortSteering): string[] {
   return [`arp operation request arp saddr ip ${address} arp saddr ether ${mac} fwd to "${bridgeName({ id: segment })}"`];
 }
 
-/** What becomes of a frame that comes from a port on a segment. */
-function segmentRules(segment: string, chains: readonly ChainSteering[], counters: Set<string>): string[] {
-  const answered = chains.flatMap(({ ports }) =>
-    ports.flatMap(({ port, asks }) => (asks?.segment === segment ? [{ port, mac: asks.mac }] : [])),
+/** Only answers to what hops ask are addressed to them. */
+function answerRules(segment: string, chains: readonly ChainSteering[]): string[] {
+  const asking = chains.flatMap(({ ports }) =>
+    ports.flatMap(({ port, asks }) => (asks?.segment === segment ? [{ id: port, mac: asks.mac }] : [])),
   );
-  const picked = chains.flatMap((chain) =>
-    (['forward', 'backward'] as const).flatMap((direction) => {
-      const classifier = chain.classifiers[direction];
-      if (classifier.segment !== segment) return [];
-      return [pickRule(classifier, entryName(chain.id, direction), chain.entries[direction])];
-    }),
-  );
-  const seen = chains.flatMap((chain) =>
-    (['forward', 'backward'] as const).flatMap((direction) =>
-      chain.classifiers[direction].segment === segment ? new WatchRules(chain, counters).seen(direction).map(({ rule }) => rule) : [],
-    ),
-  );
-  if (answered.length === 0) return [...seen, ...picked];
-  // Only answers to what hops ask are addressed to them: they come last.
-  const elements = answered.map(({ port, mac }) => `${mac} : "${fabricPortName(port)}"`);
-  return [...seen, ...picked, `fwd to ether daddr map { ${elements.join(', ')} }`];
+  return asking.length === 0 ? [] : [toPorts(asking)];
 }
 
-/** Where packets go on as they were, the next service chain may want them too. */
-function pickRule({ sources, destinations, condition }: Classifier, entry: string, { target }: Onward): string {
-  const verdict = target.kind === 'plain' ? 'jump' : 'goto';
-  return [addressCondition('saddr', sources), addressCondition('daddr', destinations), condition, `${verdict} ${entry}`]
-    .filter((part) => part !== '')
-    .join(' ');
+/** Frames for a port go straight to it, all others by the segment's bridge: also those for an address that several ports have. */
+function exitRules(segment: string, ports: SteeredSegment['ports']): string[] {
+  const toBridge = `fwd to "${bridgeName({ id: segment })}"`;
+  const holders = Map.groupBy(ports, ({ mac }) => mac);
+  const straight = [...holders.values()].flatMap((those) => (those.length === 1 ? those : []));
+  return straight.length === 0 ? [toBridge] : [toPorts(straight), toBridge];
+}
+
+function toPorts(ports: SteeredSegment['ports']): string {
+  return `fwd to ether daddr map { ${ports.map(({ id, mac }) => `${mac} : "${fabricPortName(id)}"`).join(', ')} }`;
+}
+
+function classifierCondition({ sources, destinations, condition }: Classifier): string {
+  return [addressCondition('saddr', sources), addressCondition('daddr', destinations), condition].filter(Boolean).join(' ');
 }
 
 function addressCondition(field: 'saddr' | 'daddr', { only, except }: Reach): string {
-  if (only !== undefined) return `ip ${field} ${only}`;
+  if (only !== undefined) return inSubnet(field, parseCidr(only));
   return except.length === 0 ? '' : `ip ${field} != { ${except.join(', ')} }`;
+}
+
+/** Written so that nft loads whole words and masks them, which the kernel has a short way for; of a prefix it would load some bytes. */
+function inSubnet(field: 'saddr' | 'daddr', subnet: Cidr): string {
+  const mask = networkOf({ ...subnet, address: 0xffffffffn });
+  return `ip ${field} & ${formatAddress(mask)} == ${formatAddress(networkOf(subnet))}`;
 }

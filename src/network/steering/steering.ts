@@ -40,7 +40,7 @@ export class Steering {
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
     return this.#alone(async () => {
       this.#loaded ??= await this.#recover(signal);
-      for (const { ports } of plan.segments) for (const port of ports) this.#newcomers.delete(atName(fabricPortName(port)));
+      for (const { ports } of plan.segments) for (const { id } of ports) this.#newcomers.delete(atName(fabricPortName(id)));
       await this.#load(plan, signal);
       this.#plan = plan;
     });
