@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkConflicts } from '../../src/domain/chains/conflicts.ts';
 import { hopSetup } from '../../src/domain/chains/hop-setup.ts';
-import { planSteering, reaches, reachOf, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
+import { planSteering, reaches, reachOf, SteeringPlanner, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
 import { ipCommands, undo } from '../../src/domain/network-change.ts';
 import type { ChainSteering, Direction, Onward, SteeredSegment } from '../../src/domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, type HopMode, idOf } from '../../src/domain/records.ts';
@@ -113,7 +113,8 @@ describe('a plan for a service chain', () => {
 
   test('is empty for a network that is gone, and ordered by priority', () => {
     assert.deepEqual(planSteering([applied([hop('a', 'routed', 1)], { egress: 1 })], world()).chains, []);
-    const chains = [applied([hop('a', 'routed', 1)], { priority: 7 }), applied([hop('b', 'routed', 2)], { priority: 3 })];
+    const first = applied([hop('a', 'routed', 1)], { priority: 7 });
+    const chains = [first, { ...applied([hop('b', 'routed', 2)], { priority: 3 }), serial: first.serial + 1 }];
     assert.deepEqual(
       planSteering(chains, world()).chains.map(({ priority }) => priority),
       [3, 7],
@@ -158,6 +159,19 @@ describe('two service chains', () => {
   test('are told apart by priority, by networks and by what they match', () => {
     assert.doesNotThrow(() => check(other({ priority: 99 })));
     assert.doesNotThrow(() => check(other({ egress: dmz.serial })));
+  });
+});
+
+describe('a plan made again', () => {
+  test('keeps what has not changed, and takes in what has', () => {
+    const planner = new SteeringPlanner();
+    const other = { ...applied([hop('b', 'routed', 2)]), serial: 5000 };
+    const first = planner.plan([applied([hop('a', 'routed', 1)]), other], world());
+    const again = planner.plan([applied([hop('a', 'routed', 1)]), other], world([102]), new Set([other.serial]));
+    assert.equal(again.chains[0], first.chains[0], 'the very same');
+    assert.deepEqual(again.chains[1]?.entries.forward.target, { kind: 'nowhere' });
+    assert.deepEqual(planner.plan([other], world(), new Set()).chains, [again.chains[1]], 'one that is gone is left out');
+    assert.notDeepEqual(planner.plan([other], world()).chains, [again.chains[1]], 'all is planned anew where anything may have changed');
   });
 });
 

@@ -31,16 +31,35 @@ export interface SteeringWorld {
 
 /** How all active service chains are to be steered now. Pure: the same records and the same guests give the same plan. */
 export function planSteering(chains: Iterable<ChainRecord>, world: SteeringWorld): SteeringPlan {
-  const networks = [...world.networks()];
-  const planned: ChainSteering[] = [];
-  for (const { serial, applied } of chains) {
-    const ends = applied === undefined ? undefined : endsOf(applied, networks);
-    if (applied !== undefined && ends !== undefined)
-      planned.push({ ...new ChainPlanner(applied, ends, { world, networks }).plan(idOf(serial)), ...world.watched?.(serial) });
+  return new SteeringPlanner().plan(chains, world);
+}
+
+/** The same, and what was planned of a service chain before is planned again only where something of it has changed. */
+export class SteeringPlanner {
+  /** By serial. */
+  #planned = new Map<number, ChainSteering>();
+
+  /** @param changed Serials of the service chains of which records, guests, networks or what is looked at have changed; undefined: any may have. */
+  plan(chains: Iterable<ChainRecord>, world: SteeringWorld, changed?: ReadonlySet<number>): SteeringPlan {
+    const networks = [...world.networks()];
+    const before = this.#planned;
+    this.#planned = new Map();
+    for (const chain of chains) {
+      const kept = changed === undefined || changed.has(chain.serial) ? undefined : before.get(chain.serial);
+      const plan = kept ?? planChain(chain, { world, networks });
+      if (plan !== undefined) this.#planned.set(chain.serial, plan);
+    }
+    const planned = [...this.#planned.values()];
+    const used = new Set(planned.flatMap(({ classifiers }) => [classifiers.forward.segment, classifiers.backward.segment]));
+    const segments = networks.filter(({ serial }) => used.has(idOf(serial))).map((network) => segmentOf(network, world));
+    return { chains: planned.toSorted((a, b) => a.priority - b.priority), segments };
   }
-  const used = new Set(planned.flatMap(({ classifiers }) => [classifiers.forward.segment, classifiers.backward.segment]));
-  const segments = networks.filter(({ serial }) => used.has(idOf(serial))).map((network) => segmentOf(network, world));
-  return { chains: planned.toSorted((a, b) => a.priority - b.priority), segments };
+}
+
+function planChain({ serial, applied }: ChainRecord, around: ChainSurroundings): ChainSteering | undefined {
+  const ends = applied === undefined ? undefined : endsOf(applied, around.networks);
+  if (applied === undefined || ends === undefined) return undefined;
+  return { ...new ChainPlanner(applied, ends, around).plan(idOf(serial)), ...around.world.watched?.(serial) };
 }
 
 /** The two networks of a service chain. */
@@ -86,6 +105,11 @@ export function reaches(reach: Reach, address: string): boolean {
   return !reach.except.some((subnet) => contains(parseCidr(subnet), cidr));
 }
 
+interface ChainSurroundings {
+  readonly world: SteeringWorld;
+  readonly networks: readonly NetworkRecord[];
+}
+
 class ChainPlanner {
   readonly #applied: AppliedChain;
   readonly #ends: ChainEnds;
@@ -94,11 +118,7 @@ class ChainPlanner {
   /** A service chain without a router leaves the packets on the segment that they come from: the router there passes them on. */
   readonly #bends: boolean;
 
-  constructor(
-    applied: AppliedChain,
-    ends: ChainEnds,
-    around: { readonly world: SteeringWorld; readonly networks: readonly NetworkRecord[] },
-  ) {
+  constructor(applied: AppliedChain, ends: ChainEnds, around: ChainSurroundings) {
     this.#applied = applied;
     this.#ends = ends;
     this.#world = around.world;

@@ -29,5 +29,6 @@ function declaration(name: string, { device, policy }: NftChain): string {
 }
 
 function isSame(one: NftChain | undefined, other: NftChain): boolean {
-  return one !== undefined && one.device === other.device && one.policy === other.policy && one.rules.join('\n') === other.rules.join('\n');
+  if (one === undefined || one === other) return one === other;
+  return one.device === other.device && one.policy === other.policy && one.rules.join('\n') === other.rules.join('\n');
 }

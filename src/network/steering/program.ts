@@ -54,9 +54,22 @@ export function entryName(chain: string, direction: Direction): string {
  */
 export function programOf(plan: SteeringPlan): NftProgram {
   const program = new ProgramBuilder();
-  for (const chain of plan.chains) program.addChain(chain);
+  for (const chain of plan.chains) program.include(partOf(chain));
   for (const segment of plan.segments) program.addSegment(segment, plan.chains);
   return program;
+}
+
+/** What belongs to one service chain, made once: most of them are as they were when another one changes. */
+const parts = new WeakMap<ChainSteering, ProgramBuilder>();
+
+function partOf(chain: ChainSteering): ProgramBuilder {
+  let part = parts.get(chain);
+  if (part === undefined) {
+    part = new ProgramBuilder();
+    part.addChain(chain);
+    parts.set(chain, part);
+  }
+  return part;
 }
 
 /** The nft chain that frames from a port on a segment enter. */
@@ -79,6 +92,12 @@ class ProgramBuilder implements NftProgram {
   readonly counters = new Set<string>();
   /** What becomes of packets that were picked, by the name of the nft chain that it is, or would be. */
   readonly #entries = new Map<string, readonly string[]>();
+
+  include(part: ProgramBuilder): void {
+    for (const [name, chain] of part.chains) this.chains.set(name, chain);
+    for (const name of part.counters) this.counters.add(name);
+    for (const [name, rules] of part.#entries) this.#entries.set(name, rules);
+  }
 
   addChain(chain: ChainSteering): void {
     const watch = new WatchRules(chain, this.counters);

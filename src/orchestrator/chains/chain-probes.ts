@@ -64,7 +64,7 @@ export class ChainProbes {
     runtime.traces += 1;
     runtime.traced = flow === undefined ? undefined : { name: `${idOf(chain.serial)}x${runtime.traces}`, flow };
     try {
-      await this.#steersman.steer(signal);
+      await this.#steersman.steer([chain], signal);
     } catch (error) {
       runtime.traced = traced;
       throw error;
@@ -100,11 +100,11 @@ export class ChainProbes {
     await network.openProbe(id);
     try {
       runtime.probe = mark;
-      await this.#steersman.steer(signal);
+      await this.#steersman.steer([chain], signal);
       return await network.sendProbes({ chain: id, mark, packets, ports }, signal);
     } finally {
       runtime.probe = undefined;
-      await this.#steersman.steer(new AbortController().signal);
+      await this.#steersman.steer([chain], new AbortController().signal);
       await network.closeProbe(id);
     }
   }

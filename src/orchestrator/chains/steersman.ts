@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChainState } from '../../domain/chains/chain-lifecycle.ts';
 import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
-import { endsOf, planSteering, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
+import { endsOf, SteeringPlanner, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
@@ -28,6 +28,7 @@ export class Steersman {
   readonly #live: LivePorts;
   readonly #runtimes: ChainRuntimes;
   readonly #guests: HopGuests;
+  readonly #planner = new SteeringPlanner();
 
   constructor(model: Model, live: LivePorts, runtimes: ChainRuntimes) {
     this.#model = model;
@@ -50,7 +51,7 @@ export class Steersman {
       await Promise.allSettled([recording, preparing]);
       await recording;
       await preparing;
-      await this.steer(signal);
+      await this.steer([after], signal);
     } catch (error) {
       await this.#takeBack({ before, after });
       throw error;
@@ -60,14 +61,19 @@ export class Steersman {
     this.look(after.serial);
   }
 
-  /** Steers the fabric by the records and the guests as they are now. */
-  async steer(signal: AbortSignal): Promise<void> {
+  /**
+   * Steers the fabric by the records and the guests as they are now.
+   *
+   * @param changed The service chains that something has changed of; undefined: any.
+   */
+  async steer(changed: readonly ChainRecord[] | undefined, signal: AbortSignal): Promise<void> {
     const watched: NonNullable<SteeringWorld['watched']> = (serial) => {
       const { traced, probe } = this.#runtimes.of(serial);
       return { traced, probe };
     };
     const world = { ...steeringWorld(this.#model), watched };
-    await this.#model.parts.network.steer(planSteering(this.#model.inventory.chains(), world), signal);
+    const serials = changed && new Set(changed.map(({ serial }) => serial));
+    await this.#model.parts.network.steer(this.#planner.plan(this.#model.inventory.chains(), world, serials), signal);
   }
 
   /** A guest started, ended, or was removed: the service chains that it is in follow. Not to be called from the VNF's lane. */
@@ -79,22 +85,23 @@ export class Steersman {
     for (const chain of chains) this.look(chain.serial);
   }
 
-  /** Networks, or ports on them, changed: what packets come from and go to may be other ones now. */
+  /** Networks, or ports on them, changed: what packets come from and go to may be other ones now, also in the wide where a chain leads there. */
   async networksChanged(names: Iterable<string>, signal: AbortSignal): Promise<void> {
-    const networks = [...this.#model.inventory.networks()];
+    const active = [...this.#model.inventory.chains()].filter(({ applied }) => applied !== undefined);
+    if (active.length === 0) return;
     const changed = new Set(names);
-    const chains = [...this.#model.inventory.chains()].filter(({ applied }) => {
-      const ends = applied === undefined ? undefined : endsOf(applied, networks);
-      return ends !== undefined && (changed.has(ends.ingress.name) || changed.has(ends.egress.name));
-    });
-    if (chains.length === 0) return;
-    for (const { serial } of chains) {
+    for (const { serial } of active.filter((chain) => this.#endsIn(chain, changed))) {
       await this.#runtimes.of(serial).lane.run(async () => {
         const chain = this.#model.inventory.chain(serial);
         if (chain !== undefined) await this.#enterAll(chain, signal).catch((error: Error) => this.#tell(chain, error));
       });
     }
-    await this.#steerOrTell(chains, signal);
+    await this.#steerOrTell(active, signal);
+  }
+
+  #endsIn({ applied }: ChainRecord, names: ReadonlySet<string>): boolean {
+    const ends = applied === undefined ? undefined : endsOf(applied, this.#model.inventory.networks());
+    return ends !== undefined && (names.has(ends.ingress.name) || names.has(ends.egress.name));
   }
 
   /**
@@ -291,7 +298,7 @@ export class Steersman {
   async #takeBack({ before, after }: ChainChange): Promise<void> {
     await this.#commit({ ...before, settled: false }).catch((error: Error) => this.#tell(before, error));
     const { signal } = new AbortController();
-    await this.steer(signal).catch((error: Error) => this.#tell(before, error));
+    await this.steer([before], signal).catch((error: Error) => this.#tell(before, error));
     await this.#leaveAll({ before: after, after: before });
     this.#settle(before);
   }
@@ -308,7 +315,7 @@ export class Steersman {
   }
 
   async #steerOrTell(chains: readonly ChainRecord[], signal: AbortSignal): Promise<void> {
-    await this.steer(signal).catch((error: Error) => {
+    await this.steer(chains, signal).catch((error: Error) => {
       for (const chain of chains) this.#tell(chain, error);
     });
   }
