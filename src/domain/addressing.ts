@@ -1,5 +1,5 @@
 import { NfioError } from '../errors/index.ts';
-import { contains, formatAddress, overlaps, parseAddress, parseCidr } from './ip.ts';
+import { contains, overlaps, parseAddress, parseCidr } from './ip.ts';
 import type { NetworkRecord, PortRecord, VnfRecord } from './records.ts';
 
 /** A port and the VNF it belongs to. */
@@ -75,8 +75,9 @@ export function checkNetwork(network: NetworkRecord, others: Iterable<NetworkRec
   }
 }
 
+/** Records hold addresses in their canonical form: nothing has to be parsed to compare them. */
 function hostPart(address: string): string {
-  return formatAddress(parseCidr(address));
+  return address.slice(0, address.indexOf('/'));
 }
 
 function wholeLength(family: 4 | 6): number {
