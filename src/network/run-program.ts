@@ -95,11 +95,14 @@ function whenDone(child: ChildProcessWithoutNullStreams, callback: (exitCode: nu
 
 /** The error of a program that could not be started. */
 export function spawnError(program: string, cause: unknown): NfioError {
-  if ((cause as { code?: unknown }).code === 'ENOENT') {
-    const remedy = `apt-get install ${packages[program] ?? program}`;
-    return new NfioError('MissingToolError', { message: `the program "${program}" is not installed: ${remedy}`, cause });
-  }
+  if ((cause as { code?: unknown }).code === 'ENOENT') return missingTool(program, cause);
   return new NfioError('VNFCommandExecutionError', { message: `"${program}" could not be started: ${String(cause)}`, cause });
+}
+
+/** The error of a program that is not there, with what brings it. */
+export function missingTool(program: string, cause?: unknown): NfioError {
+  const remedy = `apt-get install ${packages[program] ?? program}`;
+  return new NfioError('MissingToolError', { message: `the program "${program}" is not installed: ${remedy}`, cause });
 }
 
 /** A shell's exit status of a process: 128 + n when signal n ended it. */

@@ -319,6 +319,8 @@ describe('mounting', () => {
         await own.run('cat nf-types/firewall/f/error nf-types/firewall/f/status'),
         /^activate: .*apt-get install (nftables|iproute2).*\nundeployed\n$/,
       );
+      await own.sh(`mkdir chns/web; echo 'tcp dport 80' > chns/web/match`);
+      assert.match(await own.run('cat chns/web/error'), /^match: .*apt-get install nftables\n$/);
     } finally {
       process.env['PATH'] = path;
       await rm(programs, { recursive: true, force: true });

@@ -1,11 +1,12 @@
 import type { ChainMatch } from '../../domain/chains/match.ts';
 import { checkExpressions, conditionsOf, exchange } from '../../domain/chains/match-expression.ts';
 import { NfioError } from '../../errors/index.ts';
-import { runProgram } from '../run-program.ts';
+import { missingTool, runProgram } from '../run-program.ts';
 
 /** Loads a table into a network namespace of its own, which goes away with the script, and prints what the kernel made of it, as JSON and as text.
  * nft opens its input by name for JSON, which it can of a pipe of the shell, not of one of ours. */
 const script = `
+command -v nft >/dev/null || exit 127
 ip link add name nfio0 type veth peer name nfio1 || exit 3
 cat | nft $1 -f - || exit 4
 nft -j list ruleset || exit 5
@@ -70,6 +71,7 @@ async function load(
 ): Promise<{ readonly expressions: readonly Expression[]; readonly rule: string }> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const result = await runProgram(['unshare', '--net', 'sh', '-c', script, 'nfio-match', option], { signal: limited, input });
+  if (result.exitCode === 127) throw missingTool('nft');
   if (result.exitCode !== 0) throw refuse(whatNftSays(result.stderr) || `nft ended with status ${result.exitCode}`);
   const [json = '', ...text] = result.stdout.split('\n');
   const { nftables } = JSON.parse(json) as { readonly nftables: readonly { readonly rule?: { readonly expr: readonly Expression[] } }[] };

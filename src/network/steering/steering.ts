@@ -3,12 +3,15 @@ import type { PacketCount, SteeringPlan } from '../../domain/ports/steering.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
 import { fabricPortName } from '../names.ts';
-import { type RunResult, runProgram } from '../run-program.ts';
+import { missingTool, type RunResult, runProgram } from '../run-program.ts';
 import { transition } from './apply.ts';
 import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable } from './program.ts';
 
 /** How long counters that were read are good for, milliseconds: `grep -r` over a tree of service chains reads them once. */
 const countersMs = 20;
+
+/** Exit status of nsenter for a program that it does not find. */
+const notFound = 127;
 
 const nothing: NftProgram = { chains: new Map(), counters: new Set() };
 const noPlan: SteeringPlan = { chains: [], segments: [] };
@@ -130,8 +133,11 @@ export class Steering {
     };
   }
 
-  #nft(argv: readonly string[], options: { readonly signal: AbortSignal; readonly input?: string }): Promise<RunResult> {
-    return runProgram(['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', ...argv], options);
+  /** @throws MissingToolError where there is no nft. */
+  async #nft(argv: readonly string[], options: { readonly signal: AbortSignal; readonly input?: string }): Promise<RunResult> {
+    const result = await runProgram(['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', ...argv], options);
+    if (result.exitCode === notFound) throw missingTool('nft');
+    return result;
   }
 
   /** One change after another. */
