@@ -95,6 +95,11 @@ export interface Middlebox {
   };
   /** Kernel settings every guest of this type has. */
   readonly sysctl?: Readonly<Record<string, string>>;
+  /**
+   * True for a type that ends connections which pass through it, and makes its own in their place. As a routed hop it gets a mark with every packet from
+   * a port of a service chain (hop-setup.ts); default false.
+   */
+  readonly intercepts?: boolean;
   readonly run?: Readonly<Partial<Record<'netns' | 'docker' | 'libvirt', RunProfile>>>;
   readonly files?: readonly ModuleFile[];
   readonly actions?: Readonly<Record<string, ModuleAction>>;

@@ -26,6 +26,7 @@ export interface Rule {
   readonly input?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly mark?: number;
 }
 
 /** A bridge, up, that does without multicast snooping. */
@@ -81,12 +82,13 @@ function routeLine({ verb, table, to = 'default', by, via }: NetworkChange & Rou
 }
 
 function ruleLine({ verb, preference, table, ...which }: NetworkChange & Rule): string {
-  const { input, from, to } = which;
+  const { input, from, to, mark } = which;
   const words = ['rule', verb === 'add' ? 'add' : 'del', 'pref', String(preference)];
   for (const [word, value] of [
     ['from', from],
     ['iif', input],
     ['to', to],
+    ['fwmark', mark],
     ['lookup', table],
   ]) {
     if (value !== undefined) words.push(String(word), String(value));

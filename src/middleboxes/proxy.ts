@@ -1,19 +1,24 @@
 import { defineMiddlebox } from '../domain/middlebox.ts';
 import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
+import { interception } from './proxy/interception.ts';
+
+const run = `${interception}
+choose_ports; intercept "$1"
+exec squid -N -d 1 -f "$1"`;
 
 /**
  * Reconfigures, and waits until it has: squid closes its listening sockets and opens others, and one that is told twice in between ends. An
  * address that is not there ends it, too; the status is then 3.
  */
-const reload = `
+const reload = `${interception}
 listening() { awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
 before=$(listening); [ -n "$before" ] || exit 1
 squid -k reconfigure -f "$1" || exit 1
 i=0
 while [ $i -lt 200 ]; do
   now=$(listening)
-  [ -z "$now" ] || echo "$now" | grep -qxF "$before" || exit 0
+  [ -z "$now" ] || echo "$now" | grep -qxF "$before" || { intercept "$1"; exit 0; }
   squid -k check -f "$1" 2>/dev/null || { echo 'it ended; its log says why'; exit 3; }
   i=$((i + 1)); sleep 0.05
 done
@@ -33,7 +38,7 @@ done`;
 const server: CheckedProgram = {
   name: 'squid',
   check: (path) => ['/bin/sh', '-c', check, 'nfio-check', path],
-  run: (path) => ['squid', '-N', '-d', '1', '-f', path],
+  run: (path) => ['/bin/sh', '-c', run, 'nfio-proxy', path],
   reload: (path) => ['/bin/sh', '-c', reload, 'nfio-reload', path],
   complaint: [
     // A directive that there is not is told with its line, anything else with a reason first.
@@ -46,6 +51,9 @@ const server: CheckedProgram = {
 
 const text = `# The configuration of squid.conf. Saving this file checks it and reconfigures; open connections stay.
 http_port 3128
+
+# What passes through to port 80, as in a service chain, goes to this one: clients and servers see each other's addresses. Without it they are not proxied.
+http_port 3129 tproxy
 
 acl localnet src 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7 fe80::/10
 acl Safe_ports port 80 443 1025-65535
@@ -66,6 +74,10 @@ cache_log /dev/null
 # Names are asked of the servers that dns= in boot.conf gives, or of these:
 # dns_nameservers 10.2.0.53
 
+# An intercepted request waits until its host's name is looked up, or until this long has passed.
+dns_timeout 3 seconds
+dns_retransmit_interval 1 second
+
 # Without it squid asks for its own name, and waits where nobody answers.
 visible_hostname proxy
 
@@ -80,5 +92,8 @@ const command = serviceCommand(server);
 export default defineMiddlebox({
   summary: 'Web proxy with a cache: squid',
   configuration: { language: programChecked(server), default: text },
+  // A connection in the name of a server has the mark of the client's packet, and so finds its way back.
+  sysctl: { 'net.ipv4.tcp_fwmark_accept': '1' },
+  intercepts: true,
   run: { netns: { command, requires: [{ program: 'squid', package: 'squid' }] }, docker: containerProfile('proxy', command) },
 });

@@ -26,7 +26,7 @@ import {
 const BridgeData = { multicastSnooping: 23 } as const;
 const BridgePortData = { learning: 8 } as const;
 // linux/fib_rules.h
-const RuleAttribute = { destination: 1, source: 2, inputInterface: 3, priority: 6, table: 15 } as const;
+const RuleAttribute = { destination: 1, source: 2, inputInterface: 3, priority: 6, mark: 10, table: 15 } as const;
 const toTable = 1;
 
 /** The messages that make a change in a guest. */
@@ -62,7 +62,7 @@ function routeChange({ verb, table, to, by, via }: NetworkChange & Route): Buffe
 }
 
 /** struct fib_rule_hdr, which is laid out as struct rtmsg is. */
-function ruleChange({ verb, preference, table, input, from, to }: NetworkChange & Rule): Buffer {
+function ruleChange({ verb, preference, table, input, from, to, mark }: NetworkChange & Rule): Buffer {
   const source = from === undefined ? undefined : parseAddress(from);
   const destination = to === undefined ? undefined : parseCidr(to);
   const action = verb === 'add' ? toTable : 0;
@@ -73,6 +73,7 @@ function ruleChange({ verb, preference, table, input, from, to }: NetworkChange 
   if (input !== undefined) attributes.push([RuleAttribute.inputInterface, input]);
   if (source !== undefined) attributes.push([RuleAttribute.source, addressBytes(source)]);
   if (destination !== undefined) attributes.push([RuleAttribute.destination, addressBytes(destination)]);
+  if (mark !== undefined) attributes.push([RuleAttribute.mark, mark]);
   if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteRule, 0, { body, attributes });
   return encodeMessage(RtnetlinkType.newRule, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
 }

@@ -133,6 +133,11 @@ export class Model {
     return this.#middleboxes.get(type)?.sysctl?.['net.ipv4.ip_forward'] === '1';
   }
 
+  /** True for a type whose guests end connections that pass through them. */
+  intercepts(type: string): boolean {
+    return this.#middleboxes.get(type)?.intercepts === true;
+  }
+
   /** Ports on a network whose VNFs are deployed: two that are not may have one address, as a VNF and its copy do. */
   deployedPorts(network: string): PlacedPort[] {
     return this.inventory.portsOn(network).filter(({ vnf }) => vnf.deployed);

@@ -126,6 +126,16 @@ describe('changes of a guest’s network', () => {
     );
   });
 
+  it('send what the guest says with a mark to a table', () => {
+    const rule: NetworkChange = { verb: 'add', kind: 'rule', preference: 800, table: 0x40000002, input: 'lo', mark: 0xc0000001 };
+    const added = `
+      2000 0506 00000000 00000000
+      02 00 00 00 00 00 00 01 00000000
+      08000600 20030000 08000f00 02000040  # FRA_PRIORITY, FRA_TABLE
+      07000300 6c6f0000 08000a00 010000c0  # FRA_IIFNAME lo, FRA_FWMARK`;
+    deepEqual(hex(rule), [bytes(added)]);
+  });
+
   it('put interfaces on a bridge that learns nothing', () => {
     const bridge = { name: 'b1', index: 2_001_000_001 };
     const [made, up] = changeRequests({ verb: 'add', kind: 'bridge', bridge });

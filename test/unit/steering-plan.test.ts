@@ -227,6 +227,7 @@ describe('what makes a guest a hop', () => {
     ingress: port('web.in', 1, '10.1.0.0/24'),
     egress: port('web.out', 2, '10.2.0.0/24', '10.2.0.254'),
     bridge: { name: 'b1', index: 3 },
+    intercepts: false,
   };
 
   test('routes what comes in by one port out of the other, and lets nothing out by its own routes', () => {

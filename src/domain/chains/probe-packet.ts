@@ -7,6 +7,8 @@ export interface ProbeShape {
   readonly protocol: 'tcp' | 'udp' | 'icmp';
   /** At the far end. */
   readonly port: number;
+  /** TCP: as of a connection that there has been for a while. A hop that ends connections answers the first packet of one, and passes these on. */
+  readonly underWay: boolean;
 }
 
 /** Who probes say they come from, and go to; and by what they are known. */
@@ -28,16 +30,16 @@ const bodyBytes = 32;
 const anyPort = 80;
 
 /** Probes that satisfy a match as far as it can be told; pings where it says nothing of protocols. */
-export function probeShape(conditions: readonly MatchCondition[]): ProbeShape {
+export function probeShape(conditions: readonly MatchCondition[], { underWay }: Pick<ProbeShape, 'underWay'>): ProbeShape {
   const first = (field: string): number | undefined => {
     const [least, most] = conditions.find((each) => each.field === field)?.ranges?.at(-1) ?? [];
     return least === undefined || most === undefined ? undefined : Math.max(least, Math.min(1, most));
   };
   const port = Math.min(first('dport') ?? anyPort, 65535);
   const number = first('l4proto');
-  if (number === protocolNumbers.tcp) return { protocol: 'tcp', port };
-  if (number === protocolNumbers.udp) return { protocol: 'udp', port };
-  return { protocol: 'icmp', port: 0 };
+  if (number === protocolNumbers.tcp) return { protocol: 'tcp', port, underWay };
+  if (number === protocolNumbers.udp) return { protocol: 'udp', port, underWay };
+  return { protocol: 'icmp', port: 0, underWay };
 }
 
 /** What all probes of a run have in common. */
@@ -46,7 +48,7 @@ export function probeMark({ identification }: ProbePair): ProbeMark {
 }
 
 /**
- * A whole IPv4 packet: a connection's first packet and its answer, a datagram and its answer, or a ping and its answer. Its last four bytes are its
+ * A whole IPv4 packet: a connection's first packet and its answer, or later ones of both; a datagram and its answer, or a ping and its answer. Its last four bytes are its
  * number.
  */
 export function probePacket(
@@ -92,8 +94,9 @@ function fillTransport(
     return;
   }
   body.writeUInt32BE(forward ? 1000 : 5000, 4);
-  body.writeUInt32BE(forward ? 0 : 1001, 8);
-  body.writeUInt16BE(((bodyBytes / 4) << 12) | (forward ? 0x02 : 0x12), 12);
+  const opens = forward && !shape.underWay;
+  body.writeUInt32BE(opens ? 0 : forward ? 5000 : 1001, 8);
+  body.writeUInt16BE(((bodyBytes / 4) << 12) | (opens ? 0x02 : shape.underWay ? 0x10 : 0x12), 12);
   body.writeUInt16BE(0xffff, 14);
   // Two that say nothing, and time stamps of which the second is the number.
   body.writeUInt32BE(0x0101080a, 20);

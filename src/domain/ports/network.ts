@@ -39,11 +39,13 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
 }
 
-/** What to change in a guest's network: files below /proc/sys with their values, and what is to be there, or not. */
+/** What to change in a guest's network: files below /proc/sys with their values, what is to be there, or not, and nft tables. */
 export interface NetworkSetup {
   readonly settings: readonly (readonly [path: string, value: string])[];
   /** In this order. One that finds its work done, or nothing to remove, does no harm. */
   readonly changes: readonly NetworkChange[];
+  /** What is in nft tables of the family ip, by their names. Absent: there are none. */
+  readonly tables?: Readonly<Record<string, string>>;
 }
 
 /** Makes segments, and steers traffic of service chains past them. Ports are made by the hypervisor drivers, on the same fabric. */

@@ -7,7 +7,7 @@ export const alertGroup = 0;
 /** Where alerts are kept in the guest, a line each in the format of the kernel's packet log. `alerts.1` has those before. */
 export const alertDirectory = '/var/log/ids';
 
-/** Flows are examined in windows of this length; a finding is told at its end. Seconds. */
+/** Flows are examined in windows of this length, unless IDS_WINDOW says otherwise; a finding is told at its end. Seconds. */
 const windowSeconds = 10;
 
 const loggerConfiguration = `[global]
@@ -27,7 +27,8 @@ sync=1
  * two windows tell alike is told once. Both write to one file, which the guest's log follows. "$1" is the configuration of ulogd, "$2" the program for awk.
  */
 const sense = `${awaitPorts}cd /run && mkdir -p nfio ${alertDirectory} && printf '%s' "$1" > nfio/ulogd.conf && : >> ${alertDirectory}/alerts && : > nfio/flows.old || exit 1
-findings=$2
+findings=$2; seconds=\${IDS_WINDOW:-${windowSeconds}}
+[ "$seconds" -ge 1 ] || { echo 'ids: IDS_WINDOW has to be a number of seconds' >&2; exit 1; }
 ulogd -c nfio/ulogd.conf & ulogd=$!
 tail -n 0 -F ${alertDirectory}/alerts 2>/dev/null &
 trap 'exit 0' TERM INT
@@ -41,7 +42,7 @@ devices() {
   echo "\${names#,}"
 }
 examine() {
-  { ndpiReader -i "$1" -s ${windowSeconds + 1} -v 2 || echo "ids: flows were not examined: ndpiReader ended with status $?" >&2; } |
+  { ndpiReader -i "$1" -s $((seconds + 1)) -v 2 || echo "ids: flows were not examined: ndpiReader ended with status $?" >&2; } |
     LC_ALL=C tr -c '\\n\\t -~' '?' | awk -v floor="\${IDS_MIN_SCORE:-50}" "$findings" | sort -u > "nfio/flows.$2"
   prefix="$(date '+%b %e %T') $(cat /proc/sys/kernel/hostname)"
   grep -vxF -f nfio/flows.old "nfio/flows.$2" | sed "s/^/$prefix /" >> ${alertDirectory}/alerts
@@ -59,7 +60,7 @@ while kill -0 $ulogd 2>/dev/null; do
   window=$((window + 1))
   [ -z "$names" ] || examine "$names" $window &
   (rotate)
-  sleep $([ -n "$names" ] && echo ${windowSeconds} || echo 1) & wait $!
+  sleep $([ -n "$names" ] && echo "$seconds" || echo 1) & wait $!
 done
 echo 'ids: ulogd ended' >&2
 exit 1`;

@@ -94,7 +94,11 @@ export class ChainProbes {
     const { applied, pair, signal } = how;
     const { network } = this.#model.parts;
     const runtime = this.#runtimes.of(chain.serial);
-    const [id, mark, shape] = [idOf(chain.serial), probeMark(pair), probeShape(applied.match.conditions)];
+    const [id, mark, shape] = [
+      idOf(chain.serial),
+      probeMark(pair),
+      probeShape(applied.match.conditions, { underWay: this.#intercepted(applied) }),
+    ];
     const packets = how.packets.map((direction, number) => ({ direction, bytes: probePacket(shape, pair, { direction, number }) }));
     const ports = hopsOf(applied).flatMap(({ entries }) => [...entries.forward, ...entries.backward]);
     await network.openProbe(id);
@@ -107,6 +111,11 @@ export class ChainProbes {
       await this.#steersman.steer([chain], new AbortController().signal);
       await network.closeProbe(id);
     }
+  }
+
+  #intercepted({ hops }: AppliedChain): boolean {
+    const vnfs = hops.flatMap(({ instances }) => instances.map(({ vnf }) => this.#model.inventory.vnf(vnf)));
+    return vnfs.some((vnf) => vnf !== undefined && this.#model.intercepts(vnf.type));
   }
 
   /** A host on a network that answers who has its address: hops have to find it out before they pass a probe on. */

@@ -26,19 +26,23 @@ export class HopGuests {
     const { ingress, egress } = ends;
     return hopSetup({
       mode: hop.mode,
+      intercepts: this.#model.intercepts(this.#model.inventory.vnf(vnf)?.type ?? ''),
       ingress: this.#port(chain, 'in', { serial: instance.ingressPort, network: ingress, other: egress }),
       egress: this.#port(chain, 'out', { serial: instance.egressPort, network: egress, other: ingress }),
       bridge: bridgeOf(idOf(instance.ingressPort)),
     });
   }
 
-  /** Does what a setup asks for and one that is done does not. @throws NetworkError (EIO) with what ip said. */
+  /** Does what a setup asks for and one that is done does not. @throws NetworkError (EIO) with what ip or nft said. */
   async add(
     vnf: VnfRecord,
     change: { readonly from: NetworkSetup | undefined; readonly to: NetworkSetup },
     signal: AbortSignal,
   ): Promise<void> {
     await this.#run(vnf, added(change), signal);
+    const tables = Object.entries(change.to.tables ?? {}).filter(([name, contents]) => change.from?.tables?.[name] !== contents);
+    const made = tables.map(([name, contents]) => `${emptyTable(name)}delete table ip ${name}\ntable ip ${name} {\n${contents}\n}\n`);
+    await this.#load(vnf, made, signal);
   }
 
   /**
@@ -53,7 +57,7 @@ export class HopGuests {
     signal: AbortSignal,
   ): Promise<boolean> {
     const driver = this.#model.driverOf(vnf);
-    if (driver.changeNetwork === undefined) return false;
+    if (driver.changeNetwork === undefined || change.to.tables !== undefined) return false;
     await driver.changeNetwork(this.#model.ref(vnf), { ports: change.ports, setup: added({ from: undefined, to: change.to }) }, signal);
     return true;
   }
@@ -66,6 +70,9 @@ export class HopGuests {
   ): Promise<void> {
     const changes = undo(without(change.from.changes, change.to?.changes ?? []));
     await this.#run(vnf, { settings: [], changes }, signal);
+    const tables = Object.keys(change.from.tables ?? {}).filter((name) => change.to?.tables?.[name] === undefined);
+    const deleted = tables.map((name) => `${emptyTable(name)}delete table ip ${name}\n`);
+    await this.#load(vnf, deleted, signal);
   }
 
   async #run(vnf: VnfRecord, setup: NetworkSetup, signal: AbortSignal): Promise<void> {
@@ -80,6 +87,17 @@ export class HopGuests {
     if (result.exitCode <= 1 && failed === undefined) return;
     throw new NfioError('NetworkError', {
       message: `${pathOf(vnf)} cannot be made to pass packets on: ${failed ?? (result.stderr.split('\n')[0] || `exit status ${result.exitCode}`)}`,
+    });
+  }
+
+  /** Loads nft's text, all of it or nothing. */
+  async #load(vnf: VnfRecord, text: readonly string[], signal: AbortSignal): Promise<void> {
+    if (text.length === 0) return;
+    const command = { argv: ['nft', '-f', '-'], stdin: text.join('') };
+    const { exitCode, stderr } = await this.#model.driverOf(vnf).executeInNetwork(this.#model.ref(vnf), command, { signal });
+    if (exitCode === 0) return;
+    throw new NfioError('NetworkError', {
+      message: `${pathOf(vnf)} cannot be made to pass packets on: nft: ${stderr.split('\n')[0] || `exit status ${exitCode}`}`,
     });
   }
 
@@ -105,6 +123,11 @@ function added({ from, to }: { readonly from: NetworkSetup | undefined; readonly
   const settings = to.settings.filter(([path]) => !from?.settings.some(([known]) => known === path));
   const changes = without(to.changes, from?.changes ?? []);
   return { settings, changes: [...(from === undefined ? leftOverRules(changes) : []), ...changes] };
+}
+
+/** Makes a table that is not there, so that it can be deleted whether it was there or not. */
+function emptyTable(name: string): string {
+  return `table ip ${name} { }\n`;
 }
 
 function leftOverRules(changes: readonly NetworkChange[]): NetworkChange[] {

@@ -332,5 +332,5 @@ export class Steersman {
 }
 
 function joined(from: NetworkSetup, to: NetworkSetup): NetworkSetup {
-  return { ...to, changes: [...to.changes, ...without(from.changes, to.changes)] };
+  return { ...to, changes: [...to.changes, ...without(from.changes, to.changes)], tables: { ...from.tables, ...to.tables } };
 }
