@@ -140,6 +140,10 @@ describe('ModuleLoader refuses', () => {
       `export default { summary: 'x', sysctl: { 'kernel.panic': '1' } };`,
       /: sysctl\.kernel\.panic is not a setting below net\./,
     ],
+    'an answer that is neither yes nor no': [
+      `export default { summary: 'x', intercepts: 'yes' };`,
+      ': intercepts must be true or false, not a string',
+    ],
     'a language without apply': [
       `export default { summary: 'x', configuration: { default: '', language: { name: 'l', check() {} } } };`,
       ': configuration.language.apply is missing',

@@ -239,6 +239,24 @@ describe('what makes a guest a hop', () => {
     assert.equal(commands.filter((command) => command.startsWith('route replace unreachable')).length, 2);
     assert.ok(settings.some(([path, value]) => path === 'net/ipv4/conf/web.in/forwarding' && value === '1'));
   });
+  test('gives one that intercepts a mark with each packet, and what it sends the way of the mark', () => {
+    const { commands, tables = {} } = hopSetup({ mode: 'routed', ...ports, intercepts: true });
+    assert.deepEqual(Object.keys(tables), ['nfio_web.in']);
+    assert.match(tables['nfio_web.in'] ?? '', /iifname "web.in" meta mark set 1073741825\niifname "web.out" meta mark set 1073741826\n/);
+    // What goes on, as from the client; what is answered, as from the server; and the same the other way round.
+    for (const [mark, table] of [
+      [0x40000001, 0x40000001],
+      [0xc0000001, 0x40000002],
+      [0x40000002, 0x40000002],
+      [0xc0000002, 0x40000001],
+    ])
+      assert.ok(commands.includes(`rule add pref 800 iif lo fwmark ${mark} lookup ${table}`));
+    assert.deepEqual(
+      commands.filter((command) => command.includes('pref 33001')),
+      ['rule add pref 33001 iif lo lookup 1073741825'],
+    );
+    assert.equal(hopSetup({ mode: 'routed', ...ports }).tables, undefined);
+  });
   test('can be taken back', () => {
     const undone = undo(hopSetup({ mode: 'routed', ...ports }).changes).flatMap(ipCommands);
     assert.ok(undone.includes('rule del pref 1000 iif web.in lookup 1073741825'));

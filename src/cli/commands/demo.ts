@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineCommand, type Terminal } from '../command.ts';
+import { chainPrograms, chainSteps } from '../demo/chain-steps.ts';
 import { leftBehind } from '../demo/left-behind.ts';
 import { runSteps } from '../demo/run.ts';
-import { steps } from '../demo/steps.ts';
+import { firewallSteps, lastSteps } from '../demo/steps.ts';
+import { missingPrograms } from '../missing-programs.ts';
 import { findMount } from '../mounts.ts';
 import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
@@ -13,15 +15,23 @@ import { paint } from '../terminal.ts';
 /** `nfio demo`. */
 export const demoCommand = defineCommand({
   name: 'demo',
-  summary: 'Watch a firewall drop and count real packets, in a few seconds',
+  summary: 'Watch a firewall, an ids and a proxy at work on real packets, in a few seconds',
   operands: [],
   options: { keep: { type: 'boolean', summary: 'Leave everything as it is when a step fails, to look at it' } },
-  description: `Mounts nf.io in a temporary directory and takes the tour of the README there: two networks, a client, a server and a
-firewall between them. Every command is shown before it runs, with its real output after it, and what it claims is
-checked. Everything is removed again. The exit status is 1 when a step does not do what it claims.`,
+  description: `Mounts nf.io in a temporary directory and takes a tour there: two networks, a client, a server and a firewall between
+them; then a service chain from the client by the firewall, an ids and a proxy to a web server. Every command is shown
+before it runs, with its real output after it, and what it claims is checked. Everything is removed again. The exit
+status is 1 when a step does not do what it claims.
+
+The service chain needs squid, ulogd, ndpiReader, nginx and curl. Where one is missing the demo says so, and how to get
+it, and does the rest.`,
   examples: [{ command: 'sudo nfio demo', does: 'Takes the tour' }],
   async run({ values, terminal }) {
     await checkPrivilege('demo');
+    const missing = await missingPrograms(await chainPrograms());
+    const without = `The service chain is left out: it needs ${missing?.names.join(', ')}. To see it: ${missing?.remedy}\n`;
+    if (missing !== undefined) terminal.out(`${paint(terminal.interactive, 'yellow', without)}\n`);
+    const steps = [...firewallSteps, ...(missing === undefined ? chainSteps : []), ...lastSteps];
     const directory = await mkdtemp(join(tmpdir(), 'nfio-demo-'));
     const started = performance.now();
     const interrupt = new AbortController();
@@ -34,6 +44,7 @@ checked. Everything is removed again. The exit status is 1 when a step does not 
     await cleanUp(directory);
     const left = await leftBehind({ directory, mountId });
     report({ good, left, seconds: (performance.now() - started) / 1000 }, terminal);
+    if (missing !== undefined) terminal.out(paint(terminal.interactive, 'yellow', without));
     return good && left.length === 0 ? 0 : 1;
   },
 });

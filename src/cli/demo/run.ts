@@ -6,7 +6,7 @@ import { findMount } from '../mounts.ts';
 import { paint } from '../terminal.ts';
 import type { Step } from './step.ts';
 
-const stepTimeoutMs = 10_000;
+const stepTimeoutMs = 20_000;
 
 /** How the steps went. */
 export interface StepsOutcome {

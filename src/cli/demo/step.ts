@@ -9,11 +9,25 @@ export interface Step {
   check(output: string): string | undefined;
 }
 
+/** Where a step's shell starts: beside the mount. */
+export const outside = { place: 'outside' } as const;
+
+/** Where a step's shell starts: in the mount. */
+export const inside = { place: 'inside' } as const;
+
 /** The output holds each of the texts. */
 export function contains(...texts: readonly string[]): (output: string) => string | undefined {
   return (output) => {
     const missing = texts.find((text) => !output.includes(text));
     return missing === undefined ? undefined : `the output should hold "${missing}"`;
+  };
+}
+
+/** The output matches each of the patterns. */
+export function matches(...patterns: readonly RegExp[]): (output: string) => string | undefined {
+  return (output) => {
+    const missing = patterns.find((pattern) => !pattern.test(output));
+    return missing === undefined ? undefined : `the output should match ${missing}`;
   };
 }
 

@@ -1,24 +1,24 @@
-import { constants } from 'node:fs';
-import { access, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { release } from 'node:os';
-import { join } from 'node:path';
+import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
+import { missingPrograms } from '../missing-programs.ts';
 import { asRoot, type Finding, type Probe } from './probe.ts';
 
 /** Programs nf.io runs, and the Debian packages they are in. */
-const programs = [
-  ['ip', 'iproute2'],
-  ['tc', 'iproute2'],
-  ['nft', 'nftables'],
-  ['unshare', 'util-linux'],
-  ['nsenter', 'util-linux'],
-  ['setpriv', 'util-linux'],
-  ['pivot_root', 'util-linux'],
-  ['flock', 'util-linux'],
-  ['capsh', 'libcap2-bin'],
-  ['perl', 'perl-base'],
-  ['mount', 'mount'],
-  ['umount', 'mount'],
-] as const;
+const programs: readonly RequiredProgram[] = [
+  { program: 'ip', package: 'iproute2' },
+  { program: 'tc', package: 'iproute2' },
+  { program: 'nft', package: 'nftables' },
+  { program: 'unshare', package: 'util-linux' },
+  { program: 'nsenter', package: 'util-linux' },
+  { program: 'setpriv', package: 'util-linux' },
+  { program: 'pivot_root', package: 'util-linux' },
+  { program: 'flock', package: 'util-linux' },
+  { program: 'capsh', package: 'libcap2-bin' },
+  { program: 'perl', package: 'perl-base' },
+  { program: 'mount', package: 'mount' },
+  { program: 'umount', package: 'mount' },
+];
 
 /** Probes that only look. */
 export const basicProbes: readonly Probe[] = [
@@ -67,24 +67,7 @@ async function probeDevice(path: string, remedy: string): Promise<Finding> {
 }
 
 async function probePrograms(): Promise<Finding> {
-  const missing: (readonly [string, string])[] = [];
-  for (const entry of programs) if (!(await isOnPath(entry[0]))) missing.push(entry);
-  if (missing.length === 0) return { ok: true, detail: programs.map(([program]) => program).join(', ') };
-  const packages = [...new Set(missing.map((entry) => entry[1]))];
-  return {
-    ok: false,
-    detail: `not found: ${missing.map((entry) => entry[0]).join(', ')}`,
-    remedy: `apt-get install ${packages.join(' ')}`,
-  };
-}
-
-async function isOnPath(program: string): Promise<boolean> {
-  for (const directory of (process.env['PATH'] ?? '').split(':')) {
-    const there = await access(join(directory, program), constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (there) return true;
-  }
-  return false;
+  const missing = await missingPrograms(programs);
+  if (missing === undefined) return { ok: true, detail: programs.map(({ program }) => program).join(', ') };
+  return { ok: false, detail: `not found: ${missing.names.join(', ')}`, remedy: missing.remedy };
 }

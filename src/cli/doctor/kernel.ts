@@ -1,10 +1,15 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { runProgram } from '../run-program.ts';
+import { type ProgramResult, runProgram } from '../run-program.ts';
 import { asRoot, type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
 
 const ruleset = `table inet nfio_doctor {
   chain forward { type filter hook forward priority 0; tcp dport 23 counter drop; }
+}
+`;
+
+const interception = `table ip nfio_doctor {
+  chain prerouting { type filter hook prerouting priority mangle; socket transparent 1 accept; tcp dport 80 tproxy to :3129; }
 }
 `;
 
@@ -16,6 +21,7 @@ export const kernelProbes: readonly Probe[] = [
   { name: 'nftables', needed: true, run: probeNftables },
   { name: 'rate (tbf, htb)', needed: false, run: probeShaping },
   { name: 'delay and loss (netem)', needed: false, run: probeNetem },
+  { name: 'interception (tproxy)', needed: false, run: probeInterception },
 ];
 
 async function probeNamespaces(): Promise<Finding> {
@@ -66,8 +72,18 @@ async function probeBridge(): Promise<Finding> {
 }
 
 async function probeNftables(): Promise<Finding> {
-  const result = await runProgram(['unshare', '--net', '--', 'nft', '-f', '-'], { timeoutMs: 10_000, input: ruleset });
-  return found(result, { ok: 'a rule set was loaded', remedy: 'apt-get install nftables && modprobe nf_tables' });
+  return found(await load(ruleset), { ok: 'a rule set was loaded', remedy: 'apt-get install nftables && modprobe nf_tables' });
+}
+
+async function probeInterception(): Promise<Finding> {
+  return found(await load(interception), {
+    ok: 'proxies intercept what passes through',
+    remedy: 'modprobe nft_tproxy && modprobe nft_socket',
+  });
+}
+
+function load(rules: string): Promise<ProgramResult> {
+  return runProgram(['unshare', '--net', '--', 'nft', '-f', '-'], { timeoutMs: 10_000, input: rules });
 }
 
 async function probeShaping(): Promise<Finding> {
