@@ -240,7 +240,8 @@ describe('what makes a guest a hop', () => {
     assert.ok(settings.some(([path, value]) => path === 'net/ipv4/conf/web.in/forwarding' && value === '1'));
   });
   test('gives one that intercepts a mark with each packet, and what it sends the way of the mark', () => {
-    const { commands, tables = {} } = hopSetup({ mode: 'routed', ...ports, intercepts: true });
+    const { changes, tables = {} } = hopSetup({ mode: 'routed', ...ports, intercepts: true });
+    const commands = changes.flatMap(ipCommands);
     assert.deepEqual(Object.keys(tables), ['nfio_web.in']);
     assert.match(tables['nfio_web.in'] ?? '', /iifname "web.in" meta mark set 1073741825\niifname "web.out" meta mark set 1073741826\n/);
     // What goes on, as from the client; what is answered, as from the server; and the same the other way round.
