@@ -8,7 +8,7 @@ import { whyNoGuests } from '../support/netns-world.ts';
 
 /* A hop that ends connections and makes its own: a proxy that neither client nor server is told of. */
 
-/** Tells each who asks from where it was asked; the path is an hour in the future, so that nothing is taken from a cache. */
+/** Tells who asks under which address it sees them. */
 const webServer = `
 import http.server, socketserver
 class Handler(http.server.BaseHTTPRequestHandler):

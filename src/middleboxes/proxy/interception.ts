@@ -10,9 +10,10 @@ rule add pref 901 fwmark ${kept}/${kept} lookup 900
 route replace local default dev lo table 900`;
 
 /**
- * A connection's first packet goes to squid's listening socket and later ones to the connection's own (that which listens is a socket for its port, too); those of connections that are older than the
- * proxy's place in a service chain pass. Nobody listens while squid reads its configuration: then a connection waits rather than avoid it.
- * What squid sends on in the name of a client gets the mark that the client's packet had.
+ * A connection's first packet goes to squid's listening socket, and later ones to the connection's own; those of connections that are older than
+ * the proxy's place in a service chain pass. (The listening socket would be found for its own port as well, which is left out therefore.) Nobody
+ * listens while squid reads its configuration: then a connection waits rather than avoid it. What squid sends on in the name of a client gets the
+ * mark that the client's packet had.
  */
 const rules = `table ip nfio_proxy {
 	map ways { type ipv4_addr . ipv4_addr . inet_service : mark; size 65535; flags dynamic, timeout; timeout 1h; }
