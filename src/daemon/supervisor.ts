@@ -3,10 +3,13 @@ import { closeSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
+import { FuseConnection } from '../fuse/connection.ts';
 import { canResend, type Negotiated } from '../fuse/init.ts';
 import { openAndMount, unmount } from '../fuse/mount.ts';
+import { mountAt } from '../fuse/mount-info.ts';
 import { lockRoot } from '../state/root-directory.ts';
 import { readVersion } from '../version.ts';
+import { cutWhenAbandoned } from './abandoned-mount.ts';
 import { createLogger } from './logger.ts';
 import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
 import { daemonModule, type MountOptions, runtimeDirectory } from './options.ts';
@@ -30,6 +33,7 @@ class Supervisor {
   readonly #crashes: number[] = [];
   #generation = 0;
   #negotiated: Negotiated | undefined;
+  #connection: FuseConnection | undefined;
   #runDirectory: string | undefined;
   #stopping = false;
 
@@ -47,6 +51,7 @@ class Supervisor {
   /** Runs servers until one ends because the file system was unmounted. Resolves to the exit status. */
   async run(): Promise<number> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop());
+    void this.#watchMount();
     for (;;) {
       const server = this.#startServer();
       const failure = await this.#served(server);
@@ -66,9 +71,25 @@ class Supervisor {
   /** Closing the last descriptor cuts the connection. */
   async #mountAgain(): Promise<void> {
     closeSync(this.#fd);
+    this.#connection?.[Symbol.dispose]();
+    this.#connection = undefined;
     this.#negotiated = undefined;
     await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
     this.#fd = await mountOn(this.#options.mountpoint);
+    void this.#watchMount();
+  }
+
+  /** Sees to it that the server ends after an unmount also when copies of the mount are left. */
+  async #watchMount(): Promise<void> {
+    const { mountpoint } = this.#options;
+    try {
+      const connection = await FuseConnection.open(mountpoint);
+      this.#connection = connection;
+      await cutWhenAbandoned(connection);
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#logger.warn(`${mountpoint}: after an unmount, copies in other mount namespaces will keep it served: ${why}`);
+    }
   }
 
   #startServer(): ChildProcess {
@@ -115,12 +136,20 @@ class Supervisor {
     return this.#crashes.filter((time) => now - time < crashWindowMs).length >= mostCrashes;
   }
 
-  /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. */
+  /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. After an unmount: cut those off who use it still. */
   async #stop(): Promise<void> {
+    const { mountpoint } = this.#options;
+    const mounted = this.#isMounted();
+    if (!mounted) this.#connection?.abort();
     if (this.#stopping) return;
     this.#stopping = true;
-    const { mountpoint } = this.#options;
-    await unmount(mountpoint).catch(() => unmount(mountpoint, { lazy: true }));
+    if (mounted) await unmount(mountpoint).catch(() => unmount(mountpoint, { lazy: true }));
+  }
+
+  /** Something else may have been mounted there since. */
+  #isMounted(): boolean {
+    const device = mountAt(this.#options.mountpoint)?.device;
+    return device !== undefined && device === (this.#connection?.device ?? device);
   }
 
   #finish(status: number): number {

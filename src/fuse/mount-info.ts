@@ -4,6 +4,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 /** One line of /proc/self/mountinfo (proc(5)), as far as it is of use here. */
 export interface MountInfo {
   readonly mountpoint: string;
+  /** The file system's, `MAJOR:MINOR`. All mounts of one file system have the same. */
+  readonly device: string;
   /** Type and subtype: `fuse.nfio`. */
   readonly type: string;
   readonly source: string;
@@ -13,10 +15,10 @@ export interface MountInfo {
 export function parseMountInfo(text: string): MountInfo[] {
   return text.split('\n').flatMap((line) => {
     const [before = '', after = ''] = line.split(' - ');
-    const mountpoint = before.split(' ')[4];
+    const [, , device, , mountpoint] = before.split(' ');
     const [type, source] = after.split(' ');
-    if (mountpoint === undefined || type === undefined || source === undefined) return [];
-    return [{ mountpoint: unescapeOctal(mountpoint), type, source: unescapeOctal(source) }];
+    if (device === undefined || mountpoint === undefined || type === undefined || source === undefined) return [];
+    return [{ mountpoint: unescapeOctal(mountpoint), device, type, source: unescapeOctal(source) }];
   });
 }
 
@@ -28,12 +30,21 @@ function unescapeOctal(text: string): string {
 /** The uppermost mount at a path, undefined when there is none. Does not touch the mounted file system itself, so it answers even if its server is dead. */
 export function mountAt(path: string): MountInfo | undefined {
   const place = placeOf(path);
-  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).findLast(({ mountpoint }) => mountpoint === place);
+  return readMountInfo().findLast(({ mountpoint }) => mountpoint === place);
+}
+
+/** Where a file system is mounted in this mount namespace, in the order it was. */
+export function mountpointsOf(device: string): string[] {
+  return readMountInfo().flatMap((mount) => (mount.device === device ? [mount.mountpoint] : []));
 }
 
 /** True when something is mounted at the path. */
 export function isMounted(mountpoint: string): boolean {
   return mountAt(mountpoint) !== undefined;
+}
+
+function readMountInfo(): MountInfo[] {
+  return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 
 /** The path as mountinfo spells it: absolute and without symbolic links, the last component unexamined. */

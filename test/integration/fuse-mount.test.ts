@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Errno, FuseMountError, isMounted, mountAt, openAndMount, unmount } from '../../src/fuse/index.ts';
+import { Errno, FuseConnection, FuseMountError, isMounted, mountAt, mountUsers, openAndMount, unmount } from '../../src/fuse/index.ts';
 
 const run = promisify(execFile);
 const hello = fileURLToPath(new URL('../../examples/hello.ts', import.meta.url));
@@ -54,7 +55,9 @@ test('the hello example: a name with spaces, a link to it, and a second mount', 
   await withHello(place, async () => {
     assert.equal((await run('cat', [join(place, 'hello')])).stdout, 'Hello, world!\n');
     assert.equal((await run('ls', ['-a', place])).stdout, '.\n..\nhello\n');
-    assert.deepEqual(mountAt(place), { mountpoint: place, type: 'fuse.hello', source: 'hello' });
+    const { device, ...mounted } = mountAt(place) ?? assert.fail('it is not mounted');
+    assert.deepEqual(mounted, { mountpoint: place, type: 'fuse.hello', source: 'hello' });
+    assert.match(device, /^0:\d+$/);
     for (const again of [place, link]) {
       const error = await refusal(openAndMount(again));
       assert.equal(error.errno, Errno.EBUSY);
@@ -88,6 +91,46 @@ test('a mountpoint whose server is dead is a mountpoint still, and can be unmoun
   assert.equal((await refusal(openAndMount(directory.path))).errno, Errno.EBUSY);
   await unmount(directory.path);
   assert.equal(isMounted(directory.path), false);
+});
+
+test('who uses a file system is found, and no one else', options, async () => {
+  using directory = scratch();
+  await withHello(directory.path, async () => {
+    const device = mountAt(directory.path)?.device ?? '';
+    assert.deepEqual(await mountUsers(device), []);
+    const file = openSync(join(directory.path, 'hello'), 'r');
+    const reader = spawn('sleep', ['10'], { stdio: [file, 'ignore', 'ignore'] });
+    closeSync(file);
+    const inside = spawn('sleep', ['10'], { cwd: directory.path, stdio: 'ignore' });
+    await Promise.all([once(reader, 'spawn'), once(inside, 'spawn')]);
+    assert.deepEqual(new Set(await mountUsers(device)), new Set([reader.pid, inside.pid]));
+    for (const user of [reader, inside]) {
+      user.kill('SIGKILL');
+      await once(user, 'exit');
+    }
+  });
+});
+
+test('an aborted connection ends its server; its number means no other connection later', options, async () => {
+  using directory = scratch();
+  await assert.rejects(FuseConnection.open(directory.path), { errno: Errno.EINVAL });
+  const server = spawn(process.execPath, [hello, directory.path], { stdio: 'ignore' });
+  const exit = once(server, 'exit');
+  for (let tries = 0; tries < 200 && !isMounted(directory.path); tries += 1) await sleep(20);
+  using connection = await FuseConnection.open(directory.path);
+  assert.deepEqual(await readdir(directory.path), ['hello']); // INIT has been answered
+  assert.equal(connection.waiting(), 0);
+  connection.abort();
+  assert.deepEqual(await exit, [0, null]);
+  await assert.rejects(readdir(directory.path), { code: 'ENOTCONN' });
+  await unmount(directory.path);
+  assert.equal(connection.waiting(), undefined);
+  await withHello(directory.path, async () => {
+    // The kernel gives the lowest number that is free, so mostly this one.
+    connection.abort();
+    assert.equal(connection.waiting(), undefined);
+    assert.deepEqual(await readdir(directory.path), ['hello']);
+  });
 });
 
 test('what cannot be mounted on says why and what to do', options, async () => {

@@ -7,13 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const startTimeoutMs = 30_000;
 
 /**
- * Lets go of the namespace's copies of other tests' mounts, which would keep their servers from ending; makes what libvirt keeps on a
- * machine this daemon's own, and /dev/kvm as udev leaves it: libvirt probes QEMU again at each call where its user may not open it.
+ * Makes what libvirt keeps on a machine this daemon's own, and /dev/kvm as udev leaves it: libvirt probes QEMU again at each call where its user may not open it.
  * Argument: the daemon's directory. It says when it is done, and stays, so that the namespace does.
  */
 const script = `
 at=$1
-umount --all --types fuse.nfio,fuse.nfio-test
 mkdir -p /run/libvirt /var/log/libvirt /var/cache/libvirt
 for each in /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt; do
   mkdir -p "$at/copy" && cp -a "$each/." "$at/copy/"

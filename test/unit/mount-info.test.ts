@@ -10,7 +10,7 @@ test('mountinfo: octal escapes, optional fields, lines that are cut off', () => 
     '',
   ].join('\n');
   assert.deepEqual(parseMountInfo(text), [
-    { mountpoint: '/mnt2', type: 'ext3', source: '/dev/root' },
-    { mountpoint: '/tmp/a b\\c', type: 'fuse.nfio', source: 'nf io' },
+    { mountpoint: '/mnt2', device: '98:0', type: 'ext3', source: '/dev/root' },
+    { mountpoint: '/tmp/a b\\c', device: '0:43', type: 'fuse.nfio', source: 'nf io' },
   ]);
 });

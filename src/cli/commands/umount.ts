@@ -2,10 +2,12 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isAlive } from '../../daemon/process-alive.ts';
 import { NfioError } from '../../errors/index.ts';
+import { mountAt } from '../../fuse/mount-info.ts';
 import { defineCommand } from '../command.ts';
 import { destroyAll } from '../destroy-all.ts';
 import { readMountTable } from '../mount-table.ts';
 import { findMount, type LiveMount } from '../mounts.ts';
+import { notEnded } from '../not-ended.ts';
 import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
 import { readVnfStates, type VnfState } from '../vnf-states.ts';
@@ -24,7 +26,8 @@ export const umountCommand = defineCommand({
     lazy: { type: 'boolean', summary: 'Detach now even if it is in use or does not answer' },
   },
   description: `Unmounts nf.io and waits until its processes have ended. VNFs keep running and are found again at the next
-mount of the same root, unless --destroy is given.`,
+mount of the same root, unless --destroy is given. Programs that use it in another mount namespace,
+as in a container that has the mount, are not cut off: the processes end with the last of them.`,
   examples: [
     { command: 'nfio umount /nfio', does: 'VNFs keep running' },
     { command: 'nfio umount --destroy /nfio', does: 'Nothing keeps running' },
@@ -35,10 +38,11 @@ mount of the same root, unless --destroy is given.`,
     const mount = await findMount(operands[0] ?? '');
     if (mount === undefined) throw await notMounted(resolve(operands[0] ?? ''));
     if (values.destroy) await destroyAll(mount.mountpoint, terminal);
+    const device = mountAt(mount.mountpoint)?.device ?? '';
     const states = mount.served ? await readVnfStates(mount.mountpoint) : undefined;
     await unmount(mount.mountpoint, values.lazy);
     const ended = await hasEnded(mount, values.lazy ? lazyTimeoutMs : endTimeoutMs);
-    if (!ended && !values.lazy) throw notEnded(mount);
+    if (!ended && !values.lazy) throw await notEnded(mount, device);
     if (!ended) terminal.out(`${mount.mountpoint} is detached; its processes end when nothing uses it any more.\n`);
     terminal.out(keepRunning(states ?? [], mount));
     return 0;
@@ -74,13 +78,6 @@ async function hasEnded(mount: LiveMount, timeoutMs: number): Promise<boolean> {
     await sleep(10);
   }
   return true;
-}
-
-function notEnded({ mountpoint, supervisorPid, serverPid }: LiveMount): NfioError {
-  const pids = `${supervisorPid} ${serverPid}`;
-  return new NfioError('TimeoutError', {
-    message: `${mountpoint} is unmounted, but its processes have not ended. End them with: kill ${pids}`,
-  });
 }
 
 function keepRunning(states: readonly VnfState[], mount: LiveMount): string {
