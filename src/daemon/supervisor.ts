@@ -3,13 +3,13 @@ import { closeSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
+import { cutWhenAbandoned } from '../fuse/abandoned-mount.ts';
 import { FuseConnection } from '../fuse/connection.ts';
 import { canResend, type Negotiated } from '../fuse/init.ts';
 import { openAndMount, unmount } from '../fuse/mount.ts';
 import { mountAt } from '../fuse/mount-info.ts';
 import { lockRoot } from '../state/root-directory.ts';
 import { readVersion } from '../version.ts';
-import { cutWhenAbandoned } from './abandoned-mount.ts';
 import { createLogger } from './logger.ts';
 import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
 import { daemonModule, type MountOptions, runtimeDirectory } from './options.ts';
@@ -22,6 +22,7 @@ const crashWindowMs = 60_000;
  * Keeps the descriptor of a mount, and a server running on it. A server that crashes is replaced; the kernel sends the new one every request that was
  * not answered, so that clients notice nothing but a pause. A kernel that cannot (before Linux 6.9) would leave those who wait for an answer
  * waiting for ever: there the connection is cut, which ends their calls with an error, and the file system is mounted again.
+ * It also ends a connection that was unmounted and is kept by copies of the mount alone.
  */
 class Supervisor {
   readonly #options: MountOptions;

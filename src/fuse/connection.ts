@@ -6,10 +6,14 @@ import { Errno, errnoOf } from '../errors/errno.ts';
 import { FuseMountError } from './mount.ts';
 import { mountAt } from './mount-info.ts';
 
-/** Where fusectl shows connections, each as a directory named by the minor number of the mount's device (Documentation/filesystems/fuse.rst). */
-const connections = '/sys/fs/fuse/connections';
+/**
+ * Where fusectl is mounted, by a process in a mount namespace of its own: it shows each connection as a directory named by the minor number of the
+ * mount's device (Documentation/filesystems/fuse.rst). Not every machine has it on its usual place, /sys/fs/fuse/connections, nobody else is to see this
+ * mount, and a second one on the same place would be refused.
+ */
+const connections = '/sys/fs/fuse';
 
-/** Mounts fusectl for itself alone, says so, and stays until its input ends. Not every machine has it mounted, and nobody else is to see it. */
+/** Arguments of unshare: mounts it, says so, and stays until its input ends. */
 const holder = ['--mount', '--propagation', 'private', 'sh', '-c', `mount -t fusectl fusectl ${connections} && echo mounted && read -r _`];
 
 /**

@@ -1,4 +1,5 @@
 export { Errno, errnoOf } from '../errors/errno.ts';
+export { cutWhenAbandoned } from './abandoned-mount.ts';
 export { EntryType, InitFlag, InitFlag2, LockType, OpenReplyFlag, RenameFlag } from './abi/flags.ts';
 export { Opcode, opcodeName } from './abi/opcodes.ts';
 export type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';

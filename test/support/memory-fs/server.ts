@@ -1,10 +1,13 @@
 /** A process that mounts a memory file system and obeys a test through IPC: started by client.ts. */
 import { MessageChannel, Worker } from 'node:worker_threads';
-import { Errno, Notifier, openAndMount, Replier, type Ticket } from '../../../src/fuse/index.ts';
+import { cutWhenAbandoned, Errno, FuseConnection, Notifier, openAndMount, Replier, type Ticket } from '../../../src/fuse/index.ts';
 import type { Command, FromSession, ServerSettings } from './protocol.ts';
 
 const { mountpoint, readdirPlus, defaultPermissions } = JSON.parse(process.argv[2] ?? '{}') as ServerSettings;
 const { fd } = await openAndMount(mountpoint, { fsname: 'memory fs'.replace(' ', '-'), defaultPermissions });
+// Other tests make mount namespaces, with copies of this mount.
+const connection = await FuseConnection.open(mountpoint);
+void cutWhenAbandoned(connection);
 const counts = new Int32Array(new SharedArrayBuffer(4 * 64));
 const { port1, port2 } = new MessageChannel();
 const notifier = new Notifier(fd);

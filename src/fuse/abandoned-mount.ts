@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { FuseConnection } from '../fuse/connection.ts';
-import { mountpointsOf } from '../fuse/mount-info.ts';
-import { mountUsers } from '../fuse/mount-users.ts';
+import type { FuseConnection } from './connection.ts';
+import { mountpointsOf } from './mount-info.ts';
+import { mountUsers } from './mount-users.ts';
 
 /** How often is looked, milliseconds. */
 const lookMs = 1000;
