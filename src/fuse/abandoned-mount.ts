@@ -7,7 +7,7 @@ import { mountUsers } from './mount-users.ts';
 const lookMs = 1000;
 
 /** Looking for users takes at most one part in so many of the time. */
-const restFactor = 20;
+const restFactor = 5;
 
 /**
  * Waits until a file system is unmounted in this mount namespace and nothing uses it any more, and aborts its connection. Without that it lives as

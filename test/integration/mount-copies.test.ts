@@ -13,9 +13,9 @@ import { shell } from '../support/shell.ts';
 /* A mount namespace that was made while nf.io was mounted has a copy of the mount, which an unmount elsewhere leaves where nothing propagates it. */
 
 /** So soon after the last use of an unmounted mount its processes have ended, milliseconds. */
-const endMs = 8000;
+const endMs = 20_000;
 
-const options = { timeout: 60_000, skip: process.getuid?.() === 0 ? false : 'mounting needs root' };
+const options = { timeout: 90_000, skip: process.getuid?.() === 0 ? false : 'mounting needs root' };
 
 /** A process in a private mount namespace, with copies of all mounts, as a virtual machine has. */
 class Namespace implements AsyncDisposable {
