@@ -58,6 +58,11 @@ export class ChainChanges {
     this.#chains.service.hide(placeOf(view, path), path);
   }
 
+  /** They are made again. */
+  show(view: ChainView | HopView, path: string): void {
+    this.#chains.service.show(placeOf(view, path), path);
+  }
+
   async set(view: ChainView | HopView, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
     if (view.kind === 'chain') await this.#chains.service.set(view.serial, path, options);
     else if (path === 'replicas') await this.#replicas.set(view.parent, view.serial, options);

@@ -104,14 +104,14 @@ export class Gateway {
       case 'own':
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':
-        await this.#changes.write(ticket.nodeid, { data: message.data, signal, again: isResent(ticket) });
+        await this.#changes.write(ticket.nodeid, { data: message.data, signal, again: isResent(ticket), restored: message.restoring });
         replier.write(ticket, message.data.length);
         return;
       case 'restore':
         await this.#changes.restore(message, signal);
         break;
       case 'empty':
-        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal, again: isResent(ticket) });
+        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal, again: isResent(ticket), restored: false });
         return this.#replyEmptied(ticket);
       case 'size':
         return this.#replyAttr(ticket, this.#changes.file(ticket.nodeid), await this.#asked.size(ticket, message.fh, signal));

@@ -5,7 +5,7 @@ import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
-import type { DirectorySpec, FileSpec, RegularSpec } from '../tree/file-spec.ts';
+import { type DirectorySpec, type FileSpec, portLinkIndex, type RegularSpec } from '../tree/file-spec.ts';
 import { fileAt, topOf } from '../tree/files.ts';
 import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
@@ -18,6 +18,16 @@ import { ChainChanges } from './chain-changes.ts';
 export interface Located {
   readonly view: ObjectView;
   readonly spec: FileSpec;
+}
+
+/** A write to a special file. */
+interface WriteOptions {
+  readonly data: Uint8Array;
+  readonly signal: AbortSignal;
+  /** The request came before, to a server that died. */
+  readonly again: boolean;
+  /** A copy is written. */
+  readonly restored: boolean;
 }
 
 /** What changing requests on special files mean: finds the object, calls the use case. */
@@ -74,7 +84,8 @@ export class TreeChanges {
 
   /** Resolves to the link itself, which may be in the hop that it made. */
   async symlink(ticket: Ticket, { name, target }: { readonly name: string; readonly target: string }): Promise<Located> {
-    const { view } = this.#directory(ticket.nodeid);
+    const { view, spec } = this.#directory(ticket.nodeid);
+    if (spec.listing === 'link') return this.#show(...this.#portLink(view, name));
     const before = isResent(ticket) ? this.#linkMadeBefore(view, name, target) : undefined;
     const owner = { uid: ticket.uid, gid: ticket.gid, mode: 0o755 };
     const made = before ?? this.#tree.get(await this.#chains.symlink(view, name, { target, owner }));
@@ -120,6 +131,7 @@ export class TreeChanges {
     const { view, spec } = this.#directory(ticket.nodeid);
     const fixed = spec.children.get(name);
     if (fixed !== undefined) return this.#hide(view, fixed);
+    if (spec.listing === 'link') return this.#hide(...this.#portLink(view, name));
     if (spec.listing !== 'entry') throw notPermitted(name);
     const entry = this.#tree.entries(view.serial).get(name);
     if (isResent(ticket) && entry === undefined) return;
@@ -143,7 +155,7 @@ export class TreeChanges {
     await this.#orchestrator.vnfs.rename(child.serial, to.name);
   }
 
-  /** A file that was removed from an undeployed VNF is made again. */
+  /** A file that was removed is made again. */
   recreate(ticket: Ticket, name: string): Located {
     const { view, spec } = this.#directory(ticket.nodeid);
     const fixed = spec.children.get(name);
@@ -157,25 +169,24 @@ export class TreeChanges {
   }
 
   async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
-    if (view.kind === 'root') throw notPermitted(spec.name);
     const { uid, gid, mode } = attributesOf(view, spec);
+    if (isSame({ uid, gid, mode: mode & 0o7777 }, change)) return;
+    if (view.kind === 'root') throw notPermitted(spec.name);
     await this.#orchestrator.ownership.change(
       { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
       { uid: change.uid, gid: change.gid, mode: change.mode },
     );
   }
 
-  /** A file of an instance is replaced by a copy of it, which has an owner too. */
+  /** A file is replaced by a copy of it, which has an owner too. */
   async restore(
     copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership },
     signal: AbortSignal,
   ): Promise<void> {
     const { view, spec } = this.#file(copy.nodeid);
     if (isRemoved(view, spec)) this.#show(view, spec);
-    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal, again: false });
-    const { uid, gid, mode } = attributesOf(view, spec);
-    const same = uid === copy.owner.uid && gid === copy.owner.gid && (mode & 0o7777) === copy.owner.mode;
-    if (!same) await this.#own({ view, spec }, copy.owner);
+    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal, again: false, restored: true });
+    await this.#own({ view, spec }, copy.owner);
   }
 
   /** The special file of a nodeid. @throws NotFoundError when its object has been removed. */
@@ -184,12 +195,15 @@ export class TreeChanges {
   }
 
   /** A write to a file that takes one. */
-  async write(
-    nodeid: number,
-    options: { readonly data: Uint8Array; readonly signal: AbortSignal; readonly again: boolean },
-  ): Promise<void> {
+  async write(nodeid: number, options: WriteOptions): Promise<void> {
     const { view, spec } = this.#file(nodeid);
-    const { data, signal } = options;
+    if (!options.restored) return await this.#write(view, spec, options);
+    const [serial, path] = recordedPath(view, spec);
+    await this.#orchestrator.model.keepingError(serial, path, () => this.#write(view, spec, options));
+  }
+
+  async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {
+    const { data, signal, restored } = options;
     const { write } = spec as RegularSpec;
     if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, options);
     if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
@@ -200,7 +214,7 @@ export class TreeChanges {
     }
     const text = await this.#text(view, spec, data);
     if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
-    else await this.#set(view, spec, { text, signal });
+    else await this.#set(view, spec, { text, signal, restored });
   }
 
   /** What was written; bytes that are no text end up in `error` as any other bad value does. */
@@ -230,7 +244,11 @@ export class TreeChanges {
     }
   }
 
-  async #set(view: ObjectView, spec: FileSpec, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+  async #set(
+    view: ObjectView,
+    spec: FileSpec,
+    options: { readonly text: string; readonly signal: AbortSignal; readonly restored: boolean },
+  ): Promise<void> {
     switch (view.kind) {
       case 'vnf':
         return await this.#orchestrator.vnfs.set(view.serial, spec.path, options.text, options.signal);
@@ -261,20 +279,30 @@ export class TreeChanges {
   }
 
   #hide(view: ObjectView, spec: FileSpec): void {
-    if (view.kind === 'chain' || view.kind === 'hop') {
-      this.#chains.hide(view, spec.path);
-      return;
-    }
-    if (view.kind !== 'vnf' && view.kind !== 'port') throw notPermitted(spec.name);
-    const [serial, path] = hiddenPath(view, spec);
-    this.#orchestrator.hidden.hide(serial, path);
+    if (view.kind === 'chain' || view.kind === 'hop') this.#chains.hide(view, spec.path);
+    else if (view.kind === 'network') this.#orchestrator.networks.hide(view.name, spec.path);
+    else if (view.kind === 'host') this.#orchestrator.hosts.hide(view.name, spec.path);
+    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.hide(...recordedPath(view, spec));
+    else throw notPermitted(spec.name);
   }
 
   #show(view: ObjectView, spec: FileSpec): Located {
-    if (view.kind !== 'vnf' && view.kind !== 'port') throw notPermitted(spec.name);
-    const [serial, path] = hiddenPath(view, spec);
-    this.#orchestrator.hidden.show(serial, path);
+    if (view.kind === 'chain' || view.kind === 'hop') this.#chains.show(view, spec.path);
+    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.show(...recordedPath(view, spec));
+    else {
+      const record = this.#recordOf(view);
+      if (record === undefined || record.kind === 'chain') throw notPermitted(spec.name);
+      this.#orchestrator.model.showFile(record, spec.path);
+    }
     return { view: this.#tree.get(view.serial) ?? view, spec };
+  }
+
+  /** The port that a link in a network's ports directory leads to. */
+  #portLink(network: ObjectView, name: string): [ObjectView, FileSpec] {
+    const port = this.#tree.networkPorts(network.serial).get(name);
+    const link = port === undefined ? undefined : fileAt(port, portLinkIndex);
+    if (port === undefined || link === undefined) throw new NfioError('NotFoundError', { message: `there is no ${name} here` });
+    return [port, link];
   }
 
   #find(view: ObjectView, spec: DirectorySpec, name: string): ObjectView | undefined {
@@ -306,7 +334,13 @@ function notPermitted(name: string): NfioError {
   return new NfioError('NotPermittedError', { message: `${name} belongs to the tree: it cannot be removed, renamed or given away` });
 }
 
-/** The VNF a file belongs to and its path below it: files of ports are kept with their VNF. */
-function hiddenPath(view: Extract<ObjectView, { kind: 'vnf' | 'port' }>, spec: FileSpec): [number, string] {
-  return view.kind === 'vnf' ? [view.serial, spec.path] : [view.parent, `ports/${view.name}/${spec.path}`];
+/** The object whose record and `error` a file belongs to, and the file's path below it: ports are kept with their VNF, hops with their service chain. */
+function recordedPath(view: ObjectView, spec: FileSpec): [number, string] {
+  if (view.kind === 'port') return [view.parent, `ports/${view.name}/${spec.path}`];
+  return [view.kind === 'hop' ? view.parent : view.serial, spec.path];
+}
+
+/** True for a chown or chmod to what is there already: copies say so of every file, also of those that are nobody's to give away. */
+function isSame(now: Ownership, { uid = now.uid, gid = now.gid, mode = now.mode }: OwnershipChange): boolean {
+  return uid === now.uid && gid === now.gid && (mode & 0o7777) === now.mode;
 }

@@ -31,12 +31,22 @@ export interface VnfPaths {
   readonly output: string;
 }
 
+/** What is, beside what is wanted, of a network. */
+export interface NetworkObservation {
+  /** The last failed operation in one line; empty after a success. */
+  readonly error: string;
+  /** Files that their owner removed, on the way to removing the whole. */
+  readonly hidden: readonly string[];
+}
+
 /** What is, beside what is wanted, of a machine that VNFs can run on. */
 export interface HostObservation {
   readonly hypervisor: HypervisorName;
   readonly status: string;
   /** The last failed operation in one line, else why it cannot be reached; empty when all is well. */
   readonly error: string;
+  /** As for a network. */
+  readonly hidden: readonly string[];
 }
 
 /** What is, beside what is wanted, of a service chain. */
@@ -57,7 +67,7 @@ export interface ChainObservation {
 export type ModelChange =
   | { readonly kind: 'type'; readonly record: TypeRecord }
   | { readonly kind: 'vnf'; readonly record: VnfRecord; readonly observation: VnfObservation }
-  | { readonly kind: 'network'; readonly record: NetworkRecord; readonly error: string }
+  | { readonly kind: 'network'; readonly record: NetworkRecord; readonly observation: NetworkObservation }
   | { readonly kind: 'host'; readonly record: HostRecord; readonly observation: HostObservation }
   | { readonly kind: 'chain'; readonly record: ChainRecord; readonly observation: ChainObservation }
   | { readonly kind: 'removed'; readonly serial: number };

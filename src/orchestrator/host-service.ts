@@ -46,6 +46,7 @@ export class HostService {
   remove(name: string): Promise<void> {
     return this.#lane.run(async () => {
       const record = this.#named(name);
+      this.#model.showFile(record);
       checkChangeable(record);
       await this.#model.recordObject(record, 'rmdir', async () => {
         this.#checkFree(record, 'removed');
@@ -55,6 +56,13 @@ export class HostService {
       this.#model.withdraw(record.serial);
       this.#tellDrivers();
     });
+  }
+
+  /** unlink of a special file of a machine that nothing is deployed on: on the way to removing the whole, or to making it again. @throws BusyError */
+  hide(name: string, path: string): void {
+    const record = this.#named(name);
+    if (!isLocalHost(record)) this.#checkFree(record, 'removed');
+    this.#model.hideFile(record, path);
   }
 
   /** Sets a value of a host. @throws BusyError for another hypervisor while a VNF is deployed there. */

@@ -13,6 +13,7 @@ import {
   type HostRecord,
   idOf,
   type NetworkRecord,
+  type PortRecord,
   recordKey,
   type TypeRecord,
   type VnfRecord,
@@ -61,6 +62,8 @@ export class Model {
   readonly #middleboxes = new Map<string, Middlebox>();
   /** The last failed operation on a network, a host or a service chain, by serial. */
   readonly #errors = new Map<number, string>();
+  /** Special files that the owner of a network or a host removed, by serial. */
+  readonly #hidden = new Map<number, Set<string>>();
 
   constructor(parts: ModelParts) {
     this.parts = parts;
@@ -143,6 +146,15 @@ export class Model {
     return this.inventory.portsOn(network).filter(({ vnf }) => vnf.deployed);
   }
 
+  /** The network that a port is on, undefined for one that is on none. @throws NotFoundError when there is none of that name. */
+  networkOf(port: PortRecord): NetworkRecord | undefined {
+    const name = port.settings['network'] ?? '';
+    if (name === '') return undefined;
+    const network = this.inventory.network(name);
+    if (network !== undefined) return network;
+    throw new NfioError('NotFoundError', { message: `there is no network ${name}: mkdir networks/${name} first` });
+  }
+
   /** What drivers know a VNF's guest by. */
   ref(vnf: VnfRecord): GuestRef {
     return {
@@ -186,7 +198,8 @@ export class Model {
   }
 
   publishNetwork(record: NetworkRecord): void {
-    this.parts.listener({ kind: 'network', record, error: this.#errors.get(record.serial) ?? '' });
+    const observation = { error: this.#errors.get(record.serial) ?? '', hidden: this.#hiddenOf(record) };
+    this.parts.listener({ kind: 'network', record, observation });
   }
 
   publishHost(record: HostRecord): void {
@@ -213,7 +226,25 @@ export class Model {
   withdraw(serial: number): void {
     this.#runtimes.delete(serial);
     this.#errors.delete(serial);
+    this.#hidden.delete(serial);
     this.parts.listener({ kind: 'removed', serial });
+  }
+
+  /** A special file of a network or a host is removed, on the way to removing the whole or to making it again. */
+  hideFile(record: NetworkRecord | HostRecord, path: string): void {
+    this.#hidden.set(record.serial, new Set([...this.#hiddenOf(record), path]));
+    this.#publishAgain(record);
+  }
+
+  /** It is made again; without a path all are. */
+  showFile(record: NetworkRecord | HostRecord, path?: string): void {
+    if (path === undefined) this.#hidden.delete(record.serial);
+    else this.#hidden.get(record.serial)?.delete(path);
+    this.#publishAgain(record);
+  }
+
+  #hiddenOf({ serial }: NetworkRecord | HostRecord): string[] {
+    return [...(this.#hidden.get(serial) ?? [])];
   }
 
   /** Keeps the outcome of an operation on a VNF in its `error` file, and a failure in `events`. Rethrows. */
@@ -249,6 +280,28 @@ export class Model {
       this.#errors.set(record.serial, sentence);
       this.#publishAgain(record);
     }
+  }
+
+  /**
+   * Carries out a write of a copy, which is one of many: its success says nothing of what failed before, so that `error` keeps it, save where it was the same file that
+   * failed.
+   */
+  async keepingError(serial: number, path: string, write: () => Promise<void>): Promise<void> {
+    const before = this.#errorOf(serial);
+    await write();
+    if (before === '' || before.startsWith(`${path}: `) || this.#errorOf(serial) !== '') return;
+    const record = this.inventory.networkBySerial(serial) ?? this.inventory.hostBySerial(serial) ?? this.inventory.chain(serial);
+    if (record === undefined) {
+      this.runtime(serial).error = before;
+      this.publishVnf(serial);
+    } else {
+      this.#errors.set(serial, before);
+      this.#publishAgain(record);
+    }
+  }
+
+  #errorOf(serial: number): string {
+    return this.#errors.get(serial) ?? this.#runtimes.get(serial)?.error ?? '';
   }
 
   #publishAgain({ kind, name, serial }: NetworkRecord | HostRecord | ChainRecord): void {
@@ -294,9 +347,10 @@ export class Model {
     const hypervisor = hypervisorOf(record, this.parts.hypervisor);
     const address = hostAddress(record);
     const error = this.#errors.get(record.serial) ?? '';
-    if (address === undefined) return { hypervisor, status: 'unknown', error };
+    const hidden = this.#hiddenOf(record);
+    if (address === undefined) return { hypervisor, status: 'unknown', error, hidden };
     const { state, why } = this.driver(hypervisor).hostStatus(address);
-    return { hypervisor, status: state, error: error || why };
+    return { hypervisor, status: state, error: error || why, hidden };
   }
 
   /** The files a module adds, with what its getattr hook says of them. */

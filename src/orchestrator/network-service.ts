@@ -5,6 +5,7 @@ import { noContents } from '../domain/ports/state.ts';
 import { idOf, type NetworkRecord, type Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { ChainObserver } from './chains/chain-observer.ts';
 import type { Steersman } from './chains/steersman.ts';
 import { Lane } from './lane.ts';
 import type { LivePorts } from './live-ports.ts';
@@ -15,13 +16,15 @@ export class NetworkService {
   readonly #model: Model;
   readonly #ports: LivePorts;
   readonly #steersman: Steersman;
+  readonly #chains: ChainObserver;
   /** Networks are checked against each other, so they change one at a time. */
   readonly #lane = new Lane();
 
-  constructor(model: Model, ports: LivePorts, steersman: Steersman) {
+  constructor(model: Model, ports: LivePorts, chains: { readonly steersman: Steersman; readonly observer: ChainObserver }) {
     this.#model = model;
     this.#ports = ports;
-    this.#steersman = steersman;
+    this.#steersman = chains.steersman;
+    this.#chains = chains.observer;
   }
 
   /** mkdir networks/NAME */
@@ -36,6 +39,9 @@ export class NetworkService {
       await this.#model.parts.store.create(record, noContents);
       this.#model.inventory.put(record);
       this.#model.publishNetwork(record);
+      // A copy of an instance, or of a service chain, may have come before the network that it names.
+      for (const { vnf } of this.#model.inventory.portsOn(name)) this.#model.publishVnf(vnf.serial);
+      this.#chains.networkNamed(name);
       return record;
     });
   }
@@ -44,6 +50,7 @@ export class NetworkService {
   remove(name: string): Promise<void> {
     return this.#lane.run(async () => {
       const record = this.#named(name);
+      this.#model.showFile(record);
       await this.#model.recordObject(record, 'rmdir', async () => {
         const [user] = this.#model.inventory.portsOn(name);
         if (user !== undefined) {
@@ -57,7 +64,19 @@ export class NetworkService {
         this.#model.inventory.remove(record);
       });
       this.#model.withdraw(record.serial);
+      this.#chains.networkNamed(name);
     });
+  }
+
+  /** unlink or rmdir of a special file of a network that nobody uses: on the way to removing the whole, or to making it again. @throws BusyError */
+  hide(name: string, path: string): void {
+    const record = this.#named(name);
+    this.#checkUnsteered(record);
+    const [user] = this.#model.deployedPorts(name);
+    if (user !== undefined) {
+      throw new NfioError('BusyError', { message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}, which is deployed` });
+    }
+    this.#model.hideFile(record, path);
   }
 
   /** Sets a value of a network; guests on it follow. */
@@ -73,6 +92,7 @@ export class NetworkService {
         this.#model.inventory.put(after);
       });
       this.#model.publishNetwork(this.#named(name));
+      this.#chains.networkNamed(name);
       await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
       await this.#steersman.networksChanged([name], options.signal);
     });

@@ -49,7 +49,7 @@ export class Orchestrator implements AsyncDisposable {
     this.ports = new PortService(this.model, { live, actions: this.actions, steersman: this.chains.steersman });
     const { service } = this.chains;
     this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
-    this.networks = new NetworkService(this.model, live, this.chains.steersman);
+    this.networks = new NetworkService(this.model, live, this.chains);
     this.hosts = new HostService(this.model);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);

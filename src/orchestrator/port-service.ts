@@ -1,7 +1,7 @@
 import { checkPort } from '../domain/addressing.ts';
 import { checkName } from '../domain/names.ts';
 import { derivedMac } from '../domain/port-plan.ts';
-import type { NetworkRecord, Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
+import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Steersman } from './chains/steersman.ts';
@@ -54,17 +54,34 @@ export class PortService {
     });
   }
 
-  /** Sets a value of a port. */
-  async set(portSerial: number, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+  /**
+   * Sets a value of a port.
+   *
+   * @param options.restored a copy of an instance says so, which may come before the network that it names.
+   */
+  async set(
+    portSerial: number,
+    path: string,
+    options: { readonly text: string; readonly signal: AbortSignal; readonly restored?: boolean },
+  ): Promise<void> {
     const placed = this.#model.inventory.port(portSerial);
     if (placed === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
     await this.#change(placed.vnf.serial, `ports/${placed.port.name}/${path}`, {
       signal: options.signal,
-      next: (vnf) => this.#withSetting(vnf, portSerial, { path, value: parseSetting(portSettings, path, options.text) }),
+      next: (vnf) =>
+        this.#withSetting(vnf, portSerial, {
+          path,
+          value: parseSetting(portSettings, path, options.text),
+          restored: options.restored === true,
+        }),
     });
   }
 
-  #withSetting(vnf: VnfRecord, portSerial: number, change: { readonly path: string; readonly value: string }): VnfRecord {
+  #withSetting(
+    vnf: VnfRecord,
+    portSerial: number,
+    change: { readonly path: string; readonly value: string; readonly restored: boolean },
+  ): VnfRecord {
     const value = change.path === 'mac' && this.#isDerived(change.value) ? '' : change.value;
     const ports = vnf.ports.map((port) =>
       port.serial === portSerial ? { ...port, settings: { ...port.settings, [change.path]: value } } : port,
@@ -72,7 +89,8 @@ export class PortService {
     const after = { ...vnf, ports };
     const port = ports.find((each) => each.serial === portSerial);
     if (port === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
-    const network = this.#networkOf(port);
+    const mayMiss = change.path !== 'network' || (change.restored && !vnf.deployed);
+    const network = mayMiss ? this.#model.inventory.network(port.settings['network'] ?? '') : this.#model.networkOf(port);
     if (network !== undefined && (change.path === 'network' || change.path === 'address')) {
       checkPort({ vnf: after, port }, network, vnf.deployed ? this.#model.deployedPorts(network.name) : []);
     }
@@ -86,16 +104,6 @@ export class PortService {
       if (vnf.ports.some((port) => derivedMac(mountId, port.serial) === mac)) return true;
     }
     return false;
-  }
-
-  #networkOf(port: PortRecord): NetworkRecord | undefined {
-    const name = port.settings['network'] ?? '';
-    if (name === '') return undefined;
-    const network = this.#model.inventory.network(name);
-    if (network === undefined) {
-      throw new NfioError('NotFoundError', { message: `there is no network ${name}: mkdir networks/${name} first` });
-    }
-    return network;
   }
 
   /** Changes a VNF's record and its guest, or neither. */

@@ -131,7 +131,7 @@ export class VnfActions {
 
   async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     for (const port of vnf.ports) {
-      const network = this.#model.inventory.network(port.settings['network'] ?? '');
+      const network = this.#model.networkOf(port);
       if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));
     }
     const candidate = readCandidate(this.#model, vnf);
@@ -149,6 +149,7 @@ export class VnfActions {
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const spec = guestSpec(this.#model, vnf);
     const placement = this.#model.placement(vnf);
+    this.#model.runtime(vnf.serial).hidden.clear();
     // On record before it is there, so that a crash in between leaves something that is found again.
     await this.#model.commitVnf({ ...vnf, deployed: true, placement });
     try {

@@ -2,7 +2,7 @@ import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
 import { isInstanceLink } from '../domain/chains/chain-path.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
-import type { ChainObservation, HostObservation, ModelChange, VnfObservation } from '../domain/observation.ts';
+import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
 import { derivedMac } from '../domain/port-plan.ts';
 import {
@@ -36,7 +36,7 @@ export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surro
     case 'type':
       return [{ ...base(change.record, changedMs), kind: 'type', parent: rootSerial, name: change.record.name, texts: {} }];
     case 'network':
-      return [networkView(change.record, { error: change.error, changedMs })];
+      return [networkView(change.record, change.observation, changedMs)];
     case 'host':
       return [hostView(change.record, change.observation, changedMs)];
     case 'chain':
@@ -56,24 +56,26 @@ function base(record: ObjectRecord, changedMs: number) {
   return { serial, uid, gid, mode, createdMs, changedMs, ownership };
 }
 
-function networkView(record: NetworkRecord, options: { readonly error: string; readonly changedMs: number }): NetworkView {
+function networkView(record: NetworkRecord, { error, hidden }: NetworkObservation, changedMs: number): NetworkView {
   return {
-    ...base(record, options.changedMs),
+    ...base(record, changedMs),
     kind: 'network',
     parent: rootSerial,
     name: record.name,
-    texts: { ...record.settings, error: options.error },
+    hidden,
+    texts: { ...record.settings, error },
   };
 }
 
 function hostView(record: HostRecord, observation: HostObservation, changedMs: number): HostView {
-  const { hypervisor, status, error } = observation;
+  const { hypervisor, status, error, hidden } = observation;
   return {
     ...base(record, changedMs),
     kind: 'host',
     parent: rootSerial,
     name: record.name,
     fixed: isLocalHost(record),
+    hidden,
     texts: { ...record.settings, hypervisor, status, error },
   };
 }

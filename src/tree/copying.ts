@@ -1,10 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { specialNodeid } from '../vfs/nodeid.ts';
-import { topIndex } from './file-spec.ts';
+import { type ObjectKind, topIndex } from './file-spec.ts';
 import type { ObjectView } from './views.ts';
 
 /** Programs that copy trees and insist on making every file of a directory they made. */
 const copiers = new Set(['cp', 'rsync', 'git']);
+
+/** Programs that write what they read elsewhere, and mean nothing by it. */
+const restorers = new Set([...copiers, 'tar', 'bsdtar', 'cpio']);
+
+/** True for a process whose program copies or unpacks files. */
+export function isRestorer(pid: number): boolean {
+  return restorers.has(commandName(pid));
+}
 
 /**
  * `cp -r fw-a fw-b` makes fw-b and then each file in it, with O_EXCL and without looking first. In a file system whose directories are born with their files
@@ -59,15 +67,21 @@ function keyOf(pid: number, parent: number, name: string): string {
   return `${pid}/${parent}/${name}`;
 }
 
+/** Index of the directory that objects of a kind are in, among the files of the object above them. */
+const homes: Readonly<Partial<Record<ObjectKind, number>>> = {
+  vnf: topIndex,
+  port: 15,
+  network: 3,
+  host: 4,
+  chain: 6,
+  hop: topIndex,
+};
+
 /** The directory an object is in, as nodeid and name; undefined for objects that nobody makes by copying. */
 function placeOf(view: ObjectView): { readonly parent: number; readonly name: string } | undefined {
-  if (view.kind === 'vnf') return { parent: specialNodeid(view.parent, topIndex), name: view.name };
-  if (view.kind === 'port') return { parent: specialNodeid(view.parent, portsIndex), name: view.name };
-  return undefined;
+  const home = homes[view.kind];
+  return home === undefined ? undefined : { parent: specialNodeid(view.parent, home), name: view.name };
 }
-
-/** Index of a VNF's ports directory. */
-const portsIndex = 15;
 
 /** The name of a process's program (proc_pid_comm(5)), empty when it has ended. */
 function commandName(pid: number): string {

@@ -121,7 +121,7 @@ export class NfioFileSystem implements FileSystem {
 
   readlink(request: Request): void {
     try {
-      this.#side(request).readlink(request);
+      this.#file(request).readlink(request);
     } catch (error) {
       request.replyError(errnoOf(error));
     }

@@ -1,12 +1,34 @@
 import type { RegularSpec } from './file-spec.ts';
 import type { ObjectView } from './views.ts';
 
-/** True for what cannot be restored from a copy: an object that lives, or that always does. */
-export function isDeployed(view: ObjectView): boolean {
-  return (view.kind !== 'vnf' && view.kind !== 'port') || view.deployed;
+/** What becomes of what is written to a special file: it is carried out, refused (EACCES), or taken and ignored. */
+export type WriteFate = 'done' | 'refused' | 'ignored';
+
+/**
+ * Copies bring live files along, which mean nothing by what they hold. An instance that is not deployed and a service chain that is not active take and ignore
+ * them, from everybody; networks and hosts, which always are what they are, from programs that copy.
+ *
+ * @param restoring whether it is a copy that writes: then files that act do nothing either, and how many instances a hop has follows from its links.
+ */
+export function fateOfWrite(view: ObjectView, spec: RegularSpec, restoring: boolean): WriteFate {
+  if (restoring && view.kind === 'hop' && spec.path === 'replicas') return 'ignored';
+  if (spec.write === 'setting' || spec.write === 'module') return 'done';
+  if (spec.write !== undefined && !restoring) return 'done';
+  return isLive(view, restoring) ? 'refused' : 'ignored';
 }
 
-/** What a restored copy of an instance writes to files that act, and means nothing by. */
-export function isIgnoredRestore(spec: RegularSpec, view: ObjectView): boolean {
-  return spec.write === 'command' && !isDeployed(view);
+function isLive(view: ObjectView, restoring: boolean): boolean {
+  switch (view.kind) {
+    case 'vnf':
+    case 'port':
+      return view.deployed;
+    case 'chain':
+    case 'hop':
+      return view.active;
+    case 'network':
+    case 'host':
+      return !restoring;
+    default:
+      return true;
+  }
 }

@@ -42,6 +42,7 @@ export function streamPath(view: ObjectView, spec: RegularSpec): string {
 /** The size a file reports where it is not the constant of special files: of links, of what grows, and of module files whose module says so. */
 export function sizeOf(view: ObjectView, spec: FileSpec): number | undefined {
   if (view.kind === 'symlink') return Buffer.byteLength(view.target);
+  if (view.kind === 'port' && spec.type === 'link') return Buffer.byteLength(view.linkTarget);
   if (spec.type !== 'file') return undefined;
   if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size;
   if (spec.content !== 'stream') return undefined;

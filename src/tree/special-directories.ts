@@ -7,7 +7,7 @@ import { specialNodeid } from '../vfs/nodeid.ts';
 import { CopyingProcesses } from './copying.ts';
 import type { FileSpec } from './file-spec.ts';
 import { Listings } from './listings.ts';
-import { isDeployed, isIgnoredRestore } from './restoring.ts';
+import { fateOfWrite } from './restoring.ts';
 import { isScratchName, type ScratchFile } from './scratch-files.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
@@ -35,7 +35,8 @@ export class SpecialDirectories {
       this.#lookupScratch(request, name);
       return;
     }
-    const entry = this.#copying.hides(request.pid, found.view, found.spec.path) ? undefined : this.#nodes.entryOf(found.view, found.spec);
+    const [owner, path] = spec.listing === 'link' ? [view, `${spec.path}/${name}`] : [found.view, found.spec.path];
+    const entry = this.#copying.hides(request.pid, owner, path) ? undefined : this.#nodes.entryOf(found.view, found.spec);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
   }
@@ -55,9 +56,16 @@ export class SpecialDirectories {
     this.#context.forward({ op: 'mkdir', ticket: request.defer(), name, mode: directory.mode, copying });
   }
 
-  /** Links are made in service chains only; elsewhere they mean nothing. */
+  /** Links are made in service chains; elsewhere they mean nothing, and copies of those that a network has are ignored. */
   symlink(request: Request, name: string, target: string): void {
-    const { spec } = this.#nodes.directory(request.nodeid);
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    if (spec.listing === 'link' && isPortLink(name, target)) {
+      this.#copying.made(request.pid, view, `${spec.path}/${name}`);
+      if (this.#context.tree.networkPorts(view.serial).has(name))
+        this.#context.forward({ op: 'symlink', ticket: request.defer(), name, target });
+      else this.#context.scratch.makeLink(request, name, target);
+      return;
+    }
     if (spec.listing !== 'entry' || spec.children.has(name)) request.replyError(spec.children.has(name) ? Errno.EEXIST : Errno.EPERM);
     else this.#context.forward({ op: 'symlink', ticket: request.defer(), name, target });
   }
@@ -66,7 +74,7 @@ export class SpecialDirectories {
     const { view, spec } = this.#nodes.directory(request.nodeid);
     const existing = spec.children.get(name);
     if (existing?.type !== 'file') {
-      if (existing === undefined && isScratchName({ view, spec, name }, file.flags)) this.#context.scratch.make(request, name, file);
+      if (existing === undefined && isScratchName({ view, spec, name }, file)) this.#context.scratch.make(request, name, file);
       else request.replyError(Errno.EPERM);
       return;
     }
@@ -74,7 +82,7 @@ export class SpecialDirectories {
     this.#context.open.add(specialNodeid(view.serial, existing.index), fh, {
       view,
       spec: existing,
-      truncation: truncationOf(existing, constants.O_TRUNC),
+      truncation: fateOfWrite(view, existing, true) === 'done' ? truncationOf(existing, constants.O_TRUNC) : 'none',
       restoring: true,
     });
     if (isRemoved(view, existing)) {
@@ -122,8 +130,8 @@ export class SpecialDirectories {
       request.replyError(Errno.EPERM);
       return;
     }
-    const ignored = target.write === undefined || isIgnoredRestore(target, view);
-    if (ignored && isDeployed(view)) {
+    const fate = fateOfWrite(view, target, true);
+    if (fate === 'refused') {
       request.replyError(Errno.EACCES);
       return;
     }
@@ -134,7 +142,7 @@ export class SpecialDirectories {
       op: 'restore',
       ticket: request.defer(),
       nodeid,
-      data: ignored ? undefined : scratch.data,
+      data: fate === 'ignored' ? undefined : scratch.data,
       owner: { uid, gid, mode },
     });
   }
@@ -180,4 +188,10 @@ export class SpecialDirectories {
     else request.replyEntry(entry);
     return true;
   }
+}
+
+/** True for what a link in `networks/NET/ports` is and says: the port of that name. */
+function isPortLink(name: string, target: string): boolean {
+  const [, type, vnf, port] = /^\.\.\/\.\.\/\.\.\/nf-types\/([^/]+)\/([^/]+)\/ports\/([^/]+)$/.exec(target) ?? [];
+  return name === `${type}.${vnf}.${port}`;
 }

@@ -28,17 +28,20 @@ export function findInDirectory(
   if (fixed !== undefined) return isRemoved(view, fixed) ? undefined : { name, view, spec: fixed };
   if (spec.listing === undefined) return undefined;
   const child = tree.listed(view.serial, spec.listing).get(name);
-  return child === undefined ? undefined : { name, view: child, spec: shownAs(child, spec) };
+  return child === undefined || isRemoved(child, shownAs(child, spec)) ? undefined : { name, view: child, spec: shownAs(child, spec) };
 }
 
-/** True for a file its owner removed from an undeployed VNF, or on the way to removing a service chain or a hop. */
+/** True for a file its owner removed from an undeployed VNF, or on the way to removing another object; making it again brings it back. */
 export function isRemoved(view: ObjectView, spec: FileSpec): boolean {
   return 'hidden' in view && view.hidden.length > 0 && view.hidden.includes(spec.path);
 }
 
 function* objectsIn(tree: Tree, view: ObjectView, spec: DirectorySpec): Iterable<Listed> {
   if (spec.listing === undefined) return;
-  for (const [name, child] of tree.listed(view.serial, spec.listing)) yield { name, view: child, spec: shownAs(child, spec) };
+  for (const [name, child] of tree.listed(view.serial, spec.listing)) {
+    const shown = shownAs(child, spec);
+    if (!isRemoved(child, shown)) yield { name, view: child, spec: shown };
+  }
 }
 
 /** An object is itself where it lives, and a link where others list it. */

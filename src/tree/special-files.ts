@@ -4,10 +4,11 @@ import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { AttrChange, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import { attributesOf } from './attributes.ts';
+import { isRestorer } from './copying.ts';
 import type { RegularSpec } from './file-spec.ts';
 import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
 import { readiness } from './readiness.ts';
-import { isDeployed, isIgnoredRestore } from './restoring.ts';
+import { fateOfWrite } from './restoring.ts';
 import { isAsked, openStream, sizeOf, streamPath } from './special-content.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
 import { emptiesAtClose, truncationOf, withoutText } from './truncation.ts';
@@ -80,13 +81,15 @@ export class SpecialFiles {
       return;
     }
     const writes = (flags & ownerOnly) !== 0;
-    if (writes && spec.write === undefined && isDeployed(view)) {
+    const restoring = writes && isRestorer(request.pid);
+    const fate = fateOfWrite(view, spec, restoring);
+    if (writes && fate === 'refused') {
       request.replyError(Errno.EACCES);
       return;
     }
     const fh = this.#context.handles.make(flags);
-    const truncation = truncationOf(spec, flags);
-    this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring: false });
+    const truncation = fate === 'done' ? truncationOf(spec, flags) : 'none';
+    this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring });
     // A close matters where it may empty a value.
     const closing = truncation === 'none' ? OpenReplyFlag.NOFLUSH : 0;
     // Who writes while another write is under way is told so (EBUSY), not kept waiting by the kernel.
@@ -112,8 +115,9 @@ export class SpecialFiles {
   write(request: Request, fh: number, offset: number, size: number): void {
     const file = this.#opened(request, fh);
     const view = this.#context.tree.get(file.view.serial) ?? file.view;
-    if (file.spec.write === undefined || (file.restoring && isIgnoredRestore(file.spec, view))) {
-      if (isDeployed(view)) request.replyError(Errno.EACCES);
+    const fate = fateOfWrite(view, file.spec, file.restoring);
+    if (fate !== 'done') {
+      if (fate === 'refused') request.replyError(Errno.EACCES);
       else request.replyWrite(size);
       return;
     }

@@ -67,6 +67,8 @@ export interface PortView extends BaseView {
 /** networks/NET */
 export interface NetworkView extends BaseView {
   readonly kind: 'network';
+  /** As for a service chain. */
+  readonly hidden: readonly string[];
 }
 
 /** hosts/HOST */
@@ -74,6 +76,8 @@ export interface HostView extends BaseView {
   readonly kind: 'host';
   /** True for this machine, whose entry nobody changes. */
   readonly fixed: boolean;
+  /** As for a service chain. */
+  readonly hidden: readonly string[];
 }
 
 /** chns/CHAIN */

@@ -215,13 +215,20 @@ describe('handles', () => {
 
 describe('temporary files', () => {
   const place = (kind: ObjectView['kind'], name: string) => ({ view: view(kind), spec: specOf(view(kind)).top, name });
-  const exclusive = 0o200;
+  const exclusive = { flags: 0o200, mode: 0o644 };
 
   test('are those of programs that replace files; a mistyped name is none', () => {
     for (const name of ['.action.Ab3dEf', 'sedAb3dEf', '.swp']) assert.ok(isScratchName(place('vnf', name), exclusive), name);
     for (const name of ['acton', 'sed', 'sedition', 'README']) assert.ok(!isScratchName(place('vnf', name), exclusive), name);
-    assert.ok(!isScratchName(place('vnf', '.action.Ab3dEf'), 0), 'echo > name');
-    for (const kind of ['root', 'type', 'host'] as const) assert.ok(!isScratchName(place(kind, '.x'), exclusive), kind);
+    assert.ok(!isScratchName(place('vnf', '.action.Ab3dEf'), { ...exclusive, flags: 0 }), 'echo > name');
+    for (const kind of ['root', 'type'] as const) assert.ok(!isScratchName(place(kind, '.x'), exclusive), kind);
+  });
+
+  test('are the empty ones that tar leaves where links will be', () => {
+    const empty = { ...exclusive, mode: 0 };
+    for (const kind of ['chain', 'hop'] as const) assert.ok(isScratchName(place(kind, 'fw-a'), empty), kind);
+    for (const kind of ['vnf', 'network', 'type'] as const) assert.ok(!isScratchName(place(kind, 'fw-a'), empty), kind);
+    assert.ok(!isScratchName(place('hop', 'fw-a'), exclusive), 'one with permissions');
   });
 });
 

@@ -2,6 +2,7 @@ import { parseChainVerb } from '../../domain/chains/chain-lifecycle.ts';
 import type { Model } from '../model.ts';
 import type { ChainEditor } from './chain-editor.ts';
 import type { ChainResolver } from './chain-resolver.ts';
+import type { ChainRuntimes } from './chain-runtimes.ts';
 import type { Steersman } from './steersman.ts';
 
 /** Runs the verbs of a service chain's `action`. */
@@ -10,12 +11,22 @@ export class ChainActions {
   readonly #editor: ChainEditor;
   readonly #resolver: ChainResolver;
   readonly #steersman: Steersman;
+  readonly #runtimes: ChainRuntimes;
 
-  constructor(model: Model, parts: { readonly editor: ChainEditor; readonly resolver: ChainResolver; readonly steersman: Steersman }) {
+  constructor(
+    model: Model,
+    parts: {
+      readonly editor: ChainEditor;
+      readonly resolver: ChainResolver;
+      readonly steersman: Steersman;
+      readonly runtimes: ChainRuntimes;
+    },
+  ) {
     this.#model = model;
     this.#editor = parts.editor;
     this.#resolver = parts.resolver;
     this.#steersman = parts.steersman;
+    this.#runtimes = parts.runtimes;
   }
 
   /**
@@ -32,6 +43,7 @@ export class ChainActions {
       const verb = parseChainVerb(text, state);
       const applied = verb === 'stop' ? undefined : await this.#resolver.resolve(before, { unreached: 'wrong', signal: how.signal });
       await this.#steersman.change({ before, after: { ...before, applied } }, how.signal);
+      this.#runtimes.of(serial).hidden.clear();
       this.#model.parts.events.add({ path: `chns/${before.name}`, what: verb });
     });
     this.#model.publishChain(serial);

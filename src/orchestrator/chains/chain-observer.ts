@@ -43,6 +43,13 @@ export class ChainObserver {
     }
   }
 
+  /** The like for a network, which may have got a subnet too. */
+  networkNamed(name: string): void {
+    for (const { serial, settings } of this.#model.inventory.chains()) {
+      if (settings['ingress'] === name || settings['egress'] === name) this.#model.publishChain(serial);
+    }
+  }
+
   #error(chain: ChainRecord): string {
     const trouble = this.#steersman.trouble(chain);
     if (trouble !== '') return trouble;

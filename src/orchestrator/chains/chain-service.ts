@@ -237,6 +237,15 @@ export class ChainService {
     this.#model.publishChain(place.chain);
   }
 
+  /** create or mkdir of a special file that was removed: tools that restore do so. */
+  show(place: LinkPlace, path: string): void {
+    const shown = this.#runtimes
+      .of(place.chain)
+      .hidden.get(place.hop ?? place.chain)
+      ?.delete(path);
+    if (shown === true) this.#model.publishChain(place.chain);
+  }
+
   #chain(serial: number): ChainRecord {
     const chain = this.#model.inventory.chain(serial);
     if (chain === undefined) throw new NfioError('NotFoundError', { message: 'the service chain has been removed' });

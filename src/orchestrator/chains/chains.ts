@@ -25,7 +25,7 @@ export class Chains {
     this.steersman = new Steersman(model, live, runtimes);
     const editor = new ChainEditor(model, { resolver, steersman: this.steersman, runtimes });
     this.service = new ChainService(model, editor, runtimes);
-    this.actions = new ChainActions(model, { editor, resolver, steersman: this.steersman });
+    this.actions = new ChainActions(model, { editor, resolver, steersman: this.steersman, runtimes });
     this.probes = new ChainProbes(model, { editor, steersman: this.steersman, runtimes });
     this.stats = new ChainStats(model);
     this.observer = new ChainObserver(model, runtimes, this.steersman);
