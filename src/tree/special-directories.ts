@@ -94,12 +94,13 @@ export class SpecialDirectories {
   }
 
   unlink(request: Request, name: string): void {
-    if (this.#context.scratch.find(request.nodeid, name) !== undefined) {
-      this.#context.scratch.remove(request.nodeid, name);
-      request.replyOk();
-      return;
-    }
-    this.#context.forward({ op: 'unlink', ticket: request.defer(), name });
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    const scratch = this.#context.scratch.find(request.nodeid, name);
+    this.#context.scratch.remove(request.nodeid, name);
+    // What a temporary file stood for may be there by now.
+    const stands = scratch !== undefined && findInDirectory(this.#context.tree, { view, spec, name }) === undefined;
+    if (stands) request.replyOk();
+    else this.#context.forward({ op: 'unlink', ticket: request.defer(), name });
   }
 
   rmdir(request: Request, name: string): void {
