@@ -129,6 +129,11 @@ test('absolute links keep their text too: those between hops lead out of the cop
   assert.deepEqual(await lab.values('web2', 'error'), ['']);
 });
 
+test('tar restores hundreds of links, which it makes at the end', async () => {
+  await quietly('mkdir big big/hop; for i in {1..300}; do ln -s ../../../nf-types/firewall/fw-$i big/hop/; done');
+  await quietly('tar c big | tar x --transform s/big/big2/rS; diff <(ls big/hop) <(ls big2/hop)');
+});
+
 test('a copy of a hop with replicas has the same instances, and makes none', async () => {
   await quietly('echo 3 > web/two/replicas');
   const instances = await lab.run('ls nf-types/firewall');
