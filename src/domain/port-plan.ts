@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { addressesOf, type PlacedPort } from './addressing.ts';
 import { contains, formatAddress, parseAddress, parseCidr } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
@@ -53,7 +53,7 @@ export function macOf({ settings, serial }: PortRecord, mountId: string): string
 
 /** The MAC address of a port whose user set none: locally administered, the same at every start, different in every mount. */
 export function derivedMac(mountId: string, serial: number): string {
-  const digest = createHash('sha256').update(`${mountId}/${serial}`).digest('hex');
+  const digest = hash('sha256', `${mountId}/${serial}`);
   return `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
 }
 

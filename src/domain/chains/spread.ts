@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /**
  * Shares numbered buckets out among members, each bucket to the one with the highest hash of both (rendezvous hashing, Thaler and Ravishankar
@@ -16,7 +16,7 @@ function highest(members: readonly string[], bucket: number): number {
   let best = -1;
   let place = 0;
   for (const [index, member] of members.entries()) {
-    const weight = createHash('sha256').update(`${member}/${bucket}`).digest().readUIntBE(0, 6);
+    const weight = hash('sha256', `${member}/${bucket}`, 'buffer').readUIntBE(0, 6);
     if (weight > best) [best, place] = [weight, index];
   }
   return place;
