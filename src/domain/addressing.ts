@@ -1,5 +1,5 @@
 import { NfioError } from '../errors/index.ts';
-import { contains, overlaps, parseAddress, parseCidr } from './ip.ts';
+import { addressBits, contains, overlaps, parseAddress, parseCidr } from './ip.ts';
 import type { NetworkRecord, PortRecord, VnfRecord } from './records.ts';
 
 /** A port and the VNF it belongs to. */
@@ -33,7 +33,7 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
     if (
       subnet !== '' &&
       cidr.family === parseCidr(subnet).family &&
-      !contains(parseCidr(subnet), { ...cidr, prefixLength: wholeLength(cidr.family) })
+      !contains(parseCidr(subnet), { ...cidr, prefixLength: addressBits(cidr.family) })
     ) {
       throw new NfioError('InvalidValueError', { message: `${address} is outside ${subnet}, the subnet of network ${network.name}` });
     }
@@ -78,8 +78,4 @@ export function checkNetwork(network: NetworkRecord, others: Iterable<NetworkRec
 /** Records hold addresses in their canonical form: nothing has to be parsed to compare them. */
 function hostPart(address: string): string {
   return address.slice(0, address.indexOf('/'));
-}
-
-function wholeLength(family: 4 | 6): number {
-  return family === 4 ? 32 : 128;
 }

@@ -1,9 +1,12 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { NfioError } from '../errors/index.ts';
 
+/** A version of IP. */
+export type Family = 4 | 6;
+
 /** An address, or a network, with a prefix length. */
 export interface Cidr {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly address: bigint;
   readonly prefixLength: number;
 }
@@ -16,7 +19,7 @@ export interface Cidr {
 export function parseCidr(text: string): Cidr {
   const [address = '', prefix = '', ...rest] = text.split('/');
   const family = familyOf(address);
-  if (family === undefined || rest.length > 0 || !/^\d{1,3}$/.test(prefix) || Number(prefix) > bits(family)) {
+  if (family === undefined || rest.length > 0 || !/^\d{1,3}$/.test(prefix) || Number(prefix) > addressBits(family)) {
     throw new NfioError('InvalidValueError', {
       message: `"${text.slice(0, 80)}" is not an address with a prefix length such as 10.1.0.10/24`,
     });
@@ -34,12 +37,12 @@ export function parseAddress(text: string): Cidr {
   if (family === undefined) {
     throw new NfioError('InvalidValueError', { message: `"${text.slice(0, 80)}" is not an IP address such as 10.1.0.1` });
   }
-  return { family, address: toBigInt(text, family), prefixLength: bits(family) };
+  return { family, address: toBigInt(text, family), prefixLength: addressBits(family) };
 }
 
 /** The network a CIDR lies in: its host bits cleared. */
 export function networkOf(cidr: Cidr): Cidr {
-  const hostBits = BigInt(bits(cidr.family) - cidr.prefixLength);
+  const hostBits = BigInt(addressBits(cidr.family) - cidr.prefixLength);
   return { ...cidr, address: (cidr.address >> hostBits) << hostBits };
 }
 
@@ -66,6 +69,11 @@ export function formatAddress({ family, address }: Cidr): string {
   return compressZeros(groups);
 }
 
+/** Its bytes, as packets have them. */
+export function addressBytes({ family, address }: Cidr): Buffer {
+  return Buffer.from(address.toString(16).padStart(addressBits(family) / 4, '0'), 'hex');
+}
+
 function compressZeros(groups: readonly string[]): string {
   const runs = [
     ...groups
@@ -79,16 +87,17 @@ function compressZeros(groups: readonly string[]): string {
   return `${before}::${groups.slice(longest.index + longest[0].length).join(':')}`;
 }
 
-function bits(family: 4 | 6): number {
+/** How many bits an address has. */
+export function addressBits(family: Family): number {
   return family === 4 ? 32 : 128;
 }
 
-function familyOf(text: string): 4 | 6 | undefined {
+function familyOf(text: string): Family | undefined {
   if (isIPv4(text)) return 4;
   return isIPv6(text) && !text.includes('%') ? 6 : undefined;
 }
 
-function toBigInt(text: string, family: 4 | 6): bigint {
+function toBigInt(text: string, family: Family): bigint {
   if (family === 4) return text.split('.').reduce((sum, part) => (sum << 8n) | BigInt(part), 0n);
   const [head = '', tail] = withoutDottedTail(text).split('::');
   const left = head === '' ? [] : head.split(':');

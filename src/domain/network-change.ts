@@ -1,3 +1,5 @@
+import type { Family } from './ip.ts';
+
 /** An interface in a guest, as a change names it: by either. */
 export interface Interface {
   readonly name: string;
@@ -7,6 +9,7 @@ export interface Interface {
 /** Where packets go that a routing table is asked for. */
 export interface Route {
   readonly kind: 'route';
+  readonly family: Family;
   readonly table: number;
   /** In CIDR form; undefined: all that no other route of the table covers. */
   readonly to: string | undefined;
@@ -19,6 +22,7 @@ export interface Route {
 /** Which packets a routing table is asked for. */
 export interface Rule {
   readonly kind: 'rule';
+  readonly family: Family;
   readonly preference: number;
   /** undefined, where one is removed: whichever it leads to. */
   readonly table: number | undefined;
@@ -42,19 +46,39 @@ export interface BridgePort {
   readonly bridge: Interface;
 }
 
+/** An IPv6 address of an interface, in CIDR form, that nobody else has: it is usable at once. */
+export interface Address {
+  readonly kind: 'address';
+  readonly on: Interface;
+  readonly address: string;
+}
+
+/** A file below /proc/sys with a value. Removing it leaves it as it is. */
+export interface Setting {
+  readonly kind: 'setting';
+  readonly path: string;
+  readonly value: string;
+  /** The file for kernels that do not have the other. */
+  readonly otherwise?: string;
+}
+
 /** One thing in the network of a guest, to be there or not. */
-export type NetworkChange = { readonly verb: 'add' | 'remove' } & (Route | Rule | Bridge | BridgePort);
+export type NetworkChange = { readonly verb: 'add' | 'remove' } & (Route | Rule | Bridge | BridgePort | Address | Setting);
 
 /** A route that is asked last. */
 export const lastMetric = 4_294_967_295;
 
-/** The commands of ip(8) that make a change. */
-export function ipCommands(change: NetworkChange): string[] {
+/** The commands that make a change, for the network script: of ip(8), with `-6` before those of IPv6, or `sysctl PATH VALUE [PATH]`. */
+export function networkCommands(change: NetworkChange): string[] {
   switch (change.kind) {
     case 'route':
-      return [routeLine(change)];
+      return [`${option(change)}${routeLine(change)}`];
     case 'rule':
-      return [ruleLine(change)];
+      return [`${option(change)}${ruleLine(change)}`];
+    case 'address':
+      return [addressLine(change)];
+    case 'setting':
+      return change.verb === 'add' ? [settingLine(change)] : [];
     case 'bridge':
       return bridgeLines(change);
     case 'bridge port':
@@ -64,13 +88,30 @@ export function ipCommands(change: NetworkChange): string[] {
 
 /** What takes changes back; what goes by itself with the interfaces stays. */
 export function undo(changes: readonly NetworkChange[]): NetworkChange[] {
-  return changes.filter(({ kind }) => kind !== 'bridge port').map((change) => ({ ...change, verb: 'remove' }));
+  return changes.filter(({ kind }) => kind !== 'bridge port' && kind !== 'setting').map((change) => ({ ...change, verb: 'remove' }));
 }
 
 /** Those of one list that are not in another. */
 export function without(changes: readonly NetworkChange[], others: readonly NetworkChange[]): NetworkChange[] {
   const known = new Set(others.map((change) => JSON.stringify(change)));
   return changes.filter((change) => !known.has(JSON.stringify(change)));
+}
+
+/** The words of a setting: its path, its value, and the other path if there is one. */
+export function settingWords({ path, value, otherwise }: Setting): string {
+  return [path, value, ...(otherwise === undefined ? [] : [otherwise])].join(' ');
+}
+
+function option({ family }: Route | Rule): string {
+  return family === 6 ? '-6 ' : '';
+}
+
+function addressLine({ verb, on, address }: NetworkChange & Address): string {
+  return verb === 'add' ? `-6 addr replace ${address} dev ${on.name} nodad` : `-6 addr del ${address} dev ${on.name}`;
+}
+
+function settingLine(setting: Setting): string {
+  return `sysctl ${settingWords(setting)}`;
 }
 
 function routeLine({ verb, table, to = 'default', by, via }: NetworkChange & Route): string {
@@ -81,8 +122,7 @@ function routeLine({ verb, table, to = 'default', by, via }: NetworkChange & Rou
   return words.join(' ');
 }
 
-function ruleLine({ verb, preference, table, ...which }: NetworkChange & Rule): string {
-  const { input, from, to, mark } = which;
+function ruleLine({ verb, preference, table, input, from, to, mark }: NetworkChange & Rule): string {
   const words = ['rule', verb === 'add' ? 'add' : 'del', 'pref', String(preference)];
   for (const [word, value] of [
     ['from', from],

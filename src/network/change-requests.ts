@@ -1,17 +1,19 @@
-import { parseAddress, parseCidr } from '../domain/ip.ts';
+import { addressBytes, parseAddress, parseCidr } from '../domain/ip.ts';
 import {
   type Bridge,
   type BridgePort,
-  ipCommands,
   lastMetric,
   type NetworkChange,
+  networkCommands,
   type Route,
   type Rule,
+  type Setting,
+  settingWords,
 } from '../domain/network-change.ts';
-import type { LinkRequest } from './link-request.ts';
+import type { LinkRequest, SettingRequest } from './link-request.ts';
 import {
   type Attribute,
-  addressBytes,
+  addressMessage,
   encodeMessage,
   familyNumbers,
   Link,
@@ -29,19 +31,22 @@ const BridgePortData = { learning: 8 } as const;
 const RuleAttribute = { destination: 1, source: 2, inputInterface: 3, priority: 6, mark: 10, table: 15 } as const;
 const toTable = 1;
 
-/** The messages that make a change in a guest. */
-export function changeRequests(change: NetworkChange): LinkRequest[] {
-  const commands = ipCommands(change);
+/** What makes a change in a guest. */
+export function changeRequests(change: NetworkChange): (LinkRequest | SettingRequest)[] {
+  if (change.kind === 'setting') return change.verb === 'add' ? [{ namespace: 'sysctl', words: settingWords(change) }] : [];
+  const commands = networkCommands(change);
   const mayBeDone = change.verb === 'remove' || change.kind === 'rule';
   return messages(change).map((message, index) => ({ namespace: 'guest', what: commands[index] ?? '', message, mayBeDone }));
 }
 
-function messages(change: NetworkChange): Buffer[] {
+function messages(change: Exclude<NetworkChange, Setting>): Buffer[] {
   switch (change.kind) {
     case 'route':
       return [routeChange(change)];
     case 'rule':
       return [ruleChange(change)];
+    case 'address':
+      return [addressMessage(change.verb, change.on.index, parseCidr(change.address))];
     case 'bridge':
       return bridgeChange(change);
     case 'bridge port':
@@ -49,25 +54,37 @@ function messages(change: NetworkChange): Buffer[] {
   }
 }
 
-function routeChange({ verb, table, to, by, via }: NetworkChange & Route): Buffer {
-  const route = {
+function routeChange({ verb, family, table, to, by, via }: NetworkChange & Route): Buffer {
+  return routeMessage(verb, {
+    family,
     table,
     destination: to === undefined ? undefined : parseCidr(to),
     device: by?.index,
     gateway: via === undefined ? undefined : parseAddress(via),
     onLink: via !== undefined,
     metric: by === undefined ? lastMetric : undefined,
-  };
-  return routeMessage(verb, { family: route.destination?.family ?? route.gateway?.family ?? 4, ...route });
+  });
 }
 
 /** struct fib_rule_hdr, which is laid out as struct rtmsg is. */
-function ruleChange({ verb, preference, table, input, from, to, mark }: NetworkChange & Rule): Buffer {
+function ruleChange({ verb, family, preference, table, input, from, to, mark }: NetworkChange & Rule): Buffer {
   const source = from === undefined ? undefined : parseAddress(from);
   const destination = to === undefined ? undefined : parseCidr(to);
   const action = verb === 'add' ? toTable : 0;
-  const family = familyNumbers[source?.family ?? destination?.family ?? 4];
-  const body = Buffer.from([family, destination?.prefixLength ?? 0, source?.prefixLength ?? 0, 0, 0, 0, 0, action, 0, 0, 0, 0]);
+  const body = Buffer.from([
+    familyNumbers[family],
+    destination?.prefixLength ?? 0,
+    source?.prefixLength ?? 0,
+    0,
+    0,
+    0,
+    0,
+    action,
+    0,
+    0,
+    0,
+    0,
+  ]);
   const attributes: Attribute[] = [[RuleAttribute.priority, preference]];
   if (table !== undefined) attributes.push([RuleAttribute.table, table]);
   if (input !== undefined) attributes.push([RuleAttribute.inputInterface, input]);

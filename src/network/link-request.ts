@@ -10,13 +10,20 @@ export interface LinkRequest {
   readonly mayBeDone?: boolean;
 }
 
+/** Something below /proc/sys of a guest to be set, in its turn among messages. */
+export interface SettingRequest {
+  readonly namespace: 'sysctl';
+  /** A path, a value, and a path for kernels without the first one. */
+  readonly words: string;
+}
+
 /** A list of them among the words for a resident program. */
-export function requestWords(requests: readonly LinkRequest[]): string[] {
-  return listWords(
-    requests.flatMap(({ namespace, what, message, mayBeDone }) => [
-      namespace,
-      `${mayBeDone === true ? '-' : ''}${what}`,
-      message.toString('hex'),
-    ]),
-  );
+export function requestWords(requests: readonly (LinkRequest | SettingRequest)[]): string[] {
+  return listWords(requests.flatMap(wordsOf));
+}
+
+function wordsOf(request: LinkRequest | SettingRequest): string[] {
+  if (request.namespace === 'sysctl') return [request.namespace, '', request.words];
+  const { namespace, what, message, mayBeDone } = request;
+  return [namespace, `${mayBeDone === true ? '-' : ''}${what}`, message.toString('hex')];
 }

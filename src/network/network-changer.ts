@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { errnoName, NfioError } from '../errors/index.ts';
-import { type LinkRequest, requestWords } from './link-request.ts';
+import { type LinkRequest, requestWords, type SettingRequest } from './link-request.ts';
 import { listWords, ResidentProgram } from './resident-program.ts';
 
 /** Beside this file in src/ and in dist/. */
@@ -13,7 +13,7 @@ export interface GuestChange {
   readonly guest: string;
   /** Files below /proc/sys, of the guest, and their values; "-" before one: it need not exist. Those that exist are set first, all again last. */
   readonly settings: readonly (readonly [path: string, value: string])[];
-  readonly requests: readonly LinkRequest[];
+  readonly requests: readonly (LinkRequest | SettingRequest)[];
 }
 
 /** Changes the networks of guests by system calls of a process that stays: a change costs no program. */

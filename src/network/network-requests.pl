@@ -58,11 +58,15 @@ sub rtnetlink {
 }
 
 # Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (link-request.ts). One whose purpose
-# begins with "-" may find its work done: what it adds is there, or what it removes is not.
+# begins with "-" may find its work done: what it adds is there, or what it removes is not. From "sysctl" something below /proc/sys is set instead.
 sub send_requests {
     my ($requests, $sockets) = @_;
     my @left = @$requests;
     while (my ($namespace, $what, $digits) = splice @left, 0, 3) {
+        if ($namespace eq 'sysctl') {
+            set_first_there(split / /, $digits);
+            next;
+        }
         my $socket = $sockets->{$namespace};
         my $optional = $what =~ s/^-//;
         defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
@@ -72,6 +76,14 @@ sub send_requests {
         next if $optional && $done{ $! + 0 };
         fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
     }
+}
+
+# Sets a file below /proc/sys; another one where the kernel does not have it.
+sub set_first_there {
+    my ($path, $value, $other) = @_;
+    $path = $other if defined $other && !-e "/proc/sys/$path";
+    my $file;
+    sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value or fail("sysctl $path");
 }
 
 # What the kernel adds to the number of an error, in its attributes.

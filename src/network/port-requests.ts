@@ -1,14 +1,13 @@
 import { fabricInterfaceIndex, guestInterfaceIndex, guestInterfaceName } from '../domain/guest-interface.ts';
-import { type Cidr, parseAddress, parseCidr } from '../domain/ip.ts';
+import { parseAddress, parseCidr } from '../domain/ip.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { LinkRequest } from './link-request.ts';
 import { fabricPortName } from './names.ts';
 import {
   type Attribute,
-  addressBytes,
+  addressMessage,
   encodeAttributes,
   encodeMessage,
-  familyNumbers,
   Link,
   LinkInfo,
   linkBody,
@@ -27,10 +26,6 @@ export interface PortPlace {
 }
 
 const vethPeer = 1; // linux/veth.h
-// linux/if_addr.h
-const Address = { address: 1, local: 2 } as const;
-const noDuplicateDetection = 2;
-const hostScope = 254;
 
 /** Brings the loopback interface of a new namespace up. */
 export function loopbackRequest(): LinkRequest {
@@ -46,7 +41,7 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
   const alias: Attribute[] = guestInterfaceName(port) === port.name ? [] : [[Link.alias, port.name]];
   const requests: LinkRequest[] = [
     { namespace: 'fabric', what: `port ${port.name}`, message: newLink(port, place) },
-    ...port.addresses.map((address) => guest(`, address ${address}`, newAddress(port, parseCidr(address)))),
+    ...port.addresses.map((address) => guest(`, address ${address}`, addressMessage('add', guestInterfaceIndex(port), parseCidr(address)))),
   ];
   if (port.up || alias.length > 0) {
     const body = linkBody({ index: guestInterfaceIndex(port), up: port.up ? true : undefined });
@@ -74,19 +69,4 @@ function newLink(port: PortSpec, { guestPid, bridge }: PortPlace): Buffer {
   if (bridge !== undefined) attributes.push([Link.master, bridge]);
   const body = linkBody({ index: fabricInterfaceIndex(port), up: port.up && (bridge !== undefined || port.steered === true) });
   return encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
-}
-
-/** struct ifaddrmsg */
-function newAddress(port: PortSpec, cidr: Cidr): Buffer {
-  const bytes = addressBytes(cidr);
-  const loopback = cidr.family === 4 && bytes[0] === 127;
-  const flags = cidr.family === 6 ? noDuplicateDetection : 0; // nobody else has it: the mount gave it
-  const body = Buffer.alloc(8);
-  body.set([familyNumbers[cidr.family], cidr.prefixLength, flags, loopback ? hostScope : 0]);
-  body.writeUInt32LE(guestInterfaceIndex(port), 4);
-  const attributes: Attribute[] = [
-    [Address.local, bytes],
-    [Address.address, bytes],
-  ];
-  return encodeMessage(RtnetlinkType.newAddress, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
 }

@@ -1,10 +1,11 @@
-import type { Cidr } from '../domain/ip.ts';
+import { addressBytes, type Cidr, type Family } from '../domain/ip.ts';
 
 /** Numbers of linux/rtnetlink.h and linux/netlink.h. */
 export const RtnetlinkType = {
   newLink: 16,
   deleteLink: 17,
   newAddress: 20,
+  deleteAddress: 21,
   newRoute: 24,
   deleteRoute: 25,
   newRule: 32,
@@ -19,11 +20,14 @@ export const LinkInfo = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as cons
 /** AF_INET and AF_INET6 */
 export const familyNumbers = { 4: 2, 6: 10 } as const;
 
+// linux/if_addr.h
+const AddressAttribute = { address: 1, local: 2 } as const;
+const noDuplicateDetection = 2;
 // linux/rtnetlink.h
 const RouteAttribute = { destination: 1, device: 4, gateway: 5, priority: 6, table: 15 } as const;
 const byAdministrator = 3;
 const RouteType = { unspecified: 0, unicast: 1, unreachable: 7 } as const;
-const Scope = { universe: 0, link: 253, nowhere: 255 } as const;
+const Scope = { universe: 0, link: 253, host: 254, nowhere: 255 } as const;
 const onLink = 4;
 
 /** The routing table that is asked by default. */
@@ -55,7 +59,7 @@ export function encodeMessage(
 
 /** A route: by a device, to a gateway behind it if there is one; to nowhere without a device. */
 export interface RouteMessage {
-  readonly family: 4 | 6;
+  readonly family: Family;
   readonly table: number;
   /** undefined: everything. */
   readonly destination?: Cidr | undefined;
@@ -84,9 +88,20 @@ export function routeMessage(verb: 'add' | 'remove', route: RouteMessage): Buffe
   return encodeMessage(RtnetlinkType.newRoute, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
 }
 
-/** An address in network byte order. */
-export function addressBytes({ family, address }: Cidr): Buffer {
-  return Buffer.from(address.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
+/** Adds an address to an interface, or removes it: struct ifaddrmsg and its attributes. */
+export function addressMessage(verb: 'add' | 'remove', device: number, cidr: Cidr): Buffer {
+  const bytes = addressBytes(cidr);
+  const loopback = cidr.family === 4 && bytes[0] === 127;
+  const flags = cidr.family === 6 ? noDuplicateDetection : 0; // nobody else has it: the mount gave it
+  const body = Buffer.alloc(8);
+  body.set([familyNumbers[cidr.family], cidr.prefixLength, flags, loopback ? Scope.host : 0]);
+  body.writeUInt32LE(device, 4);
+  const attributes: Attribute[] = [
+    [AddressAttribute.local, bytes],
+    [AddressAttribute.address, bytes],
+  ];
+  if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteAddress, 0, { body, attributes });
+  return encodeMessage(RtnetlinkType.newAddress, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
 }
 
 /** struct ifinfomsg. `up`: true and false set the state, undefined leaves it. */

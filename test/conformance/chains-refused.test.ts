@@ -114,7 +114,20 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 170_0
       /the egress nosuch is no network: mkdir networks\/nosuch/,
     ],
     ['a network without subnet', 'echo bare > egress', 'echo wan > egress', 'Invalid argument', /bare has no subnet/],
-    ['an IPv6 network', 'echo six > egress', 'echo wan > egress', 'Operation not supported', /IPv6/],
+    [
+      'networks of two versions of IP',
+      'echo six > egress',
+      'echo wan > egress',
+      'Invalid argument',
+      /lan has 10\.1\.0\.0\/24 and six has fd00::\/64: give both a subnet of one version of IP/,
+    ],
+    [
+      'a match that is for the other version of IP',
+      'echo "ip6 saddr fd00::1 tcp dport 80" > match',
+      'echo tcp dport 80 > match',
+      'Invalid argument',
+      /match: "ip6 saddr fd00::1 tcp dport 80" is about packets that are not on lan and wan, which both have IPv4/,
+    ],
     ['one end', 'echo lan > egress', 'echo wan > egress', 'Invalid argument', /ingress and egress are both lan/],
   ] as const) {
     test(`to be active with ${what}`, async () => {

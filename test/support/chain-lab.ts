@@ -3,13 +3,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount, type TestMountOptions } from './mount.ts';
 import type { ShellResult } from './shell.ts';
 
-/** A line a connection, for each port in its arguments: what is behind a service chain. */
-const tcpServer = `use IO::Socket::INET;
+/** A line a connection, at an address, for each port in its arguments: what is behind a service chain. */
+const tcpServer = `use IO::Socket::IP;
+my $address = shift;
 for my $port (@ARGV) {
   next if fork;
-  my $listening = IO::Socket::INET->new(LocalPort => $port, Listen => 64, ReuseAddr => 1) or die;
+  my $listening = IO::Socket::IP->new(LocalHost => $address, LocalPort => $port, Listen => 64, ReuseAddr => 1) or die;
   while (1) { my $peer = $listening->accept or next; print $peer "port $port\\n"; close $peer; }
 }`;
+
+/** Addresses of both networks, by version of IP: those of the subnets, the router, the client and the server. */
+const plans = {
+  4: { prefix: 24, lan: ['10.1.0.0', '10.1.0.1', '10.1.0.10'], wan: ['10.2.0.0', '10.2.0.1', '10.2.0.10'] },
+  6: { prefix: 64, lan: ['fd00:1::', 'fd00:1::1', 'fd00:1::10'], wan: ['fd00:2::', 'fd00:2::1', 'fd00:2::10'] },
+} as const;
+
+export interface ChainLabOptions extends TestMountOptions {
+  /** The version of IP that the networks have. Default 4. */
+  readonly family?: 4 | 6;
+}
 
 /**
  * A mount with the networks lan and wan, a client and a server, and a router between them: the way that packets take while no service chain wants
@@ -17,15 +29,17 @@ for my $port (@ARGV) {
  */
 export class ChainLab implements AsyncDisposable {
   readonly mount: TestMount;
+  readonly #family: 4 | 6;
 
-  private constructor(mount: TestMount) {
+  private constructor(mount: TestMount, family: 4 | 6) {
     this.mount = mount;
+    this.#family = family;
   }
 
   /** @param firewalls names of firewalls that run. */
-  static async start(firewalls: readonly string[], options: TestMountOptions = {}): Promise<ChainLab> {
+  static async start(firewalls: readonly string[], options: ChainLabOptions = {}): Promise<ChainLab> {
     const mount = await TestMount.start(options);
-    const lab = new ChainLab(mount);
+    const lab = new ChainLab(mount, options.family ?? 4);
     try {
       await lab.#build(firewalls);
       return lab;
@@ -36,13 +50,14 @@ export class ChainLab implements AsyncDisposable {
   }
 
   async #build(firewalls: readonly string[]): Promise<void> {
+    const { prefix, lan, wan } = plans[this.#family];
     await this.run(`mkdir networks/lan networks/wan nf-types/host nf-types/router nf-types/firewall
-      echo 10.1.0.0/24 > networks/lan/subnet; echo 10.2.0.0/24 > networks/wan/subnet; cd nf-types
+      echo ${lan[0]}/${prefix} > networks/lan/subnet; echo ${wan[0]}/${prefix} > networks/wan/subnet; cd nf-types
       mkdir host/client host/server router/r; mkdir host/client/ports/eth0 host/server/ports/eth0 router/r/ports/lan router/r/ports/wan
-      echo lan > host/client/ports/eth0/network; echo 10.1.0.10/24 > host/client/ports/eth0/address
-      echo wan > host/server/ports/eth0/network; echo 10.2.0.10/24 > host/server/ports/eth0/address
-      echo lan > router/r/ports/lan/network; echo 10.1.0.1/24 > router/r/ports/lan/address
-      echo wan > router/r/ports/wan/network; echo 10.2.0.1/24 > router/r/ports/wan/address
+      echo lan > host/client/ports/eth0/network; echo ${lan[2]}/${prefix} > host/client/ports/eth0/address
+      echo wan > host/server/ports/eth0/network; echo ${wan[2]}/${prefix} > host/server/ports/eth0/address
+      echo lan > router/r/ports/lan/network; echo ${lan[1]}/${prefix} > router/r/ports/lan/address
+      echo wan > router/r/ports/wan/network; echo ${wan[1]}/${prefix} > router/r/ports/wan/address
       for v in host/client host/server router/r; do echo activate > $v/action; done`);
     for (const name of firewalls) await this.run(`mkdir nf-types/firewall/${name}; echo activate > nf-types/firewall/${name}/action`);
   }
@@ -58,6 +73,11 @@ export class ChainLab implements AsyncDisposable {
   /** Absolute path of a VNF, as users write it. */
   vnf(name: string, type = 'firewall'): string {
     return `${this.mount.path}/nf-types/${type}/${name}`;
+  }
+
+  /** Address of the server. */
+  get server(): string {
+    return plans[this.#family].wan[2];
   }
 
   /** Makes a service chain through firewalls, each in a hop of its own name. It is not active yet. */
@@ -86,18 +106,18 @@ export class ChainLab implements AsyncDisposable {
 
   /** Answers TCP connections to these ports of the server. */
   async serve(...ports: readonly number[]): Promise<void> {
-    await this.in('server', `setsid perl -e '${tcpServer}' ${ports.join(' ')} </dev/null >/dev/null 2>&1 &`);
+    await this.in('server', `setsid perl -e '${tcpServer}' ${this.server} ${ports.join(' ')} </dev/null >/dev/null 2>&1 &`);
     for (const port of ports) await this.until(async () => (await this.connect(port)) === `port ${port}\n`, `port ${port} answers`);
   }
 
   /** What a TCP connection of the client to the server says; empty when it fails. */
   connect(port: number): Promise<string> {
-    return this.in('client', `timeout 2 bash -c 'exec 3<>/dev/tcp/10.2.0.10/${port} && cat <&3' 2>/dev/null; true`);
+    return this.in('client', `timeout 2 bash -c 'exec 3<>/dev/tcp/${this.server}/${port} && cat <&3' 2>/dev/null; true`);
   }
 
   /** How many pings of the client the server answered, of those it sent. */
   async ping(count = 3, options = '-i 0.02 -W 1'): Promise<number> {
-    const output = await this.in('client', `ping -n -q -c ${count} ${options} 10.2.0.10; true`);
+    const output = await this.in('client', `ping -n -q -c ${count} ${options} ${this.server}; true`);
     return Number(/(\d+) received/.exec(output)?.[1] ?? 'NaN');
   }
 

@@ -50,7 +50,11 @@ describe('a service chain', () => {
       /^the egress dmz is no network/,
     ],
     'a network without subnet': [{ settings: { ...ends, egress: 'bare' }, start: 'fw', hops: fw }, 'EINVAL', /bare has no subnet/],
-    'an IPv6 network': [{ settings: { ...ends, egress: 'v6' }, start: 'fw', hops: fw }, 'EOPNOTSUPP', /IPv6/],
+    'networks of two versions of IP': [
+      { settings: { ...ends, egress: 'v6' }, start: 'fw', hops: fw },
+      'EINVAL',
+      /^lan has 10\.1\.0\.0\/24 and v6 has fd00::\/64: give both/,
+    ],
     'one network twice': [{ settings: { ingress: 'lan', egress: 'lan' }, start: 'fw', hops: fw }, 'EINVAL', /both lan/],
     'no start': [{ settings: ends, hops: fw }, 'EINVAL', /^there is no start: ln -s HOP start$/],
     'a start that leads nowhere': [{ settings: ends, start: 'x', hops: fw }, 'ENOENT', /^start leads to x, which is no hop/],

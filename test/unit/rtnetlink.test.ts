@@ -4,6 +4,7 @@ import type { NetworkChange } from '../../src/domain/network-change.ts';
 import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { changeRequests } from '../../src/network/change-requests.ts';
 import { loopbackRequest, newPortRequests } from '../../src/network/index.ts';
+import type { LinkRequest } from '../../src/network/link-request.ts';
 
 const link = { mac: '02:00:00:00:00:01', mtu: undefined, rateBps: undefined, delayUsec: undefined, lossPercent: undefined };
 const port: PortSpec = { id: '00000a', name: 'eth0', segment: undefined, addresses: [], gateway: undefined, up: true, ...link };
@@ -87,10 +88,12 @@ describe('messages to rtnetlink', () => {
 
 describe('changes of a guest’s network', () => {
   const web = { name: 'web.out', index: 1_000_011 };
-  const hex = (change: NetworkChange): string[] => changeRequests(change).map(({ message }) => message.toString('hex').slice(8));
+  const messages = (change: NetworkChange): LinkRequest[] =>
+    changeRequests(change).filter((request): request is LinkRequest => request.namespace !== 'sysctl');
+  const hex = (change: NetworkChange): string[] => messages(change).map(({ message }) => message.toString('hex').slice(8));
 
   it('give a table a route to a subnet by an interface, and take it back', () => {
-    const route: NetworkChange = { verb: 'add', kind: 'route', table: 0x40000001, to: '10.2.0.0/24', by: web };
+    const route: NetworkChange = { verb: 'add', kind: 'route', family: 4, table: 0x40000001, to: '10.2.0.0/24', by: web };
     const added = `
       1800 0505 00000000 00000000          # RTM_NEWROUTE, REQUEST, ACK, REPLACE and CREATE
       02 18 00 00 00 03 fd 01 00000000     # AF_INET, /24, a table named below, RTPROT_BOOT, link, unicast
@@ -109,11 +112,11 @@ describe('changes of a guest’s network', () => {
       1800 0505 00000000 00000000
       02 00 00 00 00 03 00 07 00000000     # /0, universe, unreachable
       08000f00 01000040 08000600 ffffffff  # RTA_TABLE, RTA_PRIORITY`;
-    deepEqual(hex({ verb: 'add', kind: 'route', table: 0x40000001, to: undefined, by: undefined }), [bytes(unreachable)]);
+    deepEqual(hex({ verb: 'add', kind: 'route', family: 4, table: 0x40000001, to: undefined, by: undefined }), [bytes(unreachable)]);
   });
 
   it('send what comes in by an interface to a table; a rule that is there already does no harm', () => {
-    const rule: NetworkChange = { verb: 'add', kind: 'rule', preference: 1000, table: 0x40000001, input: 'web.in' };
+    const rule: NetworkChange = { verb: 'add', kind: 'rule', family: 4, preference: 1000, table: 0x40000001, input: 'web.in' };
     const added = `
       2000 0506 00000000 00000000          # RTM_NEWRULE, REQUEST, ACK, CREATE and EXCL
       02 00 00 00 00 00 00 01 00000000     # AF_INET, FR_ACT_TO_TBL
@@ -121,13 +124,13 @@ describe('changes of a guest’s network', () => {
       0b000300 7765622e696e0000            # FRA_IIFNAME, padded`;
     deepEqual(hex(rule), [bytes(added)]);
     deepEqual(
-      changeRequests(rule).map(({ what, mayBeDone }) => `${mayBeDone} ${what}`),
+      messages(rule).map(({ what, mayBeDone }) => `${mayBeDone} ${what}`),
       ['true rule add pref 1000 iif web.in lookup 1073741825'],
     );
   });
 
   it('send what the guest says with a mark to a table', () => {
-    const rule: NetworkChange = { verb: 'add', kind: 'rule', preference: 800, table: 0x40000002, input: 'lo', mark: 0xc0000001 };
+    const rule: NetworkChange = { verb: 'add', kind: 'rule', family: 4, preference: 800, table: 0x40000002, input: 'lo', mark: 0xc0000001 };
     const added = `
       2000 0506 00000000 00000000
       02 00 00 00 00 00 00 01 00000000
@@ -136,12 +139,31 @@ describe('changes of a guest’s network', () => {
     deepEqual(hex(rule), [bytes(added)]);
   });
 
+  it('give an interface an IPv6 address, and take it away', () => {
+    const change: NetworkChange = { verb: 'add', kind: 'address', on: web, address: 'fd00::1/128' };
+    const body = `0a 80 02 00 4b420f00 14000200 fd000000000000000000000000000001 14000100 fd000000000000000000000000000001`;
+    deepEqual(hex(change), [bytes(`1400 0505 00000000 00000000 ${body}`)]);
+    deepEqual(hex({ ...change, verb: 'remove' }), [bytes(`1500 0500 00000000 00000000 ${body}`)]);
+  });
+
+  it('are of the version of IP that they say, where no address tells', () => {
+    const end: NetworkChange = { verb: 'add', kind: 'route', family: 6, table: 0x40000001, to: undefined, by: undefined };
+    const rule: NetworkChange = { verb: 'add', kind: 'rule', family: 6, preference: 1000, table: 0x40000001, input: 'web.in' };
+    for (const change of [end, rule]) equal(hex(change)[0]?.slice(24, 26), '0a');
+  });
+
+  it('set what is below /proc/sys in its turn', () => {
+    const setting: NetworkChange = { verb: 'add', kind: 'setting', path: 'net/a', value: '1', otherwise: 'net/b' };
+    deepEqual(changeRequests(setting), [{ namespace: 'sysctl', words: 'net/a 1 net/b' }]);
+    deepEqual(changeRequests({ ...setting, verb: 'remove' }), []);
+  });
+
   it('put interfaces on a bridge that learns nothing', () => {
     const bridge = { name: 'b1', index: 2_001_000_001 };
-    const [made, up] = changeRequests({ verb: 'add', kind: 'bridge', bridge });
+    const [made, up] = messages({ verb: 'add', kind: 'bridge', bridge });
     equal(made?.message.toString('hex').includes(bytes('0b000100 6272696467650000 0c000200 05001700 00000000')), true, 'mcast_snooping 0');
     equal(up?.message.toString('hex').slice(8), bytes('1000 0500 00000000 00000000 00 00 0000 41d64477 01000000 01000000'));
-    const [joined, learning] = changeRequests({ verb: 'add', kind: 'bridge port', port: web, bridge });
+    const [joined, learning] = messages({ verb: 'add', kind: 'bridge port', port: web, bridge });
     equal(joined?.message.toString('hex').endsWith(bytes('4b420f00 01000000 01000000 08000a00 41d64477')), true, 'IFLA_MASTER, up');
     equal(learning?.message.toString('hex').endsWith(bytes('0c000500 05000800 00000000')), true, 'IFLA_BRPORT_LEARNING 0');
   });

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { linkLocalAddress, signingAddress } from '../../src/domain/chains/chain-ports.ts';
 import { checkConflicts } from '../../src/domain/chains/conflicts.ts';
-import { hopSetup } from '../../src/domain/chains/hop-setup.ts';
-import { planSteering, reaches, reachOf, SteeringPlanner, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
-import { ipCommands, undo } from '../../src/domain/network-change.ts';
+import { type HopPort, hopSetup } from '../../src/domain/chains/hop-setup.ts';
+import { subnetConditions } from '../../src/domain/chains/match-expression.ts';
+import { planSteering, reachOf, SteeringPlanner, type SteeringWorld, upstreamOf } from '../../src/domain/chains/steering-plan.ts';
+import { parseCidr } from '../../src/domain/ip.ts';
+import { networkCommands, undo } from '../../src/domain/network-change.ts';
+import { derivedMac } from '../../src/domain/port-plan.ts';
 import type { ChainSteering, Direction, Onward, SteeredSegment } from '../../src/domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, type HopMode, idOf } from '../../src/domain/records.ts';
 import { transition } from '../../src/network/steering/apply.ts';
@@ -24,6 +28,10 @@ function world(dead: readonly number[] = []): SteeringWorld {
     runs: (serial) => !dead.includes(serial),
   };
 }
+
+const lan6 = network('six', { subnet: 'fd00:1::/64' });
+const wan6 = network('wan', { subnet: 'fd00:2::/64' });
+const world6: SteeringWorld = { ...world(), networks: () => [lan6, wan6] };
 
 /** A hop with the instances 1xx, whose ports are 2xx towards the ingress and 3xx towards the egress. */
 function hop(name: string, mode: HopMode, ...instances: readonly number[]): AppliedChain['hops'][number] {
@@ -65,11 +73,12 @@ describe('a plan for a service chain', () => {
     const steering = plan(applied([hop('a', 'routed', 1), hop('b', 'routed', 2)]));
     assert.equal(way(steering, 'forward'), 'lan 201 202 wan');
     assert.equal(way(steering, 'backward'), 'wan 302 301 lan');
-    assert.deepEqual(steering.classifiers.forward.sources, { only: '10.1.0.0/24', except: [] });
-    assert.deepEqual(steering.classifiers.backward, {
+    const [inner, outer] = ['10.1.0.0/24', '10.2.0.0/24'].map((only) => ({ only, except: [] }));
+    const { forward, backward } = steering.classifiers;
+    assert.deepEqual(forward.pairs, [{ family: 4, sources: inner, destinations: outer }]);
+    assert.deepEqual(backward, {
       segment: idOf(wan.serial),
-      sources: { only: '10.2.0.0/24', except: [] },
-      destinations: { only: '10.1.0.0/24', except: [] },
+      pairs: [{ family: 4, sources: outer, destinations: inner }],
       condition: 'tcp sport 80',
     });
   });
@@ -124,23 +133,29 @@ describe('a plan for a service chain', () => {
 
 describe('what is at an end', () => {
   test('is its subnet, and with a gateway of its own all that is on no other network', () => {
-    assert.deepEqual(reachOf(lan, undefined, [lan, wan]), { only: '10.1.0.0/24', except: [] });
-    const beyond = reachOf(wan, '10.2.0.254', [lan, wan, dmz]);
+    assert.deepEqual(reachOf({ network: lan, family: 4, other: wan }, world()), { only: '10.1.0.0/24', except: [] });
+    const wide = { ...wan, settings: { ...wan.settings, gateway: '10.2.0.254' } };
+    const beyond = reachOf({ network: wide, family: 4, other: lan }, world());
     assert.deepEqual(beyond, { only: undefined, except: ['10.1.0.0/24', '10.3.0.0/24'] });
-    assert.ok(reaches(beyond, '192.0.2.1') && reaches(beyond, '10.2.0.9') && !reaches(beyond, '10.3.0.1'));
+  });
+
+  test('is of IPv6 nothing that is for hosts of one link or for groups', () => {
+    const wide = { ...wan6, settings: { ...wan6.settings, gateway: 'fd00:2::fe' } };
+    const beyond = reachOf({ network: wide, family: 6, other: lan6 }, world6);
+    assert.deepEqual(beyond, { only: undefined, except: ['fd00:1::/64', 'fe80::/10', 'ff00::/8'] });
   });
 
   test('is not beyond a gateway that leads to the other end', () => {
     const wide = { ...wan, settings: { ...wan.settings, gateway: '10.2.0.1' } };
     const outer = placedPort(41, { network: 'wan', address: '10.2.0.1/24' }, 'router');
     assert.equal(
-      upstreamOf(wide, lan, () => [outer]),
+      upstreamOf({ network: wide, family: 4, other: lan }, () => [outer]),
       '10.2.0.1',
     );
     const inner = placedPort(42, { network: 'lan', address: '10.1.0.1/24' }, 'router').port;
     const between = { ...outer, vnf: { ...outer.vnf, ports: [outer.port, inner] } };
     assert.equal(
-      upstreamOf(wide, lan, () => [between]),
+      upstreamOf({ network: wide, family: 4, other: lan }, () => [between]),
       undefined,
     );
   });
@@ -160,6 +175,18 @@ describe('two service chains', () => {
     assert.doesNotThrow(() => check(other({ priority: 99 })));
     assert.doesNotThrow(() => check(other({ egress: dmz.serial })));
   });
+  test('of IPv6 as well', () => {
+    const ends = { ingress: lan6.serial, egress: wan6.serial };
+    const one = applied([hop('a', 'routed', 1)], ends);
+    const against = (second: ChainRecord, around = world6): void =>
+      checkConflicts({ serial: one.serial, applied: one.applied as AppliedChain }, [one, second], around);
+    assert.throws(() => against(other(ends)), { code: 'BusyError' });
+    assert.throws(() => against(other({ ingress: ends.egress, egress: ends.ingress })), { code: 'BusyError' });
+    const match = { text: '', forward: '', backward: '', conditions: subnetConditions('ip6 daddr', 'fd00:3::/64') };
+    assert.doesNotThrow(() => against(other({ ...ends, match })));
+    const dmz6 = network('dmz', { subnet: 'fd00:3::/64' });
+    assert.doesNotThrow(() => against(other({ ...ends, egress: dmz6.serial }), { ...world6, networks: () => [lan6, wan6, dmz6] }));
+  });
 });
 
 describe('a plan made again', () => {
@@ -176,10 +203,12 @@ describe('a plan made again', () => {
 });
 
 describe('rules of the fabric', () => {
+  const six = programOf(planSteering([applied([hop('a', 'routed', 1), hop('b', 'routed', 2)], { ingress: lan6.serial })], world6));
   const one = programOf(planSteering([applied([hop('a', 'routed', 1), hop('b', 'routed', 2)])], world()));
 
   test('pass frames from port to port, and to the segment at the end', () => {
     const [a, b, next] = [idOf(301), idOf(302), idOf(202)];
+    assert.ok(![...one.chains.values()].some(({ rules }) => rules.some((rule) => rule.includes('ip6'))));
     const passing = one.chains.get(atName(`p${a}`))?.rules[0] ?? '';
     assert.match(
       passing,
@@ -196,6 +225,34 @@ describe('rules of the fabric', () => {
     const ports = [port('00000a', '02:00:00:00:00:0a'), port('00000b', '02:00:00:00:00:0b'), port('00000c', '02:00:00:00:00:0b')];
     const { chains } = programOf({ chains: [], segments: [{ id: '000001', ports, uplink: '' }] });
     assert.deepEqual(chains.get('onto_000001')?.rules, ['fwd to ether daddr map { 02:00:00:00:00:0a : "p00000a" }', 'fwd to "br000001"']);
+  });
+
+  test('know the link-local address of a port by its hardware address', () =>
+    assert.equal(linkLocalAddress('02:37:d4:da:b6:95'), 'fe80::37:d4ff:feda:b695'));
+
+  test('pass IPv6 frames on, and of neighbour discovery only what a hop asks in its own name', () => {
+    const { rules = [] } = six.chains.get(atName(`p${idOf(301)}`)) ?? {};
+    assert.equal(rules[0], `icmpv6 type 133-137 goto ask_${idOf(301)}`);
+    assert.match(rules[1] ?? '', new RegExp(`^ip6 daddr < fe80:: counter name from_${idOf(301)} counter name into_${idOf(202)} `));
+    assert.equal(rules.length, 2);
+    const asked = six.chains.get(`ask_${idOf(301)}`)?.rules ?? [];
+    const mac = derivedMac('abcdefgh', 301);
+    assert.deepEqual(
+      asked.map((rule) => / ip6 saddr (\S+) /.exec(rule)?.[1]),
+      [linkLocalAddress(mac), signingAddress('abcdefgh', 301)],
+    );
+    for (const rule of asked)
+      assert.match(
+        rule,
+        new RegExp(`^ip6 length 32 .* nd-neighbor-solicit @th,192,64 0x0101${mac.replaceAll(':', '')} fwd to "br${idOf(wan6.serial)}"$`),
+      );
+    const segment = six.chains.get(`segment_${idOf(wan6.serial)}`)?.rules ?? [];
+    assert.equal(
+      segment[0],
+      `ip6 saddr fd00:2::/64 ip6 daddr fd00:1::/64 tcp sport 80 counter name in_backward_${idOf(2001)} counter name into_${idOf(302)} @ll,0,48 set 0x${derivedMac('abcdefgh', 302).replaceAll(':', '')} fwd to "p${idOf(302)}"`,
+    );
+    assert.match(segment[1] ?? '', /^icmpv6 type nd-neighbor-advert fwd to ether daddr map \{ /);
+    assert.equal(segment.length, 2);
   });
 
   test('change in one transaction that touches only what differs', () => {
@@ -216,23 +273,23 @@ describe('rules of the fabric', () => {
 });
 
 describe('what makes a guest a hop', () => {
-  const port = (name: string, number: number, subnet: string, upstream?: string) => ({
-    interface: { name, index: number },
-    number,
-    address: `169.254.1.${number}`,
-    subnet,
-    upstream,
-  });
+  const port = (name: string, number: number, subnet: string, upstream?: string): HopPort => {
+    const address = `169.254.1.${number}`;
+    const six = { address: `fd99::${number}`, linkLocal: `fe80::${number}`, subnet, upstream };
+    const ways = parseCidr(subnet).family === 6 ? { 6: six } : { 4: { address, subnet, upstream } };
+    return { interface: { name, index: number }, number, ways };
+  };
+  const bridge = { name: 'b1', index: 3 };
   const ports = {
     ingress: port('web.in', 1, '10.1.0.0/24'),
     egress: port('web.out', 2, '10.2.0.0/24', '10.2.0.254'),
-    bridge: { name: 'b1', index: 3 },
+    bridge,
     intercepts: false,
   };
 
   test('routes what comes in by one port out of the other, and lets nothing out by its own routes', () => {
     const { changes, settings } = hopSetup({ mode: 'routed', ...ports });
-    const commands = changes.flatMap(ipCommands);
+    const commands = changes.flatMap(networkCommands);
     assert.ok(commands.includes('route replace 10.2.0.0/24 dev web.out table 1073741825'));
     assert.ok(commands.includes('route replace default via 10.2.0.254 dev web.out table 1073741825 onlink'));
     assert.ok(commands.includes('rule add pref 1000 iif web.in lookup 1073741825'));
@@ -241,7 +298,7 @@ describe('what makes a guest a hop', () => {
   });
   test('gives one that intercepts a mark with each packet, and what it sends the way of the mark', () => {
     const { changes, tables = {} } = hopSetup({ mode: 'routed', ...ports, intercepts: true });
-    const commands = changes.flatMap(ipCommands);
+    const commands = changes.flatMap(networkCommands);
     assert.deepEqual(Object.keys(tables), ['nfio_web.in']);
     assert.match(tables['nfio_web.in'] ?? '', /iifname "web.in" meta mark set 1073741825\niifname "web.out" meta mark set 1073741826\n/);
     // What goes on, as from the client; what is answered, as from the server; and the same the other way round.
@@ -259,10 +316,41 @@ describe('what makes a guest a hop', () => {
     assert.equal(hopSetup({ mode: 'routed', ...ports }).tables, undefined);
   });
   test('can be taken back', () => {
-    const undone = undo(hopSetup({ mode: 'routed', ...ports }).changes).flatMap(ipCommands);
+    const undone = undo(hopSetup({ mode: 'routed', ...ports }).changes).flatMap(networkCommands);
     assert.ok(undone.includes('rule del pref 1000 iif web.in lookup 1073741825'));
     assert.ok(undone.includes('route del default via 10.2.0.254 dev web.out table 1073741825'));
-    assert.deepEqual(undo(hopSetup({ mode: 'transparent', ...ports }).changes).flatMap(ipCommands), ['link del dev b1']);
+    assert.deepEqual(undo(hopSetup({ mode: 'transparent', ...ports }).changes).flatMap(networkCommands), ['link del dev b1']);
     assert.deepEqual(hopSetup({ mode: 'mirror', ...ports }), { settings: [], changes: [] });
+  });
+
+  const six = {
+    ingress: port('web.in', 1, 'fd00:1::/64'),
+    egress: port('web.out', 2, 'fd00:2::/64', 'fd00:2::fe'),
+    bridge,
+    intercepts: false,
+  };
+  test('has nothing to do with IPv6 where the networks have none', () => {
+    const { settings, changes } = hopSetup({ mode: 'routed', ...ports });
+    assert.ok(changes.flatMap(networkCommands).every((command) => !/ipv6|-6/.test(command)));
+    assert.ok(settings.every(([path]) => path.startsWith('net/ipv4/')));
+  });
+  test('gives its ports IPv6 of their own before it routes by them, and nothing of IPv4 where the networks have none', () => {
+    const { changes, settings } = hopSetup({ mode: 'routed', ...six });
+    const commands = changes.flatMap(networkCommands);
+    assert.deepEqual(settings, []);
+    const conf = 'sysctl net/ipv6/conf';
+    assert.deepEqual(commands.slice(0, 7), [
+      `${conf}/web.in/disable_ipv6 1`,
+      `${conf}/web.in/addr_gen_mode 1`,
+      `${conf}/web.in/accept_ra 0`,
+      `${conf}/web.in/force_forwarding 1 net/ipv6/conf/all/forwarding`,
+      `${conf}/web.in/disable_ipv6 0`,
+      '-6 addr replace fe80::1/64 dev web.in nodad',
+      '-6 addr replace fd99::1/128 dev web.in nodad',
+    ]);
+    assert.ok(commands.includes('-6 route replace default via fd00:2::fe dev web.out table 1073741825 onlink'));
+    assert.ok(commands.includes('-6 rule add pref 1001 from fd99::2 lookup 1073741825'));
+    assert.ok(commands.every((command) => /^(-6|sysctl) /.test(command)));
+    assert.equal(undo(changes).flatMap(networkCommands)[0], '-6 addr del fe80::1/64 dev web.in');
   });
 });

@@ -1,6 +1,6 @@
 import { NfioError } from '../../errors/index.ts';
-import { parseCidr } from '../ip.ts';
 import type { ChainRecord, HopMode, HopRecord, LinkRecord, NetworkRecord, VnfRecord } from '../records.ts';
+import { commonFamilies } from './families.ts';
 import { hopOfTarget, instanceOfTarget, type LinkPlace } from './link-target.ts';
 
 /** Names of links with a meaning of their own. */
@@ -47,6 +47,10 @@ export class ChainReader {
     const ingress = this.#network('ingress');
     const egress = this.#network('egress');
     if (ingress.serial === egress.serial) throw wrong(`ingress and egress are both ${ingress.name}: traffic has nowhere to go`);
+    if (commonFamilies(ingress, egress).length === 0) {
+      const [first, last] = [ingress, egress].map(({ name, settings }) => `${name} has ${settings['subnet']}`);
+      throw wrong(`${first} and ${last}: give both a subnet of one version of IP, packets are not translated`);
+    }
     const hops = this.order();
     if (unreached === 'wrong') this.#checkReached(hops);
     const path = hops.map((hop) => this.#pathHop(hop));
@@ -141,9 +145,6 @@ export class ChainReader {
     if (network === undefined) throw wrong(`the ${end} ${name} is no network: mkdir networks/${name}`, 'ENOENT');
     if ((network.settings['subnet'] ?? '') === '') {
       throw wrong(`the ${end} ${name} has no subnet, which tells what is on it: echo 10.1.0.0/24 > networks/${name}/subnet`);
-    }
-    if (parseCidr(network.settings['subnet'] ?? '').family === 6) {
-      throw new NfioError('UnsupportedError', { message: `the ${end} ${name} has an IPv6 subnet: service chains steer IPv4` });
     }
     return network;
   }

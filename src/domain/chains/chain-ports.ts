@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { formatAddress } from '../ip.ts';
 import { derivedMac } from '../port-plan.ts';
 import type { PortSpec } from '../ports/network.ts';
 import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf } from '../records.ts';
@@ -14,6 +16,22 @@ export function chainPortName(chain: string, side: 'in' | 'out'): string {
 export function chainPortAddress(serial: number): string {
   const number = serial % (253 * 254);
   return `169.254.${1 + Math.floor(number / 254)}.${1 + (number % 254)}`;
+}
+
+/** The link-local address that a port of an IPv6 service chain asks for hardware addresses under: the one that belongs to its own (RFC 4291, appendix A). */
+export function linkLocalAddress(mac: string): string {
+  const digits = mac.replaceAll(':', '');
+  const identifier = BigInt(`0x${digits.slice(0, 6)}fffe${digits.slice(6)}`) ^ (2n << 56n);
+  return formatAddress({ family: 6, prefixLength: 128, address: (0xfe80n << 112n) | identifier });
+}
+
+/**
+ * The address that a port of an IPv6 service chain signs errors with: routers pass on no packets from link-local ones. It is unique and local
+ * (RFC 4193), with a global identifier that derives from the mount's.
+ */
+export function signingAddress(mountId: string, serial: number): string {
+  const identifier = BigInt(`0xfd${createHash('sha256').update(mountId).digest('hex').slice(0, 10)}`);
+  return formatAddress({ family: 6, prefixLength: 128, address: (identifier << 80n) | BigInt(serial) });
 }
 
 /** The ports that a VNF has in a service chain. A hop that only looks has one. */

@@ -1,9 +1,10 @@
 import { NfioError } from '../../errors/index.ts';
-import type { Reach } from '../ports/steering.ts';
-import type { AppliedChain, ChainRecord, NetworkRecord } from '../records.ts';
+import type { Reach, ReachPair } from '../ports/steering.ts';
+import type { AppliedChain, ChainRecord } from '../records.ts';
+import { familyCondition } from './families.ts';
 import type { MatchCondition } from './match.ts';
-import { areDisjoint, subnetCondition } from './match-expression.ts';
-import { endsOf, reachOf, type SteeringWorld, upstreamOf } from './steering-plan.ts';
+import { areDisjoint, subnetConditions } from './match-expression.ts';
+import { endsOf, pairsOf, type SteeringWorld } from './steering-plan.ts';
 
 /**
  * Refuses a service chain that could want the same packets as another active one without an order between the two.
@@ -38,26 +39,26 @@ function wants(applied: AppliedChain, world: SteeringWorld): Want[] {
   const ends = endsOf(applied, networks);
   if (ends === undefined) return [];
   const { ingress, egress } = ends;
-  const reach = (network: NetworkRecord, other: NetworkRecord): Reach =>
-    reachOf(
-      network,
-      upstreamOf(network, other, (name) => world.portsOn(name)),
-      networks,
-    );
-  const [inner, outer] = [reach(ingress, egress), reach(egress, ingress)];
-  const { conditions } = applied.match;
-  return [
-    { network: ingress.serial, conditions: [...conditions, ...within('ip saddr', inner), ...within('ip daddr', outer)] },
-    { network: egress.serial, conditions: [...conditions.map(exchanged), ...within('ip saddr', outer), ...within('ip daddr', inner)] },
-  ];
+  return pairsOf(ends, world).flatMap((pair) => {
+    const conditions = [...applied.match.conditions, ...conditionsOfPair(pair)];
+    return [
+      { network: ingress.serial, conditions },
+      { network: egress.serial, conditions: conditions.map(exchanged) },
+    ];
+  });
+}
+
+function conditionsOfPair({ family, sources, destinations }: ReachPair): MatchCondition[] {
+  const protocol = family === 4 ? 'ip' : 'ip6';
+  return [familyCondition(family), ...within(`${protocol} saddr`, sources), ...within(`${protocol} daddr`, destinations)];
 }
 
 function within(field: string, { only }: Reach): MatchCondition[] {
-  return only === undefined ? [] : [subnetCondition(field, only)];
+  return only === undefined ? [] : subnetConditions(field, only);
 }
 
-const opposite: Readonly<Record<string, string>> = { 'ip saddr': 'ip daddr', 'ip daddr': 'ip saddr', sport: 'dport', dport: 'sport' };
-
+/** Of a source what is asked of a destination, and the other way about. */
 function exchanged(condition: MatchCondition): MatchCondition {
-  return { ...condition, field: opposite[condition.field] ?? condition.field };
+  const field = condition.field.replace(/([sd])(addr|port)/, (_, end, what) => `${end === 's' ? 'd' : 's'}${what}`);
+  return { ...condition, field };
 }

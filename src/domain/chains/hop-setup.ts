@@ -1,3 +1,4 @@
+import type { Family } from '../ip.ts';
 import type { Interface, NetworkChange } from '../network-change.ts';
 import type { NetworkSetup } from '../ports/network.ts';
 import type { HopMode } from '../records.ts';
@@ -18,8 +19,16 @@ export interface HopPort {
   readonly interface: Interface;
   /** One that no other port of the mount has. */
   readonly number: number;
-  /** Link-local, without prefix length. */
+  /** For each version of IP that the service chain passes on; both ports have the same. */
+  readonly ways: Readonly<Partial<Record<Family, HopWay>>>;
+}
+
+/** Where a port leads. */
+export interface HopWay {
+  /** The port's own, without prefix length: errors are signed with it. */
   readonly address: string;
+  /** The port's own too, of IPv6: hosts are asked for hardware addresses under it. */
+  readonly linkLocal?: string;
   /** What is beyond it: a subnet in CIDR form, and the way to all the rest if there is one. */
   readonly subnet: string;
   readonly upstream: string | undefined;
@@ -45,26 +54,62 @@ const firstTable = 0x40000000;
 export function hopSetup({ mode, intercepts, ingress, egress, bridge }: HopPorts): NetworkSetup {
   if (mode === 'mirror') return { settings: [], changes: [] };
   if (mode === 'transparent') return { settings: [], changes: bridged(bridge, [ingress, egress]) };
+  const ports = [ingress, egress];
+  // Connections of IPv6 pass an interceptor.
+  const marks = intercepts && ingress.ways[4] !== undefined;
   return {
-    settings: [ingress, egress].flatMap(({ interface: { name } }) => [
-      [`net/ipv4/conf/${name}/forwarding`, '1'] as const,
-      [`net/ipv4/conf/${name}/rp_filter`, '0'] as const,
-      // Whoever a packet comes from it is passed on: the kernel need not look its way back up, which it would for every packet.
-      [`net/ipv4/conf/${name}/accept_local`, '1'] as const,
-      [`net/ipv4/conf/${name}/arp_announce`, '2'] as const,
-    ]),
+    settings: ports.filter(({ ways }) => ways[4] !== undefined).flatMap(ipv4Settings),
     changes: [
-      ...routed(ingress, egress),
-      ...routed(egress, ingress),
-      ...(intercepts ? [...asMarkedBy(ingress, egress), ...asMarkedBy(egress, ingress)] : []),
+      ...ports.flatMap(ipv6Anew),
+      ...routed(4, ingress, egress),
+      ...routed(6, ingress, egress),
+      ...(marks ? [...asMarkedBy(ingress, egress), ...asMarkedBy(egress, ingress)] : []),
     ],
-    ...(intercepts && { tables: { [`nfio_${ingress.interface.name}`]: marking([ingress, egress]) } }),
+    ...(marks && { tables: { [`nfio_${ingress.interface.name}`]: marking(ports) } }),
   };
 }
 
-function routed(port: HopPort, other: HopPort): NetworkChange[] {
+function ipv4Settings({ interface: { name } }: HopPort): NetworkSetup['settings'] {
+  return [
+    [`net/ipv4/conf/${name}/forwarding`, '1'],
+    [`net/ipv4/conf/${name}/rp_filter`, '0'],
+    // Whoever a packet comes from it is passed on: the kernel need not look its way back up, which it would for every packet.
+    [`net/ipv4/conf/${name}/accept_local`, '1'],
+    [`net/ipv4/conf/${name}/arp_announce`, '2'],
+  ];
+}
+
+/**
+ * IPv6 begins anew on the port, whatever the guest has made of it: it has the addresses that it is given and no others, so that there is nothing to
+ * detect duplicates of or to wait for, and nobody is asked for routers.
+ */
+function ipv6Anew({ interface: on, ways }: HopPort): NetworkChange[] {
+  const way = ways[6];
+  if (way === undefined) return [];
+  const set = (name: string, value: string) => ({ verb: 'add', kind: 'setting', path: `net/ipv6/conf/${on.name}/${name}`, value }) as const;
+  return [
+    set('disable_ipv6', '1'),
+    set('addr_gen_mode', '1'),
+    set('accept_ra', '0'),
+    // Before Linux 6.17 only all interfaces of a guest together could be made to forward.
+    { ...set('force_forwarding', '1'), otherwise: 'net/ipv6/conf/all/forwarding' },
+    set('disable_ipv6', '0'),
+    { verb: 'add', kind: 'address', on, address: `${way.linkLocal}/64` },
+    { verb: 'add', kind: 'address', on, address: `${way.address}/128` },
+  ];
+}
+
+/** Routes and rules of a version of IP, for both ports. */
+function routed(family: Family, ingress: HopPort, egress: HopPort): NetworkChange[] {
+  const [inner, outer] = [ingress.ways[family], egress.ways[family]];
+  if (inner === undefined || outer === undefined) return [];
+  return [...waysOut(family, ingress, { ...egress, ...outer }), ...waysOut(family, egress, { ...ingress, ...inner })];
+}
+
+/** Where what comes in by a port goes: out of the other. */
+function waysOut(family: Family, port: HopPort, other: HopPort & HopWay): NetworkChange[] {
   const table = firstTable + port.number;
-  const add = { verb: 'add', table } as const;
+  const add = { verb: 'add', family, table } as const;
   const by = other.interface;
   const upstream: NetworkChange[] = other.upstream === undefined ? [] : [{ ...add, kind: 'route', to: undefined, by, via: other.upstream }];
   return [
@@ -85,12 +130,12 @@ function routed(port: HopPort, other: HopPort): NetworkChange[] {
  */
 function asMarkedBy(port: HopPort, other: HopPort): NetworkChange[] {
   const table = firstTable + port.number;
-  const add = { verb: 'add', kind: 'rule', input: 'lo' } as const;
+  const add = { verb: 'add', kind: 'rule', family: 4, input: 'lo' } as const;
   return [
     { ...add, preference: asMarked, mark: table, table },
     { ...add, preference: asMarked, mark: kept + table, table: firstTable + other.number },
     // A socket has to find a way before its packets are marked.
-    ...(other.upstream === undefined ? [] : [{ ...add, preference: after + 1, table }]),
+    ...(other.ways[4]?.upstream === undefined ? [] : [{ ...add, preference: after + 1, table } as const]),
   ];
 }
 

@@ -1,5 +1,6 @@
 import { NfioError } from '../../errors/index.ts';
-import { parseAddress, parseCidr } from '../ip.ts';
+import { addressBits, type Cidr, type Family, parseAddress, parseCidr } from '../ip.ts';
+import { familyCondition, familyField } from './families.ts';
 import type { MatchCondition } from './match.ts';
 
 /** A part of a rule as `nft -j` prints it (libnftables-json(5)). */
@@ -32,6 +33,9 @@ const protocolNumbers: Readonly<Record<string, number>> = {
   sctp: 132,
   udplite: 136,
 };
+
+/** The version of IP that a protocol belongs to, or that `meta protocol` names. */
+const familyOfProtocol: Readonly<Record<string, Family>> = { ip: 4, icmp: 4, ip6: 6, icmpv6: 6 };
 
 /**
  * Refuses a rule that does anything but compare.
@@ -66,11 +70,16 @@ export function conditionsOf(expressions: readonly Json[]): MatchCondition[] {
   return expressions.flatMap((expression) => {
     const match = childOf(expression, 'match');
     const left = childOf(match, 'left');
+    const versions = [...familiesIn(left)].map(familyCondition);
     const field = fieldOf(left);
-    if (field === undefined) return [];
+    if (field === undefined) return versions;
     const protocol = implied(left);
-    const ranges = rangesOf(String(childOf(match, 'op')), childOf(match, 'right'));
-    return [...(protocol === undefined ? [] : [{ field: 'l4proto', ranges: [[protocol, protocol] as const] }]), { field, ranges }];
+    const [operator, right] = [String(childOf(match, 'op')), childOf(match, 'right')];
+    return [
+      ...versions,
+      ...(protocol === undefined ? [] : [{ field: 'l4proto', ranges: [[protocol, protocol] as const] }]),
+      ...comparison(field, operator, right),
+    ];
   });
 }
 
@@ -81,9 +90,24 @@ export function areDisjoint(one: readonly MatchCondition[], other: readonly Matc
   );
 }
 
-/** The conditions of a subnet on an address, `ip saddr` or `ip daddr`. */
-export function subnetCondition(field: string, subnet: string): MatchCondition {
-  return { field, ranges: rangesOf('==', subnet) };
+/** The conditions of a subnet on an address, such as `ip saddr` or `ip6 daddr`. */
+export function subnetConditions(field: string, subnet: string): MatchCondition[] {
+  return comparison(field, '==', subnet);
+}
+
+/** Versions of IP that the fields of an expression are in. */
+function familiesIn(left: Json): ReadonlySet<Family> {
+  if (Array.isArray(left)) return new Set(left.flatMap((each) => [...familiesIn(each as Json)]));
+  const family = familyOfProtocol[String(childOf(childOf(left, 'payload'), 'protocol'))];
+  return family === undefined ? familiesIn(keysOf(left).map((key) => childOf(left, key))) : new Set([family]);
+}
+
+/** IPv6 addresses exceed exact numbers: they are compared by their words of 32 bits, as `ip6 saddr 0` to `ip6 saddr 3`. */
+function comparison(field: string, operator: string, right: Json): MatchCondition[] {
+  if (field === 'protocol') return [{ field: familyField, ranges: rangesOf(operator, right, versionRange) }];
+  if (!/^ip6 [sd]addr$/.test(field)) return [{ field, ranges: rangesOf(operator, right) }];
+  if (operator !== '==' && operator !== 'in') return [];
+  return [0, 1, 2, 3].map((word) => ({ field: `${field} ${word}`, ranges: rangesOf(operator, right, (value) => wordRange(value, word)) }));
 }
 
 function meet(one: readonly (readonly [number, number])[], other: readonly (readonly [number, number])[]): boolean {
@@ -140,11 +164,13 @@ function implied(left: Json): number | undefined {
   return protocolNumbers[protocol];
 }
 
-function rangesOf(operator: string, right: Json): MatchCondition['ranges'] {
+type Range = readonly [number, number];
+
+function rangesOf(operator: string, right: Json, read: (value: Json) => Range | undefined = rangeOf): MatchCondition['ranges'] {
   const set = childOf(right, 'set');
-  const ranges = (Array.isArray(set) ? set : [right]).map(rangeOf);
+  const ranges = (Array.isArray(set) ? set : [right]).map(read);
   if (ranges.some((range) => range === undefined)) return undefined;
-  const known = ranges as (readonly [number, number])[];
+  const known = ranges as Range[];
   const [[least, most] = [0, 0]] = known;
   switch (operator) {
     case '==':
@@ -165,36 +191,43 @@ function rangesOf(operator: string, right: Json): MatchCondition['ranges'] {
   }
 }
 
-function rangeOf(value: Json): readonly [number, number] | undefined {
+function rangeOf(value: Json): Range | undefined {
   const range = childOf(value, 'range');
   if (Array.isArray(range)) {
     const [least, most] = [rangeOf(range[0] ?? null), rangeOf(range[1] ?? null)];
     return least === undefined || most === undefined ? undefined : [least[0], most[1]];
   }
-  const prefix = childOf(value, 'prefix');
-  if (prefix !== null) return subnetRange(`${String(childOf(prefix, 'addr'))}/${String(childOf(prefix, 'len'))}`);
   if (typeof value === 'number') return [value, value];
-  if (typeof value !== 'string') return undefined;
-  const known = protocolNumbers[value];
-  if (known !== undefined) return [known, known];
-  return value.includes('/') ? subnetRange(value) : addressRange(value);
+  const known = typeof value === 'string' ? protocolNumbers[value] : undefined;
+  return known === undefined ? wordRange(value, 0, 4) : [known, known];
 }
 
-function addressRange(text: string): readonly [number, number] | undefined {
+/** Values of `meta protocol`, as the version of IP. */
+function versionRange(value: Json): Range | undefined {
+  const family = familyOfProtocol[String(value)];
+  return family === undefined ? undefined : [family, family];
+}
+
+/** What a word of 32 bits of an address in a subnet can be; undefined for what is no subnet, or not of that version of IP. */
+function wordRange(value: Json, word: number, family: Family = 6): Range | undefined {
+  const subnet = subnetIn(value);
+  if (subnet?.family !== family) return undefined;
+  const all = addressBits(family);
+  const size = 1n << BigInt(all - subnet.prefixLength);
+  const first = subnet.address - (subnet.address % size);
+  const part = (address: bigint): number => Number((address >> BigInt(all - 32 * (word + 1))) & 0xffffffffn);
+  return [part(first), part(first + size - 1n)];
+}
+
+function subnetIn(value: Json): Cidr | undefined {
+  const prefix = childOf(value, 'prefix');
+  const text = prefix === null ? value : `${String(childOf(prefix, 'addr'))}/${String(childOf(prefix, 'len'))}`;
+  if (typeof text !== 'string') return undefined;
   try {
-    return subnetRange(`${text}/${parseAddress(text).prefixLength}`);
+    return text.includes('/') ? parseCidr(text) : parseAddress(text);
   } catch {
     return undefined;
   }
-}
-
-/** IPv6 addresses exceed exact numbers: they are not compared. */
-function subnetRange(text: string): readonly [number, number] | undefined {
-  const { family, address, prefixLength } = parseCidr(text);
-  if (family === 6) return undefined;
-  const size = 2 ** (32 - prefixLength);
-  const first = Math.floor(Number(address) / size) * size;
-  return [first, first + size - 1];
 }
 
 function keysOf(value: Json): string[] {

@@ -1,4 +1,4 @@
-import { parseAddress } from '../ip.ts';
+import { addressBytes, type Family, parseAddress } from '../ip.ts';
 import type { Direction, ProbeMark } from '../ports/steering.ts';
 import type { MatchCondition } from './match.ts';
 
@@ -13,18 +13,28 @@ export interface ProbeShape {
 
 /** Who probes say they come from, and go to; and by what they are known. */
 export interface ProbePair {
+  readonly family: Family;
   readonly ingressAddress: string;
   readonly egressAddress: string;
   /** Port at the near end, or the identifier of an echo. */
   readonly number: number;
-  readonly identification: number;
+  /** 16 bits. */
+  readonly label: number;
 }
 
-const protocolNumbers = { icmp: 1, tcp: 6, udp: 17 } as const;
+const protocolNumbers = { icmp: 1, tcp: 6, udp: 17, icmpv6: 58 } as const;
+
+/** The length of an IPv6 header; what that says of length leaves it out. */
+export const ipv6HeaderBytes = 40;
+const headerBytes = { 4: 20, 6: ipv6HeaderBytes } as const;
 
 /** Bytes behind the IP header: TCP with its time stamps (RFC 7323), UDP and ICMP with 24 of payload. */
-const ipBytes = 20;
 const bodyBytes = 32;
+
+/** Types of ICMP, of a question and its answer. */
+const echo = { 4: [8, 0], 6: [128, 129] } as const;
+
+const hopLimit = 64;
 
 /** Ports of traffic that asks for none. */
 const anyPort = 80;
@@ -43,12 +53,12 @@ export function probeShape(conditions: readonly MatchCondition[], { underWay }: 
 }
 
 /** What all probes of a run have in common. */
-export function probeMark({ identification }: ProbePair): ProbeMark {
-  return { identification, length: ipBytes + bodyBytes };
+export function probeMark({ family, label }: ProbePair): ProbeMark {
+  return { family, label, length: headerBytes[family] + bodyBytes };
 }
 
 /**
- * A whole IPv4 packet: a connection's first packet and its answer, or later ones of both; a datagram and its answer, or a ping and its answer. Its last four bytes are its
+ * A whole IP packet: a connection's first packet and its answer, or later ones of both; a datagram and its answer, or a ping and its answer. Its last four bytes are its
  * number.
  */
 export function probePacket(
@@ -57,28 +67,47 @@ export function probePacket(
   packet: { readonly direction: Direction; readonly number: number },
 ): Uint8Array {
   const forward = packet.direction === 'forward';
-  const bytes = Buffer.alloc(ipBytes + bodyBytes);
-  const [from, to] = forward ? [pair.ingressAddress, pair.egressAddress] : [pair.egressAddress, pair.ingressAddress];
-  bytes.writeUInt8(0x45, 0);
-  bytes.writeUInt16BE(bytes.length, 2);
-  bytes.writeUInt16BE(pair.identification, 4);
-  bytes.writeUInt8(64, 8);
-  bytes.writeUInt8(protocolNumbers[shape.protocol], 9);
-  bytes.writeUInt32BE(Number(parseAddress(from).address), 12);
-  bytes.writeUInt32BE(Number(parseAddress(to).address), 16);
-  bytes.writeUInt16BE(checksum(bytes.subarray(0, ipBytes)), 10);
-  const body = bytes.subarray(ipBytes);
+  const { family, label } = pair;
+  const ends = forward ? [pair.ingressAddress, pair.egressAddress] : [pair.egressAddress, pair.ingressAddress];
+  const addresses = Buffer.concat(ends.map((end) => addressBytes(parseAddress(end))));
+  const protocol = protocolNumbers[shape.protocol === 'icmp' && family === 6 ? 'icmpv6' : shape.protocol];
+  const body = Buffer.alloc(bodyBytes);
   body.writeUInt32BE(packet.number, bodyBytes - 4);
   if (shape.protocol === 'icmp') fillEcho(body, pair, forward);
   else fillTransport(body, { shape, pair, forward });
-  const sum = shape.protocol === 'icmp' ? checksum(body) : checksum(Buffer.concat([pseudoHeader(bytes), body]));
+  const isSummedAlone = protocol === protocolNumbers.icmp;
+  const sum = checksum(isSummedAlone ? body : Buffer.concat([addresses, pseudoHeader(protocol), body]));
   // For UDP 0 means that there is none (RFC 768).
   body.writeUInt16BE(sum === 0 ? 0xffff : sum, { icmp: 2, tcp: 16, udp: 6 }[shape.protocol]);
-  return bytes;
+  const header = family === 4 ? ipv4Header(protocol, label, addresses) : ipv6Header(protocol, label, addresses);
+  return Buffer.concat([header, body]);
 }
 
-function fillEcho(body: Buffer, { number }: ProbePair, forward: boolean): void {
-  body.writeUInt8(forward ? 8 : 0, 0);
+function ipv4Header(protocol: number, identification: number, addresses: Buffer): Buffer {
+  const header = Buffer.alloc(headerBytes[4]);
+  header.writeUInt8(0x45, 0);
+  header.writeUInt16BE(headerBytes[4] + bodyBytes, 2);
+  header.writeUInt16BE(identification, 4);
+  header.writeUInt8(hopLimit, 8);
+  header.writeUInt8(protocol, 9);
+  header.set(addresses, 12);
+  header.writeUInt16BE(checksum(header), 10);
+  return header;
+}
+
+function ipv6Header(protocol: number, flowLabel: number, addresses: Buffer): Buffer {
+  const header = Buffer.alloc(headerBytes[6]);
+  header.writeUInt8(0x60, 0);
+  header.writeUInt16BE(flowLabel, 2);
+  header.writeUInt16BE(bodyBytes, 4);
+  header.writeUInt8(protocol, 6);
+  header.writeUInt8(hopLimit, 7);
+  header.set(addresses, 8);
+  return header;
+}
+
+function fillEcho(body: Buffer, { family, number }: ProbePair, forward: boolean): void {
+  body.writeUInt8(echo[family][forward ? 0 : 1], 0);
   body.writeUInt16BE(number, 4);
 }
 
@@ -102,11 +131,11 @@ function fillTransport(
   body.writeUInt32BE(0x0101080a, 20);
 }
 
-function pseudoHeader(packet: Buffer): Buffer {
-  const header = Buffer.alloc(12);
-  packet.copy(header, 0, 12, 20);
-  header.writeUInt8(packet.readUInt8(9), 9);
-  header.writeUInt16BE(bodyBytes, 10);
+/** What is summed besides the body and the addresses (RFC 9293, RFC 8200): the same sum for both versions of IP. */
+function pseudoHeader(protocol: number): Buffer {
+  const header = Buffer.alloc(4);
+  header.writeUInt16BE(protocol, 0);
+  header.writeUInt16BE(bodyBytes, 2);
   return header;
 }
 

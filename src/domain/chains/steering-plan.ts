@@ -1,5 +1,5 @@
 import { addressesOf, type PlacedPort } from '../addressing.ts';
-import { contains, formatAddress, parseAddress, parseCidr } from '../ip.ts';
+import { type Family, formatAddress, parseAddress, parseCidr } from '../ip.ts';
 import { derivedMac, macOf } from '../port-plan.ts';
 import {
   buckets,
@@ -10,11 +10,13 @@ import {
   type Onward,
   type PortSteering,
   type Reach,
+  type ReachPair,
   type SteeredSegment,
   type SteeringPlan,
 } from '../ports/steering.ts';
 import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf, type NetworkRecord } from '../records.ts';
-import { chainPortAddress } from './chain-ports.ts';
+import { chainPortAddress, linkLocalAddress, signingAddress } from './chain-ports.ts';
+import { admits, commonFamilies, subnetOf } from './families.ts';
 import { spread } from './spread.ts';
 
 /** VNFs and networks as they are. */
@@ -46,7 +48,7 @@ export class SteeringPlanner {
     this.#planned = new Map();
     for (const chain of chains) {
       const kept = changed === undefined || changed.has(chain.serial) ? undefined : before.get(chain.serial);
-      const plan = kept ?? planChain(chain, { world, networks });
+      const plan = kept ?? planChain(chain, world, networks);
       if (plan !== undefined) this.#planned.set(chain.serial, plan);
     }
     const planned = [...this.#planned.values()];
@@ -56,10 +58,10 @@ export class SteeringPlanner {
   }
 }
 
-function planChain({ serial, applied }: ChainRecord, around: ChainSurroundings): ChainSteering | undefined {
-  const ends = applied === undefined ? undefined : endsOf(applied, around.networks);
+function planChain({ serial, applied }: ChainRecord, world: SteeringWorld, networks: readonly NetworkRecord[]): ChainSteering | undefined {
+  const ends = applied === undefined ? undefined : endsOf(applied, networks);
   if (applied === undefined || ends === undefined) return undefined;
-  return { ...new ChainPlanner(applied, ends, around).plan(idOf(serial)), ...around.world.watched?.(serial) };
+  return { ...new ChainPlanner(applied, ends, world).plan(idOf(serial)), ...world.watched?.(serial) };
 }
 
 /** The two networks of a service chain. */
@@ -75,10 +77,18 @@ export function endsOf({ ingress, egress }: AppliedChain, networks: Iterable<Net
   return first === undefined || last === undefined ? undefined : { ingress: first, egress: last };
 }
 
+/** One end of a service chain, in a version of IP, and what is around it. */
+export interface ChainEnd {
+  readonly network: NetworkRecord;
+  readonly family: Family;
+  /** The network at the other end. */
+  readonly other: NetworkRecord;
+}
+
 /** The way from a network to all that is not on it, undefined when there is none that does not lead through the other end. */
-export function upstreamOf(network: NetworkRecord, other: NetworkRecord, portsOn: SteeringWorld['portsOn']): string | undefined {
+export function upstreamOf({ network, family, other }: ChainEnd, portsOn: SteeringWorld['portsOn']): string | undefined {
   const gateway = network.settings['gateway'] ?? '';
-  if (gateway === '') return undefined;
+  if (gateway === '' || parseAddress(gateway).family !== family) return undefined;
   const holder = [...portsOn(network.name)].find(({ port }) =>
     addressesOf(port).some((each) => formatAddress(parseCidr(each)) === gateway),
   );
@@ -86,43 +96,39 @@ export function upstreamOf(network: NetworkRecord, other: NetworkRecord, portsOn
   return joins ? undefined : gateway;
 }
 
+/** What IPv6 has on every link: nothing that a way leads on to. */
+const onEveryLink: Readonly<Record<Family, readonly string[]>> = { 4: [], 6: ['fe80::/10', 'ff00::/8'] };
+
 /** What is at one end: its subnet, or, where a way leads on, all that is on no other network of the mount. */
-export function reachOf(network: NetworkRecord, upstream: string | undefined, networks: readonly NetworkRecord[]): Reach {
-  const subnet = network.settings['subnet'] ?? '';
-  if (upstream === undefined) return { only: subnet, except: [] };
-  const { family } = parseAddress(upstream);
-  const others = networks
-    .filter((each) => each.serial !== network.serial)
-    .map((each) => each.settings['subnet'] ?? '')
-    .filter((each) => each !== '' && parseCidr(each).family === family);
-  return { only: undefined, except: others };
+export function reachOf(end: ChainEnd, world: Pick<SteeringWorld, 'networks' | 'portsOn'>): Reach {
+  const { network, family } = end;
+  if (upstreamOf(end, (name) => world.portsOn(name)) === undefined) return { only: subnetOf(network, family), except: [] };
+  const others = [...world.networks()].filter((each) => each.serial !== network.serial);
+  return { only: undefined, except: [...others.flatMap((each) => subnetOf(each, family) ?? []), ...onEveryLink[family]] };
 }
 
-/** True when an address is in reach. */
-export function reaches(reach: Reach, address: string): boolean {
-  const cidr = parseAddress(address);
-  if (reach.only !== undefined) return contains(parseCidr(reach.only), cidr);
-  return !reach.except.some((subnet) => contains(parseCidr(subnet), cidr));
-}
-
-interface ChainSurroundings {
-  readonly world: SteeringWorld;
-  readonly networks: readonly NetworkRecord[];
+/** Where packets of the ingress come from and go to, for each version of IP that both networks have. */
+export function pairsOf({ ingress, egress }: ChainEnds, world: Pick<SteeringWorld, 'networks' | 'portsOn'>): ReachPair[] {
+  return commonFamilies(ingress, egress).map((family) => ({
+    family,
+    sources: reachOf({ network: ingress, family, other: egress }, world),
+    destinations: reachOf({ network: egress, family, other: ingress }, world),
+  }));
 }
 
 class ChainPlanner {
   readonly #applied: AppliedChain;
   readonly #ends: ChainEnds;
   readonly #world: SteeringWorld;
-  readonly #networks: readonly NetworkRecord[];
+  readonly #pairs: readonly ReachPair[];
   /** A service chain without a router leaves the packets on the segment that they come from: the router there passes them on. */
   readonly #bends: boolean;
 
-  constructor(applied: AppliedChain, ends: ChainEnds, around: ChainSurroundings) {
+  constructor(applied: AppliedChain, ends: ChainEnds, world: SteeringWorld) {
     this.#applied = applied;
     this.#ends = ends;
-    this.#world = around.world;
-    this.#networks = around.networks;
+    this.#world = world;
+    this.#pairs = pairsOf(ends, world).filter(({ family }) => admits(applied.match, family));
     this.#bends = applied.hops.every((hop) => hop.mode !== 'routed' || this.#isSkipped(hop));
   }
 
@@ -132,28 +138,24 @@ class ChainPlanner {
     return {
       id,
       priority: this.#applied.priority,
+      families: this.#families,
       classifiers: { forward: this.#classifier('forward'), backward: this.#classifier('backward') },
       entries: { forward: this.#onward(-1, 'forward'), backward: this.#onward(hops.length, 'backward') },
       ports,
     };
   }
 
-  #classifier(direction: Direction): Classifier {
-    const { ingress, egress } = this.#ends;
-    const [inner, outer] = [
-      reachOf(ingress, this.#upstream(ingress), this.#networks),
-      reachOf(egress, this.#upstream(egress), this.#networks),
-    ];
-    const { match } = this.#applied;
-    const segment = direction === 'forward' || this.#bends ? ingress : egress;
-    return direction === 'forward'
-      ? { segment: idOf(segment.serial), sources: inner, destinations: outer, condition: match.forward }
-      : { segment: idOf(segment.serial), sources: outer, destinations: inner, condition: match.backward };
+  get #families(): Family[] {
+    return this.#pairs.map(({ family }) => family);
   }
 
-  #upstream(network: NetworkRecord): string | undefined {
-    const other = network === this.#ends.ingress ? this.#ends.egress : this.#ends.ingress;
-    return upstreamOf(network, other, (name) => this.#world.portsOn(name));
+  #classifier(direction: Direction): Classifier {
+    const { ingress, egress } = this.#ends;
+    const { match } = this.#applied;
+    const segment = idOf((direction === 'forward' || this.#bends ? ingress : egress).serial);
+    return direction === 'forward'
+      ? { segment, pairs: this.#pairs, condition: match.forward }
+      : { segment, pairs: this.#pairs.map(reversed), condition: match.backward };
   }
 
   #portsOf(hop: AppliedHop, index: number): PortSteering[] {
@@ -167,11 +169,12 @@ class ChainPlanner {
 
   #port(serial: number, direction: Direction, { hop, onward }: { readonly hop: AppliedHop; readonly onward: Onward }): PortSteering {
     const end = direction === 'forward' ? this.#ends.egress : this.#ends.ingress;
-    const asks = {
-      segment: idOf(end.serial),
-      address: chainPortAddress(serial),
-      mac: derivedMac(this.#world.mountId, serial),
-    };
+    const { mountId } = this.#world;
+    const mac = derivedMac(mountId, serial);
+    const own = (family: Family): string[] =>
+      family === 4 ? [chainPortAddress(serial)] : [linkLocalAddress(mac), signingAddress(mountId, serial)];
+    const addresses = Object.fromEntries(this.#families.map((family) => [family, own(family)]));
+    const asks = { segment: idOf(end.serial), mac, addresses };
     return { port: idOf(serial), direction, asks: hop.mode === 'routed' ? asks : undefined, onward };
   }
 
@@ -211,6 +214,10 @@ class ChainPlanner {
   #isSkipped(hop: AppliedHop): boolean {
     return this.#applied.failure === 'open' && !hop.instances.some(({ vnf }) => this.#world.runs(vnf));
   }
+}
+
+function reversed({ family, sources, destinations }: ReachPair): ReachPair {
+  return { family, sources: destinations, destinations: sources };
 }
 
 function segmentOf(network: NetworkRecord, world: SteeringWorld): SteeredSegment {

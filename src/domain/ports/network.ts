@@ -39,7 +39,7 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
 }
 
-/** What to change in a guest's network: files below /proc/sys with their values, what is to be there, or not, and nft tables. */
+/** What to change in a guest's network: files below /proc/sys with their values, whatever else changes when; what is to be there, or not; and nft tables. */
 export interface NetworkSetup {
   readonly settings: readonly (readonly [path: string, value: string])[];
   /** In this order. One that finds its work done, or nothing to remove, does no harm. */

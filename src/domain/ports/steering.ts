@@ -1,3 +1,5 @@
+import type { Family } from '../ip.ts';
+
 /** Which way a packet goes through a service chain: from its ingress to its egress, or back. */
 export type Direction = 'forward' | 'backward';
 
@@ -38,21 +40,36 @@ export interface Reach {
   readonly except: readonly string[];
 }
 
+/** Where packets of one version of IP come from, and where they go to. */
+export interface ReachPair {
+  readonly family: Family;
+  readonly sources: Reach;
+  readonly destinations: Reach;
+}
+
 /** Picks the packets of a service chain among those that come from a segment. */
 export interface Classifier {
   readonly segment: string;
-  readonly sources: Reach;
-  readonly destinations: Reach;
+  /** For each version of IP that it picks packets of. */
+  readonly pairs: readonly ReachPair[];
   /** Conditions in the language of nft, checked by it. */
   readonly condition: string;
+}
+
+/** How a port of a hop asks for hardware addresses: the segment, and what it must say of itself. */
+export interface Asking {
+  readonly segment: string;
+  readonly mac: string;
+  /** Its own addresses, any of which it may ask under, for each version of IP that it passes on. */
+  readonly addresses: Readonly<Partial<Record<Family, readonly string[]>>>;
 }
 
 /** What leaves a hop by one of its ports. */
 export interface PortSteering {
   readonly port: string;
   readonly direction: Direction;
-  /** The port may ask this segment for hardware addresses, under this address of its own; undefined: it asks nobody. */
-  readonly asks: { readonly segment: string; readonly address: string; readonly mac: string } | undefined;
+  /** The port may ask for hardware addresses; undefined: it asks nobody. */
+  readonly asks: Asking | undefined;
   readonly onward: Onward;
 }
 
@@ -60,6 +77,8 @@ export interface PortSteering {
 export interface ChainSteering {
   readonly id: string;
   readonly priority: number;
+  /** Versions of IP that it passes on. */
+  readonly families: readonly Family[];
   readonly classifiers: Readonly<Record<Direction, Classifier>>;
   /** What becomes of packets that were picked. */
   readonly entries: Readonly<Record<Direction, Onward>>;
@@ -72,7 +91,7 @@ export interface ChainSteering {
 
 /** One end of a flow. */
 export interface FlowEnd {
-  /** IPv4. */
+  /** In its canonical form. */
   readonly address: string;
   /** undefined: any, or there is none. */
   readonly port: number | undefined;
@@ -80,14 +99,19 @@ export interface FlowEnd {
 
 /** Packets of one conversation, as they leave the ingress. */
 export interface Flow {
+  /** `icmp` is ICMPv6 between IPv6 addresses. */
   readonly protocol: 'tcp' | 'udp' | 'icmp';
+  readonly family: Family;
   readonly source: FlowEnd;
   readonly destination: FlowEnd;
 }
 
-/** What probes of one run have in common: the identification and the length of their IP packets. */
+/** What probes of one run have in common. */
 export interface ProbeMark {
-  readonly identification: number;
+  readonly family: Family;
+  /** The identification of an IPv4 packet, the flow label of an IPv6 one: 16 bits. */
+  readonly label: number;
+  /** Of the whole packet, bytes. */
   readonly length: number;
 }
 

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { ProbeRun, ProbeSighting } from '../../domain/ports/steering.ts';
+import { ipv6HeaderBytes } from '../../domain/chains/probe-packet.ts';
+import type { ProbeMark, ProbeRun, ProbeSighting } from '../../domain/ports/steering.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
 import { fabricPortName, ipLine, probeDevices } from '../names.ts';
@@ -31,19 +32,36 @@ export async function closeProbe(fabric: Fabric, chain: string): Promise<void> {
 export async function sendProbes(fabric: Fabric, run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]> {
   const [sender] = probeDevices(run.chain);
   const devices = run.ports.map(fabricPortName);
-  const frames = run.packets.map(({ direction, bytes }) => frameOf(probeSource[direction], bytes));
-  const { identification, length } = run.mark;
-  const numbers = [identification, length, listenMs, devices.length].map(String);
-  const argv = ['nsenter', `--net=${fabric.netnsPath}`, '--', 'perl', prober, sender, ...numbers, ...devices, ...frames] as const;
+  const { mark } = run;
+  const type = etherType[mark.family];
+  const frames = run.packets.map(({ direction, bytes }) => frameOf({ source: probeSource[direction], type, packet: bytes }));
+  const known = [[12, type], ...marksAt(mark)].map(([offset, value]) => `${offset}:${value}`).join(',');
+  const numbers = [mark.length, listenMs, devices.length].map(String);
+  const argv = ['nsenter', `--net=${fabric.netnsPath}`, '--', 'perl', prober, sender, known, ...numbers, ...devices, ...frames] as const;
   const result = await runProgram(argv, { signal });
   if (result.exitCode !== 0)
     throw new NfioError('NetworkError', { message: `probes cannot be sent: ${result.stderr.split('\n')[0] ?? ''}` });
   return result.stdout.split('\n').flatMap(sightingOf);
 }
 
+const etherType = { 4: 0x0800, 6: 0x86dd } as const;
+
+/** Where a frame has what probes are known by: offsets and values of 16 bits. */
+function marksAt({ family, label, length }: ProbeMark): (readonly [offset: number, value: number])[] {
+  if (family === 4)
+    return [
+      [18, label],
+      [16, length],
+    ];
+  return [
+    [16, label],
+    [18, length - ipv6HeaderBytes],
+  ];
+}
+
 /** An Ethernet frame to nobody in particular, in hexadecimal: hops are addressed by the steering. */
-function frameOf(source: string, packet: Uint8Array): string {
-  return `020000000000${source.replaceAll(':', '')}0800${Buffer.from(packet).toString('hex')}`;
+function frameOf({ source, type, packet }: { readonly source: string; readonly type: number; readonly packet: Uint8Array }): string {
+  return `020000000000${source.replaceAll(':', '')}${type.toString(16).padStart(4, '0')}${Buffer.from(packet).toString('hex')}`;
 }
 
 function sightingOf(line: string): ProbeSighting[] {

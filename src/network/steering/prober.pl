@@ -1,7 +1,8 @@
 # Sends packets into a service chain and says where they were seen. Run by probe.ts in the fabric's network namespace, by perl-base alone.
 #
-# Arguments: the interface to send by, the identification and the length that all probes have, how long to listen after the last one (ms), how many
-# interfaces to listen at, their names, and the frames to send, in hexadecimal. Prints a line for each sighting:
+# Arguments: the interface to send by, what all probes have in common (OFFSET:VALUE of 16 bits in a frame, several with commas), the length of
+# their packets, how long to listen after the last one (ms), how many interfaces to listen at, their names, and the frames to send, in hexadecimal.
+# Prints a line for each sighting:
 #   INTERFACE out|in NUMBER-OF-FRAME SECONDS NANOSECONDS
 # `out` is what the fabric sends to a guest. A frame is known again by its last four bytes.
 use strict;
@@ -10,10 +11,18 @@ use warnings;
 my ($af_packet, $sock_raw, $eth_p_all) = (17, 3, 0x0003);
 my ($sol_socket, $so_attach_filter, $siocgifindex, $siocgstampns, $packet_outgoing) = (1, 26, 0x8933, 0x8907, 4);
 
-my ($sender, $identification, $length, $wait_ms, $count, @rest) = @ARGV;
+my ($sender, $known, $length, $wait_ms, $count, @rest) = @ARGV;
 my @devices = splice @rest, 0, $count;
 my @frames = map { pack 'H*', $_ } @rest;
+my $filter = filter_for(map { [split /:/] } split /,/, $known);
 my %number = map { substr($frames[$_], -4) => $_ } 0 .. $#frames;
+
+# The program of a packet filter (bpf(4): ldh, jeq, ret) that takes what has these values at these offsets.
+sub filter_for {
+    my $left = 2 * @_;
+    my @program = map { $left -= 2; ([0x28, 0, 0, $_->[0]], [0x15, 0, $left + 1, $_->[1]]) } @_;
+    return join '', map { pack 'S C C L', @$_ } @program, [0x06, 0, 0, 2048], [0x06, 0, 0, 0];
+}
 
 sub listen_at {
     my ($device) = @_;
@@ -21,10 +30,7 @@ sub listen_at {
     my $request = pack 'a16 x24', $device;
     ioctl($socket, $siocgifindex, $request) or return;
     my $index = unpack 'x16 i', $request;
-    # The identification is at byte 18 of a frame, the length of the packet at byte 16 (bpf(4): ldh, jeq, ret).
-    my $program = join '', map { pack 'S C C L', @$_ }
-        [0x28, 0, 0, 18], [0x15, 0, 3, $identification], [0x28, 0, 0, 16], [0x15, 0, 1, $length], [0x06, 0, 0, 2048], [0x06, 0, 0, 0];
-    setsockopt($socket, $sol_socket, $so_attach_filter, pack 'S x![P] P', length($program) / 8, $program) or die "filter: $!\n";
+    setsockopt($socket, $sol_socket, $so_attach_filter, pack 'S x![P] P', length($filter) / 8, $filter) or die "filter: $!\n";
     bind($socket, pack 'S n i x12', $af_packet, $eth_p_all, $index) or die "bind: $!\n";
     return { device => $device, socket => $socket };
 }

@@ -1,5 +1,6 @@
-import { type Cidr, formatAddress, networkOf, parseCidr } from '../../domain/ip.ts';
+import { type Cidr, type Family, formatAddress, formatCidr, networkOf, parseCidr } from '../../domain/ip.ts';
 import type {
+  Asking,
   ChainSteering,
   Classifier,
   Direction,
@@ -7,6 +8,7 @@ import type {
   Onward,
   PortSteering,
   Reach,
+  ReachPair,
   SteeredSegment,
   SteeringPlan,
 } from '../../domain/ports/steering.ts';
@@ -138,18 +140,19 @@ class ProgramBuilder implements NftProgram {
       for (const direction of ['forward', 'backward'] as const) {
         if (chain.classifiers[direction].segment !== segment) continue;
         seen.push(...new WatchRules(chain, this.counters).seen(direction).map(({ rule }) => rule));
-        picked.push(this.#pickRule(chain, direction));
+        picked.push(...this.#pickRules(chain, direction));
       }
     }
-    return [...seen, ...picked, ...answerRules(segment, chains)];
+    const asking = chains.flatMap(({ ports }) => ports.filter(({ asks }) => asks?.segment === segment));
+    return [...seen, ...picked, ...answerRules(4, asking), ...answerRules(6, asking)];
   }
 
   /** Where packets go on as they were, the next service chain may want them too. */
-  #pickRule({ id, classifiers, entries }: ChainSteering, direction: Direction): string {
+  #pickRules({ id, classifiers, entries }: ChainSteering, direction: Direction): string[] {
     const name = entryName(id, direction);
     const [rule = '', ...more] = this.#entries.get(name) ?? [];
     const verdict = entries[direction].target.kind === 'plain' ? 'jump' : 'goto';
-    return [classifierCondition(classifiers[direction]), more.length === 0 ? rule : `${verdict} ${name}`].filter(Boolean).join(' ');
+    return conditionsOf(classifiers[direction]).map((condition) => `${condition} ${more.length === 0 ? rule : `${verdict} ${name}`}`);
   }
 
   /** Probes come in here: into the service chain from both its ends. */
@@ -164,13 +167,21 @@ class ProgramBuilder implements NftProgram {
     this.counters.add(counted);
     this.counters.add(counterName.into(port.port));
     const onward = this.#onward(chain, port.direction, port.onward);
-    const passing = joined([...watch.from(port.port, port.direction), `counter name ${counted}`, ...onward]);
+    const passing = [...watch.from(port.port, port.direction), `counter name ${counted}`, ...onward];
     const device = fabricPortName(port.port);
-    this.chains.set(atName(device), {
-      device,
-      policy: 'drop',
-      rules: [...passing.map((rule) => `meta protocol ip ${rule}`), ...askRules(port)],
-    });
+    const rules = chain.families.flatMap((family) => this.#passing(family, port, passing));
+    this.chains.set(atName(device), { device, policy: 'drop', rules });
+  }
+
+  /** What a hop may send by a port, in a version of IP: packets on their way, and questions for hardware addresses. */
+  #passing(family: Family, { port, asks }: PortSteering, parts: readonly Part[]): string[] {
+    const concerned = parts.filter((part) => typeof part === 'string' || part.family === family);
+    const rules = joined(concerned).map((rule) => `${onTheWay[family]} ${rule}`);
+    const asking = asks === undefined ? [] : askRules(family, asks);
+    if (family === 4) return [...rules, ...asking];
+    const name = `ask_${port}`;
+    this.chains.set(name, { device: undefined, policy: 'accept', rules: asking });
+    return [`${neighbourDiscovery} goto ${name}`, ...rules];
   }
 
   #onward(chain: ChainSteering, direction: Direction, { copies, target }: Onward): Part[] {
@@ -232,19 +243,32 @@ function joined(parts: readonly Part[]): string[] {
   return open.length > 0 ? [...rules, open.join(' ')] : rules;
 }
 
-/** A hop may ask for hardware addresses, in its own name, and for nothing else. */
-function askRules({ asks }: PortSteering): string[] {
-  if (asks === undefined) return [];
-  const { segment, address, mac } = asks;
-  return [`arp operation request arp saddr ip ${address} arp saddr ether ${mac} fwd to "${bridgeName({ id: segment })}"`];
+/** Packets that service chains take; not those for hosts of one link, or for groups (IPv6 addresses from fe80:: on). */
+const onTheWay: Readonly<Record<Family, string>> = { 4: 'meta protocol ip', 6: 'ip6 daddr < fe80::' };
+
+/** Questions and answers of routers and neighbours, redirects (RFC 4861). Whatever address they are for, none is passed on. */
+const neighbourDiscovery = 'icmpv6 type 133-137';
+
+/** What answers to hops are known by. */
+const answers: Readonly<Record<Family, string>> = { 4: 'meta protocol arp', 6: 'icmpv6 type nd-neighbor-advert' };
+
+/**
+ * A hop may ask for hardware addresses, in its own name, and for nothing else. A neighbour solicitation has one option, its source's hardware address,
+ * at byte 24, and no room for another.
+ */
+function askRules(family: Family, { segment, addresses, mac }: Asking): string[] {
+  const bridge = bridgeName({ id: segment });
+  return (addresses[family] ?? []).map((address) =>
+    family === 4
+      ? `arp operation request arp saddr ip ${address} arp saddr ether ${mac} fwd to "${bridge}"`
+      : `ip6 length 32 ip6 nexthdr ipv6-icmp ip6 saddr ${address} icmpv6 type nd-neighbor-solicit @th,192,64 0x0101${mac.replaceAll(':', '')} fwd to "${bridge}"`,
+  );
 }
 
-/** Only answers to what hops ask are addressed to them. */
-function answerRules(segment: string, chains: readonly ChainSteering[]): string[] {
-  const asking = chains.flatMap(({ ports }) =>
-    ports.flatMap(({ port, asks }) => (asks?.segment === segment ? [{ id: port, mac: asks.mac }] : [])),
-  );
-  return asking.length === 0 ? [] : [toPorts(asking)];
+/** Answers to what hops ask find back to them; nothing else that is addressed to them does. */
+function answerRules(family: Family, ports: readonly PortSteering[]): string[] {
+  const asking = ports.flatMap(({ port, asks }) => (asks?.addresses[family] === undefined ? [] : [{ id: port, mac: asks.mac }]));
+  return asking.length === 0 ? [] : [`${answers[family]} ${toPorts(asking)}`];
 }
 
 /** Frames for a port go straight to it, all others by the segment's bridge: also those for an address that several ports have. */
@@ -259,17 +283,27 @@ function toPorts(ports: SteeredSegment['ports']): string {
   return `fwd to ether daddr map { ${ports.map(({ id, mac }) => `${mac} : "${fabricPortName(id)}"`).join(', ')} }`;
 }
 
-function classifierCondition({ sources, destinations, condition }: Classifier): string {
-  return [addressCondition('saddr', sources), addressCondition('daddr', destinations), condition].filter(Boolean).join(' ');
+/** One for each version of IP. */
+function conditionsOf({ pairs, condition }: Classifier): string[] {
+  return pairs.map((pair) => [...addressConditions(pair), condition].filter(Boolean).join(' '));
 }
 
-function addressCondition(field: 'saddr' | 'daddr', { only, except }: Reach): string {
+function addressConditions({ family, sources, destinations }: ReachPair): string[] {
+  const protocol = family === 4 ? 'ip' : 'ip6';
+  return [addressCondition(`${protocol} saddr`, sources), addressCondition(`${protocol} daddr`, destinations)];
+}
+
+function addressCondition(field: string, { only, except }: Reach): string {
   if (only !== undefined) return inSubnet(field, parseCidr(only));
-  return except.length === 0 ? '' : `ip ${field} != { ${except.join(', ')} }`;
+  return except.length === 0 ? '' : `${field} != { ${except.join(', ')} }`;
 }
 
-/** Written so that nft loads whole words and masks them, which the kernel has a short way for; of a prefix it would load some bytes. */
-function inSubnet(field: 'saddr' | 'daddr', subnet: Cidr): string {
+/**
+ * That of IPv4 is written so that nft loads whole words and masks them, which the kernel has a short way for; of a prefix it would load some bytes.
+ * For what is longer there is none.
+ */
+function inSubnet(field: string, subnet: Cidr): string {
+  if (subnet.family === 6) return `${field} ${formatCidr(networkOf(subnet))}`;
   const mask = networkOf({ ...subnet, address: 0xffffffffn });
-  return `ip ${field} & ${formatAddress(mask)} == ${formatAddress(networkOf(subnet))}`;
+  return `${field} & ${formatAddress(mask)} == ${formatAddress(networkOf(subnet))}`;
 }

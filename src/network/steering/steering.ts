@@ -175,10 +175,10 @@ function withoutMissing(program: NftProgram, there: ReadonlySet<string>): NftPro
 }
 
 function withoutMissingTargets(rule: string, there: ReadonlySet<string>): string {
-  const map = /^fwd to ether daddr map \{ (.*) \}$/.exec(rule)?.[1];
+  const [, before, map] = /^(.*fwd to ether daddr map) \{ (.*) \}$/.exec(rule) ?? [];
   if (map !== undefined) {
     const left = map.split(', ').filter((element) => there.has(/"(.*)"/.exec(element)?.[1] ?? ''));
-    return left.length === 0 ? 'continue' : `fwd to ether daddr map { ${left.join(', ')} }`;
+    return left.length === 0 ? 'continue' : `${before} { ${left.join(', ')} }`;
   }
   return rule.replace(/(fwd|dup) to "([^"]*)"/, (whole, verb: string, device: string) => {
     if (there.has(device)) return whole;

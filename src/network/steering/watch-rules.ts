@@ -1,5 +1,7 @@
 import { flowBack } from '../../domain/chains/flow.ts';
-import type { ChainSteering, Direction, Flow, FlowEnd } from '../../domain/ports/steering.ts';
+import { ipv6HeaderBytes } from '../../domain/chains/probe-packet.ts';
+import type { Family } from '../../domain/ip.ts';
+import type { ChainSteering, Direction, Flow, FlowEnd, ProbeMark } from '../../domain/ports/steering.ts';
 
 /** Names of the counters of a traced flow. */
 export const traceCounter = {
@@ -15,6 +17,8 @@ export type Part = string | Conditional;
 /** A rule that concerns some packets only. */
 export interface Conditional {
   readonly rule: string;
+  /** The version of IP of those packets. */
+  readonly family: Family;
 }
 
 /** Rules that look at packets of a service chain and change nothing about their way; those of a counter make it known. */
@@ -48,7 +52,7 @@ export class WatchRules {
   /** Where packets leave the service chain: probes stay in it. */
   ends(): Conditional[] {
     const { probe } = this.#chain;
-    return probe === undefined ? [] : [{ rule: `ip id ${probe.identification} ip length ${probe.length} drop` }];
+    return probe === undefined ? [] : [{ family: probe.family, rule: `${probeCondition(probe)} drop` }];
   }
 
   #count(direction: Direction, counter: (name: string) => string): Conditional[] {
@@ -56,12 +60,19 @@ export class WatchRules {
     if (traced === undefined) return [];
     const name = counter(traced.name);
     this.#counters.add(name);
-    return [{ rule: `${flowCondition(direction === 'forward' ? traced.flow : flowBack(traced.flow))} counter name ${name}` }];
+    const { flow } = traced;
+    return [{ family: flow.family, rule: `${flowCondition(direction === 'forward' ? flow : flowBack(flow))} counter name ${name}` }];
   }
 }
 
-function flowCondition({ protocol, source, destination }: Flow): string {
+function probeCondition({ family, label, length }: ProbeMark): string {
+  return family === 4 ? `ip id ${label} ip length ${length}` : `ip6 flowlabel ${label} ip6 length ${length - ipv6HeaderBytes}`;
+}
+
+function flowCondition({ protocol, family, source, destination }: Flow): string {
   const port = (field: string, { port: number }: FlowEnd): string => (number === undefined ? '' : ` ${protocol} ${field} ${number}`);
   const ports = `${port('sport', source)}${port('dport', destination)}`;
-  return `ip saddr ${source.address} ip daddr ${destination.address} ip protocol ${protocol}${ports}`;
+  if (family === 4) return `ip saddr ${source.address} ip daddr ${destination.address} ip protocol ${protocol}${ports}`;
+  const last = protocol === 'icmp' ? 'ipv6-icmp' : protocol;
+  return `ip6 saddr ${source.address} ip6 daddr ${destination.address} meta l4proto ${last}${ports}`;
 }

@@ -1,11 +1,12 @@
 import { randomInt } from 'node:crypto';
 import { addressesOf } from '../../domain/addressing.ts';
+import { familiesOf, subnetOf } from '../../domain/chains/families.ts';
 import { flowText, parseFlow } from '../../domain/chains/flow.ts';
 import { type ProbePair, probeMark, probePacket, probeShape } from '../../domain/chains/probe-packet.ts';
 import { endsOf } from '../../domain/chains/steering-plan.ts';
 import { traceText } from '../../domain/chains/trace-text.ts';
 import { latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
-import { contains, formatAddress, parseCidr } from '../../domain/ip.ts';
+import { addressBits, contains, type Family, formatAddress, parseCidr } from '../../domain/ip.ts';
 import type { Direction } from '../../domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, idOf, type NetworkRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
@@ -76,11 +77,13 @@ export class ChainProbes {
     const applied = activeOf(chain);
     const ends = endsOf(applied, this.#model.inventory.networks());
     if (ends === undefined) throw new NfioError('NotFoundError', { message: 'one of its networks is gone: there is nothing to probe' });
+    const [family] = familiesOf(ends, applied.match);
     const pair: ProbePair = {
-      ingressAddress: this.#addressOn(ends.ingress),
-      egressAddress: this.#addressOn(ends.egress),
+      family,
+      ingressAddress: this.#addressOn(ends.ingress, family),
+      egressAddress: this.#addressOn(ends.egress, family),
       number: randomInt(0x8000, 0x10000),
-      identification: randomInt(1, 0x10000),
+      label: randomInt(1, 0x10000),
     };
     const packets = Array.from({ length: 2 * count }, (_, number): Direction => (number < count ? 'forward' : 'backward'));
     const sightings = await this.#send(chain, { applied, pair, packets, signal });
@@ -119,13 +122,13 @@ export class ChainProbes {
   }
 
   /** A host on a network that answers who has its address: hops have to find it out before they pass a probe on. */
-  #addressOn(network: NetworkRecord): string {
-    const subnet = parseCidr(network.settings['subnet'] ?? '0.0.0.0/0');
+  #addressOn(network: NetworkRecord, family: Family): string {
+    const subnet = parseCidr(subnetOf(network, family) ?? '');
     const ports = this.#model.inventory.portsOn(network.name).filter(({ vnf }) => runsHere(this.#model, vnf));
     const hostsFirst = ports.toSorted((a, b) => Number(this.#model.forwards(a.vnf.type)) - Number(this.#model.forwards(b.vnf.type)));
     const address = hostsFirst
       .flatMap(({ port }) => addressesOf(port).map(parseCidr))
-      .find((each) => contains(subnet, { ...each, prefixLength: 32 }));
+      .find((each) => contains(subnet, { ...each, prefixLength: addressBits(each.family) }));
     if (address !== undefined) return formatAddress(address);
     throw new NfioError('NotFoundError', {
       message: `no VNF that runs has an address on network ${network.name}: probes need one to go to`,

@@ -1,6 +1,7 @@
 import { type ChainPath, ChainReader, type ChainSurroundings, type PathHop } from '../../domain/chains/chain-path.ts';
 import { chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { checkConflicts } from '../../domain/chains/conflicts.ts';
+import { familiesOf } from '../../domain/chains/families.ts';
 import type { SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import {
@@ -67,6 +68,7 @@ export class ChainResolver {
     this.#checkAuthority(chain, path);
     this.#checkGuests(chain, path);
     const match = await this.#model.parts.network.checkMatch(chain.settings['match'] ?? '', options.signal);
+    familiesOf(path, match);
     const applied: AppliedChain = {
       ingress: path.ingress.serial,
       egress: path.egress.serial,

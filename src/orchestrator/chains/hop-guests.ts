@@ -1,9 +1,12 @@
-import { chainPortAddress, chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
-import { type HopPort, hopSetup } from '../../domain/chains/hop-setup.ts';
+import { chainPortAddress, chainPortName, instanceIn, linkLocalAddress, signingAddress } from '../../domain/chains/chain-ports.ts';
+import { commonFamilies, subnetOf } from '../../domain/chains/families.ts';
+import { type HopPort, type HopWay, hopSetup } from '../../domain/chains/hop-setup.ts';
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
 import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
-import { type Interface, ipCommands, type NetworkChange, undo, without } from '../../domain/network-change.ts';
+import type { Family } from '../../domain/ip.ts';
+import { type Interface, type NetworkChange, networkCommands, undo, without } from '../../domain/network-change.ts';
 import { failureIn, networkScript } from '../../domain/network-script.ts';
+import { derivedMac } from '../../domain/port-plan.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ChainRecord, idOf, type NetworkRecord, type VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
@@ -80,7 +83,7 @@ export class HopGuests {
     if (settings.length + changes.length === 0) return;
     const driver = this.#model.driverOf(vnf);
     if (driver.changeNetwork !== undefined) return driver.changeNetwork(this.#model.ref(vnf), { ports: [], setup }, signal);
-    const commands = changes.flatMap(ipCommands);
+    const commands = changes.flatMap(networkCommands);
     const command = { argv: ['sh', '-c', networkScript, 'nfio-hop', ...settings.flat()], stdin: `${commands.join('\n')}\n` };
     const result = await driver.executeInNetwork(this.#model.ref(vnf), command, { signal });
     const failed = failureIn(result.stderr, commands);
@@ -111,10 +114,18 @@ export class HopGuests {
     return {
       interface: { name: guestInterfaceName({ id, name: chainPortName(chain.name, side) }), index: guestInterfaceIndex({ id }) },
       number: serial,
-      address: chainPortAddress(serial),
-      subnet: network.settings['subnet'] ?? '',
-      upstream: upstreamOf(network, other, (name) => this.#model.inventory.portsOn(name)),
+      ways: Object.fromEntries(commonFamilies(network, other).map((family) => [family, this.#way(family, place)])),
     };
+  }
+
+  #way(family: Family, place: { readonly serial: number; readonly network: NetworkRecord; readonly other: NetworkRecord }): HopWay {
+    const { serial, network } = place;
+    const { mountId } = this.#model.parts.store;
+    const subnet = subnetOf(network, family) ?? '';
+    const upstream = upstreamOf({ ...place, family }, (name) => this.#model.inventory.portsOn(name));
+    if (family === 4) return { address: chainPortAddress(serial), subnet, upstream };
+    const linkLocal = linkLocalAddress(derivedMac(mountId, serial));
+    return { address: signingAddress(mountId, serial), linkLocal, subnet, upstream };
   }
 }
 

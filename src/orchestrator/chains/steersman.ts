@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChainState } from '../../domain/chains/chain-lifecycle.ts';
 import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
+import { admits, commonFamilies } from '../../domain/chains/families.ts';
 import { endsOf, SteeringPlanner, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
-import type { AppliedHop, ChainRecord, VnfRecord } from '../../domain/records.ts';
+import type { AppliedChain, AppliedHop, ChainRecord, VnfRecord } from '../../domain/records.ts';
 import { wantedPorts } from '../guest-spec.ts';
 import type { LivePorts } from '../live-ports.ts';
 import { type Model, pathOf } from '../model.ts';
@@ -90,13 +91,24 @@ export class Steersman {
     const active = [...this.#model.inventory.chains()].filter(({ applied }) => applied !== undefined);
     if (active.length === 0) return;
     const changed = new Set(names);
-    for (const { serial } of active.filter((chain) => this.#endsIn(chain, changed))) {
+    const concerned = active.filter((chain) => this.#endsIn(chain, changed));
+    for (const { serial } of concerned) {
       await this.#runtimes.of(serial).lane.run(async () => {
         const chain = this.#model.inventory.chain(serial);
         if (chain !== undefined) await this.#enterAll(chain, signal).catch((error: Error) => this.#tell(chain, error));
       });
     }
     await this.#steerOrTell(active, signal);
+    for (const { serial } of concerned) await this.#forgetSetups(serial);
+    for (const { serial } of concerned) this.look(serial);
+  }
+
+  /** Takes from the guests of a service chain what they were told and need no more. */
+  async #forgetSetups(serial: number): Promise<void> {
+    await this.#runtimes.of(serial).lane.run(async () => {
+      const chain = this.#model.inventory.chain(serial);
+      if (chain !== undefined) await this.#inLanes(chain, this.#vnfsOf(chain), (vnf) => this.#forgetSetup(chain, vnf.serial));
+    });
   }
 
   #endsIn({ applied }: ChainRecord, names: ReadonlySet<string>): boolean {
@@ -153,14 +165,14 @@ export class Steersman {
   /** How a service chain does. */
   state({ applied }: ChainRecord): ChainState {
     if (applied === undefined) return 'inactive';
-    const whole = endsOf(applied, this.#model.inventory.networks()) !== undefined;
-    return whole && applied.hops.every((hop) => this.#alive(hop) === hop.instances.length) ? 'active' : 'degraded';
+    return this.#obstacle(applied) === '' && applied.hops.every((hop) => this.#alive(hop) === hop.instances.length) ? 'active' : 'degraded';
   }
 
   /** What is wrong with an active service chain, in words; empty when nothing is. */
   trouble({ applied }: ChainRecord): string {
     if (applied === undefined) return '';
-    if (endsOf(applied, this.#model.inventory.networks()) === undefined) return 'one of its networks is gone: traffic is not steered';
+    const obstacle = this.#obstacle(applied);
+    if (obstacle !== '') return obstacle;
     for (const hop of applied.hops) {
       const down = hop.instances.find(({ vnf }) => !this.#runs(vnf));
       if (down === undefined) continue;
@@ -173,6 +185,14 @@ export class Steersman {
       return `hop ${hop.name}: ${which}; ${what}`;
     }
     return '';
+  }
+
+  /** Why no traffic is steered at all, in words; empty when some can be. */
+  #obstacle(applied: AppliedChain): string {
+    const ends = endsOf(applied, this.#model.inventory.networks());
+    if (ends === undefined) return 'one of its networks is gone: traffic is not steered';
+    if (commonFamilies(ends.ingress, ends.egress).some((family) => admits(applied.match, family))) return '';
+    return 'its networks have no subnets of one version of IP that it matches: traffic is not steered';
   }
 
   /** Tells what became of hops since it was last looked, in `events` and in the tree. */
