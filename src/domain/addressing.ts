@@ -1,5 +1,5 @@
 import { NfioError } from '../errors/index.ts';
-import { addressBits, contains, overlaps, parseAddress, parseCidr } from './ip.ts';
+import { addressBits, contains, type Family, overlaps, parseAddress, parseCidr } from './ip.ts';
 import type { NetworkRecord, PortRecord, VnfRecord } from './records.ts';
 
 /** A port and the VNF it belongs to. */
@@ -14,6 +14,26 @@ export function addressesOf(port: PortRecord): readonly string[] {
   return text === '' ? [] : text.split('\n');
 }
 
+/** Subnets of a network, in CIDR form: at most one of each version of IP. */
+export function subnetsOf({ settings }: NetworkRecord): readonly string[] {
+  return (settings['subnet'] ?? '').split('\n').filter(Boolean);
+}
+
+/** Its subnet in a version of IP, undefined when it has none. */
+export function subnetOf(network: NetworkRecord, family: Family): string | undefined {
+  return subnetsOf(network).find((each) => parseCidr(each).family === family);
+}
+
+/** The gateways that its owner named: at most one of each version of IP. */
+export function gatewaysOf({ settings }: NetworkRecord): readonly string[] {
+  return (settings['gateway'] ?? '').split('\n').filter(Boolean);
+}
+
+/** The one in a version of IP, undefined when there is none. */
+export function gatewayOf(network: NetworkRecord, family: Family): string | undefined {
+  return gatewaysOf(network).find((each) => parseAddress(each).family === family);
+}
+
 /** Where a port is, for people: `fw-a/ports/lan`. */
 export function portPath({ vnf, port }: PlacedPort): string {
   return `${vnf.name}/ports/${port.name}`;
@@ -26,15 +46,11 @@ export function portPath({ vnf, port }: PlacedPort): string {
  * @throws InvalidValueError: EINVAL for an address outside the subnet, EADDRINUSE for one that another port has.
  */
 export function checkPort(subject: PlacedPort, network: NetworkRecord, others: Iterable<PlacedPort>): void {
-  const subnet = network.settings['subnet'] ?? '';
   const addresses = addressesOf(subject.port);
   for (const address of addresses) {
     const cidr = parseCidr(address);
-    if (
-      subnet !== '' &&
-      cidr.family === parseCidr(subnet).family &&
-      !contains(parseCidr(subnet), { ...cidr, prefixLength: addressBits(cidr.family) })
-    ) {
+    const subnet = subnetOf(network, cidr.family);
+    if (subnet !== undefined && !contains(parseCidr(subnet), { ...cidr, prefixLength: addressBits(cidr.family) })) {
       throw new NfioError('InvalidValueError', { message: `${address} is outside ${subnet}, the subnet of network ${network.name}` });
     }
   }
@@ -55,23 +71,26 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
 }
 
 /**
- * Refuses a network whose subnet overlaps another's, or whose gateway is outside its subnet.
+ * Refuses a network of which a subnet overlaps another's, or of which a gateway is outside its subnets.
  *
  * @throws InvalidValueError (EINVAL)
  */
 export function checkNetwork(network: NetworkRecord, others: Iterable<NetworkRecord>): void {
-  const { subnet = '', gateway = '' } = network.settings;
-  if (subnet === '') return;
-  if (gateway !== '' && !contains(parseCidr(subnet), parseAddress(gateway))) {
-    throw new NfioError('InvalidValueError', { message: `the gateway ${gateway} is outside the subnet ${subnet}` });
-  }
-  for (const other of others) {
-    const theirs = other.settings['subnet'] ?? '';
-    if (theirs !== '' && overlaps(parseCidr(subnet), parseCidr(theirs))) {
-      throw new NfioError('InvalidValueError', {
-        message: `${subnet} overlaps ${theirs}, the subnet of network ${other.name}: choose another`,
-      });
-    }
+  const subnets = subnetsOf(network);
+  if (subnets.length === 0) return;
+  const outside = gatewaysOf(network).find((gateway) => !subnets.some((subnet) => contains(parseCidr(subnet), parseAddress(gateway))));
+  if (outside !== undefined)
+    throw new NfioError('InvalidValueError', { message: `the gateway ${outside} is outside the subnet ${subnets.join(' and ')}` });
+  for (const other of others) checkApart(subnets, other);
+}
+
+function checkApart(subnets: readonly string[], other: NetworkRecord): void {
+  for (const subnet of subnets) {
+    const theirs = subnetsOf(other).find((each) => overlaps(parseCidr(subnet), parseCidr(each)));
+    if (theirs === undefined) continue;
+    throw new NfioError('InvalidValueError', {
+      message: `${subnet} overlaps ${theirs}, the subnet of network ${other.name}: choose another`,
+    });
   }
 }
 

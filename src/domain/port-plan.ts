@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import { addressesOf, type PlacedPort } from './addressing.ts';
-import { contains, formatAddress, parseAddress, parseCidr } from './ip.ts';
+import { addressesOf, gatewayOf, type PlacedPort } from './addressing.ts';
+import { contains, type Family, formatAddress, parseAddress, parseCidr } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord } from './records.ts';
 
@@ -16,15 +16,20 @@ export interface PortSurroundings {
 
 /** What a driver is asked to make of the ports of one VNF. Pure: the same records give the same specifications. */
 export function planPorts(ports: readonly PlacedPort[], surroundings: PortSurroundings): PortSpec[] {
-  const routed = new Set<4 | 6>();
+  const routed = new Set<Family>();
   return ports.map((placed) => {
-    const gateway = gatewayFor(placed, surroundings);
-    const family = gateway === undefined ? undefined : parseAddress(gateway).family;
     // One default route a family: the first port that has a way out gives it.
-    const first = family !== undefined && !routed.has(family);
-    if (first) routed.add(family);
-    return planPort(placed, { surroundings, gateway: first ? gateway : undefined });
+    const gateways = ([4, 6] as const)
+      .filter((family) => !routed.has(family))
+      .flatMap((family) => gatewayFor(placed, family, surroundings) ?? []);
+    for (const gateway of gateways) routed.add(parseAddress(gateway).family);
+    return planPort(placed, { surroundings, gateways });
   });
+}
+
+/** The next hops of a port's default routes: at most one of each version of IP. */
+export function nextHops({ gateway, secondGateway }: Pick<PortSpec, 'gateway' | 'secondGateway'>): string[] {
+  return [gateway, secondGateway].filter((each) => each !== undefined);
 }
 
 /** The ports in `wanted` that differ from `applied`, as what drivers are told, in an order in which each step can succeed: removals first. */
@@ -57,16 +62,18 @@ export function derivedMac(mountId: string, serial: number): string {
   return `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
 }
 
-function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings; gateway: string | undefined }): PortSpec {
+function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings; gateways: readonly string[] }): PortSpec {
   const { port } = placed;
   const { settings } = port;
   const network = options.surroundings.network(settings['network'] ?? '');
+  const [gateway, secondGateway] = options.gateways;
   return {
     id: idOf(port.serial),
     name: port.name,
     segment: network === undefined ? undefined : planSegment(network),
     addresses: addressesOf(port),
-    gateway: options.gateway,
+    gateway,
+    ...(secondGateway === undefined ? {} : { secondGateway }),
     mac: macOf(port, options.surroundings.mountId),
     mtu: numberOf(settings['mtu']),
     up: settings['state'] !== 'down',
@@ -77,22 +84,25 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
 }
 
 /**
- * The next hop of a port's default route: the gateway of its network if the user named one, else, for a VNF that does not
+ * The next hop of a port's default route in a version of IP: the gateway of its network if the user named one, else, for a VNF that does not
  * forward itself, the only forwarding VNF on that network.
  */
-function gatewayFor({ vnf, port }: PlacedPort, surroundings: PortSurroundings): string | undefined {
+function gatewayFor({ vnf, port }: PlacedPort, family: Family, surroundings: PortSurroundings): string | undefined {
   const network = surroundings.network(port.settings['network'] ?? '');
   if (network === undefined) return undefined;
   const addresses = addressesOf(port).map(parseCidr);
-  const named = network.settings['gateway'] ?? '';
+  const named = gatewayOf(network, family);
   const reachable = (address: string): boolean => {
     const cidr = parseAddress(address);
     return addresses.some((own) => own.address !== cidr.address && contains(own, cidr));
   };
-  if (named !== '') return reachable(named) ? named : undefined;
+  if (named !== undefined) return reachable(named) ? named : undefined;
   if (surroundings.forwards(vnf.type)) return undefined;
   const candidates = [...surroundings.portsOn(network.name)].filter((other) => surroundings.forwards(other.vnf.type));
-  const [only, ...more] = candidates.flatMap((other) => addressesOf(other.port).map((each) => formatAddress(parseCidr(each))));
+  const [only, ...more] = candidates
+    .flatMap((other) => addressesOf(other.port).map(parseCidr))
+    .filter((each) => each.family === family)
+    .map(formatAddress);
   return only !== undefined && more.length === 0 && reachable(only) ? only : undefined;
 }
 

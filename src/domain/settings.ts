@@ -33,8 +33,12 @@ export const portSettings: Readonly<Record<string, SettingParser>> = {
 
 /** Values of a network. */
 export const networkSettings: Readonly<Record<string, SettingParser>> = {
-  subnet: parseSubnet,
-  gateway: (text) => formatAddress(parseAddress(text)),
+  subnet: (text) => onePerVersion('subnet', text.split(/[\s,]+/).map(parseSubnet)),
+  gateway: (text) =>
+    onePerVersion(
+      'gateway',
+      text.split(/[\s,]+/).map((each) => formatAddress(parseAddress(each))),
+    ),
   uplink: parseInterfaceName,
 };
 
@@ -146,6 +150,16 @@ function parseSubnet(text: string): string {
     throw new NfioError('InvalidValueError', { message: `${text} is an address in a network: write the network, ${network}` });
   }
   return network;
+}
+
+/** One of IPv4, one of IPv6, or both, one a line. */
+function onePerVersion(what: string, values: readonly string[]): string {
+  const [first, second, ...more] = values;
+  if (more.length > 0 || (second !== undefined && first?.includes(':') === second.includes(':')))
+    throw new NfioError('InvalidValueError', {
+      message: `a network has one ${what} of each version of IP at most, not ${values.join(' and ')}`,
+    });
+  return values.join('\n');
 }
 
 function parseInterfaceName(text: string): string {

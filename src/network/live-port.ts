@@ -1,4 +1,5 @@
 import { guestInterfaceName } from '../domain/guest-interface.ts';
+import { nextHops } from '../domain/port-plan.ts';
 import type { NetworkSetup, PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import { changeRequests } from './change-requests.ts';
@@ -86,7 +87,8 @@ export function changeLines(before: PortSpec, after: PortSpec): string[] {
   const isNew = (address: string): boolean => !before.addresses.includes(address);
   const wentUp = after.up && !before.up;
   const lines: string[] = [];
-  if (before.gateway !== after.gateway && before.up) lines.push(...gatewayLines('del', before));
+  const isRoutedOtherwise = nextHops(before).join() !== nextHops(after).join();
+  if (isRoutedOtherwise && before.up) lines.push(...gatewayLines('del', before));
   if (before.mac !== after.mac) lines.push(set('address', after.mac));
   if (before.mtu !== after.mtu) lines.push(set('mtu', after.mtu ?? 1500));
   lines.push(
@@ -95,8 +97,7 @@ export function changeLines(before: PortSpec, after: PortSpec): string[] {
   lines.push(...after.addresses.filter(isNew).map((address) => addressLine('add', address, name)));
   if (before.up !== after.up) lines.push(set(after.up ? 'up' : 'down'));
   if (wentUp) lines.push(...after.addresses.filter(isIpv6).map((address) => addressLine('add', address, name))); // going down lost them
-  if (wentUp || before.gateway !== after.gateway || before.addresses.join() !== after.addresses.join())
-    lines.push(...gatewayLines('add', after));
+  if (wentUp || isRoutedOtherwise || before.addresses.join() !== after.addresses.join()) lines.push(...gatewayLines('add', after));
   return lines;
 }
 

@@ -1,4 +1,5 @@
 import { guestInterfaceName } from '../domain/guest-interface.ts';
+import { nextHops } from '../domain/port-plan.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { ipLine } from './names.ts';
 
@@ -17,8 +18,9 @@ export function addressLine(verb: 'add' | 'del', address: string, name: string):
   return ipLine('addr', verb === 'add' ? 'replace' : 'del', address, 'dev', name, ...nodad);
 }
 
-/** The default route by a port, or nothing. */
+/** The default routes by a port, if there are any. */
 export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
-  if (port.gateway === undefined || !port.up) return [];
-  return [ipLine('route', verb === 'add' ? 'replace' : 'del', 'default', 'via', port.gateway, 'dev', guestInterfaceName(port))];
+  if (!port.up) return [];
+  const words = ['route', verb === 'add' ? 'replace' : 'del', 'default', 'via'];
+  return nextHops(port).map((gateway) => ipLine(...words, gateway, 'dev', guestInterfaceName(port)));
 }

@@ -1,5 +1,6 @@
 import { fabricInterfaceIndex, guestInterfaceIndex, guestInterfaceName } from '../domain/guest-interface.ts';
 import { parseAddress, parseCidr } from '../domain/ip.ts';
+import { nextHops } from '../domain/port-plan.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { LinkRequest } from './link-request.ts';
 import { fabricPortName } from './names.ts';
@@ -47,10 +48,10 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
     const body = linkBody({ index: guestInterfaceIndex(port), up: port.up ? true : undefined });
     requests.push(guest('', encodeMessage(RtnetlinkType.newLink, 0, { body, attributes: alias })));
   }
-  if (port.up && port.gateway !== undefined) {
-    const gateway = parseAddress(port.gateway);
+  for (const text of port.up ? nextHops(port) : []) {
+    const gateway = parseAddress(text);
     const route = routeMessage('add', { family: gateway.family, table: mainTable, device: guestInterfaceIndex(port), gateway });
-    requests.push(guest(`, default route via ${port.gateway}`, route));
+    requests.push(guest(`, default route via ${text}`, route));
   }
   return requests;
 }

@@ -15,7 +15,7 @@ describe('service chains of IPv6', { skip: whyNoGuests() ?? false, timeout: 175_
   let lab: ChainLab;
 
   before(async () => {
-    lab = await ChainLab.start(['a', 'b', 'c', 'd'], { family: 6 });
+    lab = await ChainLab.start(['a', 'b', 'c', 'd'], { families: [6] });
     await lab.serve(80, 81);
     await lab.chain('web', ['a', 'b', 'c'], { match: 'tcp dport 80' });
   });

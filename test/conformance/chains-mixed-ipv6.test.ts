@@ -13,7 +13,7 @@ describe('an IPv6 service chain through namespaces and a container', { skip: why
   before(async () => {
     engine = await TestEngine.start();
     await loadTestImages(engine.socket);
-    lab = await ChainLab.start(['a'], { dockerSocket: engine.socket, family: 6 });
+    lab = await ChainLab.start(['a'], { dockerSocket: engine.socket, families: [6] });
     await lab.run(`mkdir hosts/box; echo docker > hosts/box/hypervisor; echo 127.0.0.1 > hosts/box/address
       mkdir nf-types/host/b; cd nf-types/host/b; echo box > machine/ip; echo ${testImage} > machine/vm.image; echo activate > action`);
     await lab.serve(80);

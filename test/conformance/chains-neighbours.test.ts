@@ -41,7 +41,7 @@ describe('neighbour discovery of hops', { skip: whyNoGuests() ?? false, timeout:
   let own: { readonly mac: string; readonly linkLocal: string; readonly global: string };
 
   before(async () => {
-    lab = await ChainLab.start(['a'], { family: 6 });
+    lab = await ChainLab.start(['a'], { families: [6] });
     await lab.chain('web', ['a'], { match: 'tcp dport 80' });
     await lab.act('web', 'activate');
     const shown = await lab.in('a', 'ip addr show dev web.in', 'firewall');
@@ -114,7 +114,7 @@ describe('neighbour discovery of hops', { skip: whyNoGuests() ?? false, timeout:
 
 for (const family of [4, 6] as const) {
   test(`a host sends hops nothing but answers: IPv${family}`, { skip: whyNoGuests() ?? false, timeout: 60_000 }, async () => {
-    await using lab = await ChainLab.start(['a'], { family });
+    await using lab = await ChainLab.start(['a'], { families: [family] });
     await lab.serve(80);
     await lab.chain('web', ['a'], { match: 'tcp dport 80' });
     await lab.act('web', 'activate');

@@ -19,8 +19,8 @@ const plans = {
 } as const;
 
 export interface ChainLabOptions extends TestMountOptions {
-  /** The version of IP that the networks have. Default 4. */
-  readonly family?: 4 | 6;
+  /** The versions of IP that the networks have. Default IPv4. */
+  readonly families?: readonly (4 | 6)[];
 }
 
 /**
@@ -29,17 +29,17 @@ export interface ChainLabOptions extends TestMountOptions {
  */
 export class ChainLab implements AsyncDisposable {
   readonly mount: TestMount;
-  readonly #family: 4 | 6;
+  readonly #families: readonly (4 | 6)[];
 
-  private constructor(mount: TestMount, family: 4 | 6) {
+  private constructor(mount: TestMount, families: readonly (4 | 6)[]) {
     this.mount = mount;
-    this.#family = family;
+    this.#families = families;
   }
 
   /** @param firewalls names of firewalls that run. */
   static async start(firewalls: readonly string[], options: ChainLabOptions = {}): Promise<ChainLab> {
     const mount = await TestMount.start(options);
-    const lab = new ChainLab(mount, options.family ?? 4);
+    const lab = new ChainLab(mount, options.families ?? [4]);
     try {
       await lab.#build(firewalls);
       return lab;
@@ -50,14 +50,17 @@ export class ChainLab implements AsyncDisposable {
   }
 
   async #build(firewalls: readonly string[]): Promise<void> {
-    const { prefix, lan, wan } = plans[this.#family];
+    const all = this.#families.map((family) => plans[family]);
+    const [lan, wan] = (['lan', 'wan'] as const).map((name) =>
+      [0, 1, 2].map((which) => all.map((plan) => `${plan[name][which]}/${plan.prefix}`).join(' ')),
+    ) as [string[], string[]];
     await this.run(`mkdir networks/lan networks/wan nf-types/host nf-types/router nf-types/firewall
-      echo ${lan[0]}/${prefix} > networks/lan/subnet; echo ${wan[0]}/${prefix} > networks/wan/subnet; cd nf-types
+      echo ${lan[0]} > networks/lan/subnet; echo ${wan[0]} > networks/wan/subnet; cd nf-types
       mkdir host/client host/server router/r; mkdir host/client/ports/eth0 host/server/ports/eth0 router/r/ports/lan router/r/ports/wan
-      echo lan > host/client/ports/eth0/network; echo ${lan[2]}/${prefix} > host/client/ports/eth0/address
-      echo wan > host/server/ports/eth0/network; echo ${wan[2]}/${prefix} > host/server/ports/eth0/address
-      echo lan > router/r/ports/lan/network; echo ${lan[1]}/${prefix} > router/r/ports/lan/address
-      echo wan > router/r/ports/wan/network; echo ${wan[1]}/${prefix} > router/r/ports/wan/address
+      echo lan > host/client/ports/eth0/network; echo ${lan[2]} > host/client/ports/eth0/address
+      echo wan > host/server/ports/eth0/network; echo ${wan[2]} > host/server/ports/eth0/address
+      echo lan > router/r/ports/lan/network; echo ${lan[1]} > router/r/ports/lan/address
+      echo wan > router/r/ports/wan/network; echo ${wan[1]} > router/r/ports/wan/address
       for v in host/client host/server router/r; do echo activate > $v/action; done`);
     for (const name of firewalls) await this.run(`mkdir nf-types/firewall/${name}; echo activate > nf-types/firewall/${name}/action`);
   }
@@ -75,9 +78,9 @@ export class ChainLab implements AsyncDisposable {
     return `${this.mount.path}/nf-types/${type}/${name}`;
   }
 
-  /** Address of the server. */
+  /** Address of the server, the first of those it has. */
   get server(): string {
-    return plans[this.#family].wan[2];
+    return plans[this.#families[0] ?? 4].wan[2];
   }
 
   /** Makes a service chain through firewalls, each in a hop of its own name. It is not active yet. */
@@ -106,18 +109,21 @@ export class ChainLab implements AsyncDisposable {
 
   /** Answers TCP connections to these ports of the server. */
   async serve(...ports: readonly number[]): Promise<void> {
-    await this.in('server', `setsid perl -e '${tcpServer}' ${this.server} ${ports.join(' ')} </dev/null >/dev/null 2>&1 &`);
+    for (const family of this.#families) {
+      const address = plans[family].wan[2];
+      await this.in('server', `setsid perl -e '${tcpServer}' ${address} ${ports.join(' ')} </dev/null >/dev/null 2>&1 &`);
+    }
     for (const port of ports) await this.until(async () => (await this.connect(port)) === `port ${port}\n`, `port ${port} answers`);
   }
 
   /** What a TCP connection of the client to the server says; empty when it fails. */
-  connect(port: number): Promise<string> {
-    return this.in('client', `timeout 2 bash -c 'exec 3<>/dev/tcp/${this.server}/${port} && cat <&3' 2>/dev/null; true`);
+  connect(port: number, address: string = this.server): Promise<string> {
+    return this.in('client', `timeout 2 bash -c 'exec 3<>/dev/tcp/${address}/${port} && cat <&3' 2>/dev/null; true`);
   }
 
   /** How many pings of the client the server answered, of those it sent. */
-  async ping(count = 3, options = '-i 0.02 -W 1'): Promise<number> {
-    const output = await this.in('client', `ping -n -q -c ${count} ${options} ${this.server}; true`);
+  async ping(count = 3, options = '-i 0.02 -W 1', address: string = this.server): Promise<number> {
+    const output = await this.in('client', `ping -n -q -c ${count} ${options} ${address}; true`);
     return Number(/(\d+) received/.exec(output)?.[1] ?? 'NaN');
   }
 

@@ -99,6 +99,19 @@ describe('networks and ports', () => {
     assert.throws(() => checkNetwork(network('wan', { subnet: '10.2.0.0/24', gateway: '10.3.0.1' }), []), invalid);
   });
 
+  test('subnets of both versions of IP are looked at, each by itself', () => {
+    const both = network('both', { subnet: '10.2.0.0/24\nfd00:2::/64', gateway: 'fd00:2::1\n10.2.0.1' });
+    checkNetwork(both, [lan]);
+    assert.throws(() => checkNetwork(both, [network('six', { subnet: 'fd00::/16' })]), { ...invalid, message: /^fd00:2::\/64 overlaps/ });
+    const outside = { ...both, settings: { ...both.settings, gateway: 'fd00:3::1\n10.2.0.1' } };
+    assert.throws(() => checkNetwork(outside, []), {
+      ...invalid,
+      message: /fd00:3::1 is outside the subnet 10\.2\.0\.0\/24 and fd00:2::\/64/,
+    });
+    checkPort(port(1, '10.2.0.5/24\nfd00:2::5/64'), both, []);
+    assert.throws(() => checkPort(port(1, '10.2.0.5/24\nfd00:3::5/64'), both, []), { ...invalid, message: /outside fd00:2::\/64/ });
+  });
+
   test('an address must be in the subnet of its family, and its own', () => {
     checkPort(port(1, '10.1.0.5/24'), lan, [port(1, '10.1.0.5/24'), port(2, '10.1.0.6/24'), port(3, '')]);
     checkPort(port(1, 'fd00::1/64'), lan, []);
@@ -122,6 +135,8 @@ describe('settings', () => {
       [portSettings, 'delay', '10ms', '10000'],
       [portSettings, 'mtu', '9000', '9000'],
       [networkSettings, 'subnet', 'FD00::/64', 'fd00::/64'],
+      [networkSettings, 'subnet', '10.1.0.0/24, FD00::/64', '10.1.0.0/24\nfd00::/64'],
+      [networkSettings, 'gateway', 'fd00::1 10.1.0.1', 'fd00::1\n10.1.0.1'],
       [networkSettings, 'gateway', '10.1.0.1', '10.1.0.1'],
       [networkSettings, 'uplink', 'eth0', 'eth0'],
     ];
@@ -138,7 +153,8 @@ describe('settings', () => {
       ['address', '10.1.0.1/24,10.1.0.2/24,x'],
     ] as const)
       assert.throws(() => parseSetting(portSettings, path, text), invalid, `${path} ${text}`);
-    for (const text of ['10.1.0.1/24', 'x']) assert.throws(() => parseSetting(networkSettings, 'subnet', text), invalid);
+    for (const text of ['10.1.0.1/24', 'x', '10.1.0.0/24 10.3.0.0/24', 'fd00::/64,fd01::/64', '10.1.0.0/24 fd00::/64 fd01::/64'])
+      assert.throws(() => parseSetting(networkSettings, 'subnet', text), invalid);
     for (const text of ['..', 'a/b', 'a:b', 'x'.repeat(16)]) assert.throws(() => parseSetting(networkSettings, 'uplink', text), invalid);
     assert.throws(() => parseSetting(vnfSettings, 'toString', 'x'), { errnoName: 'EACCES' });
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PlacedPort } from '../../src/domain/addressing.ts';
 import { isVerbList, planAgain, planVerb, type VnfState, verbs, verbsFor } from '../../src/domain/lifecycle.ts';
-import { derivedMac, type PortSurroundings, planPorts, planSegment, portChanges } from '../../src/domain/port-plan.ts';
+import { derivedMac, nextHops, type PortSurroundings, planPorts, planSegment, portChanges } from '../../src/domain/port-plan.ts';
 import { network, placedPort } from '../support/records.ts';
 
 const states: readonly VnfState[] = ['undeployed', 'created', 'running', 'paused', 'exited', 'unknown', 'inconsistent'];
@@ -129,6 +129,19 @@ describe('ports', () => {
       ['10.1.0.1', undefined],
       'one default route a guest',
     );
+  });
+
+  test('get one of each version of IP', () => {
+    const settings = { subnet: '10.1.0.0/24\nfd00:1::/64' };
+    const dual = placedPort(1, { network: 'lan', address: '10.1.0.5/24\nfd00:1::5/64' });
+    const only = placedPort(2, { network: 'lan', address: '10.1.0.1/24\nfd00:1::1/64' }, 'router');
+    const hops = (ports: readonly PlacedPort[], more = {}): string[] =>
+      planPorts(ports, surroundings([dual, only], { ...settings, ...more })).flatMap(nextHops);
+    assert.deepEqual(hops([dual]), ['10.1.0.1', 'fd00:1::1']);
+    assert.deepEqual(hops([dual], { gateway: 'fd00:1::fe' }), ['10.1.0.1', 'fd00:1::fe']);
+    const four = placedPort(5, { network: 'lan', address: '10.1.0.6/24' });
+    assert.deepEqual(hops([four, dual]), ['10.1.0.1', 'fd00:1::1'], 'each from the first port that has it');
+    assert.deepEqual(Object.keys(planPorts([four], surroundings([only]))[0] ?? {}).includes('secondGateway'), false);
   });
 
   test('that differ are changed, removals first', () => {

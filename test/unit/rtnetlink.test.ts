@@ -71,6 +71,14 @@ describe('messages to rtnetlink', () => {
       08000500 0a010001 08000400 4a420f00  # RTA_GATEWAY, RTA_OIF`;
     equal(route?.message.toString('hex'), bytes(expected));
     equal(route?.what, 'port eth0, default route via 10.1.0.1');
+    const both = newPortRequests({ ...port, gateway: '10.1.0.1', secondGateway: 'fd00::1' }, onBridge).slice(-2);
+    deepEqual(
+      both.map(({ what, message }) => [what, message.readUInt8(16)]),
+      [
+        ['port eth0, default route via 10.1.0.1', 2],
+        ['port eth0, default route via fd00::1', 10],
+      ],
+    );
   });
 
   it('come in an order in which each finds what it needs', () => {

@@ -1,4 +1,5 @@
 import { NfioError } from '../../errors/index.ts';
+import { subnetsOf } from '../addressing.ts';
 import type { ChainRecord, HopMode, HopRecord, LinkRecord, NetworkRecord, VnfRecord } from '../records.ts';
 import { commonFamilies } from './families.ts';
 import { hopOfTarget, instanceOfTarget, type LinkPlace } from './link-target.ts';
@@ -48,7 +49,7 @@ export class ChainReader {
     const egress = this.#network('egress');
     if (ingress.serial === egress.serial) throw wrong(`ingress and egress are both ${ingress.name}: traffic has nowhere to go`);
     if (commonFamilies(ingress, egress).length === 0) {
-      const [first, last] = [ingress, egress].map(({ name, settings }) => `${name} has ${settings['subnet']}`);
+      const [first, last] = [ingress, egress].map((network) => `${network.name} has ${subnetsOf(network).join(' and ')}`);
       throw wrong(`${first} and ${last}: give both a subnet of one version of IP, packets are not translated`);
     }
     const hops = this.order();
@@ -143,7 +144,7 @@ export class ChainReader {
     if (name === '') throw wrong(`there is no ${end}: echo NETWORK > ${end}`);
     const network = this.#around.network(name);
     if (network === undefined) throw wrong(`the ${end} ${name} is no network: mkdir networks/${name}`, 'ENOENT');
-    if ((network.settings['subnet'] ?? '') === '') {
+    if (subnetsOf(network).length === 0) {
       throw wrong(`the ${end} ${name} has no subnet, which tells what is on it: echo 10.1.0.0/24 > networks/${name}/subnet`);
     }
     return network;

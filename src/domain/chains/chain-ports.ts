@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { formatAddress } from '../ip.ts';
 import { derivedMac } from '../port-plan.ts';
 import type { PortSpec } from '../ports/network.ts';
@@ -30,7 +30,7 @@ export function linkLocalAddress(mac: string): string {
  * (RFC 4193), with a global identifier that derives from the mount's.
  */
 export function signingAddress(mountId: string, serial: number): string {
-  const identifier = BigInt(`0xfd${createHash('sha256').update(mountId).digest('hex').slice(0, 10)}`);
+  const identifier = BigInt(`0xfd${hash('sha256', mountId).slice(0, 10)}`);
   return formatAddress({ family: 6, prefixLength: 128, address: (identifier << 80n) | BigInt(serial) });
 }
 

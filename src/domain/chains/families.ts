@@ -1,5 +1,6 @@
 import { NfioError } from '../../errors/index.ts';
-import { type Family, parseCidr } from '../ip.ts';
+import { subnetOf } from '../addressing.ts';
+import type { Family } from '../ip.ts';
 import type { NetworkRecord } from '../records.ts';
 import type { ChainMatch, MatchCondition } from './match.ts';
 
@@ -7,12 +8,6 @@ const families: readonly Family[] = [4, 6];
 
 /** The field that says which version of IP a condition is about. */
 export const familyField = 'family';
-
-/** The subnet of a network in a version of IP, undefined when it has none. */
-export function subnetOf(network: NetworkRecord, family: Family): string | undefined {
-  const subnet = network.settings['subnet'] ?? '';
-  return subnet !== '' && parseCidr(subnet).family === family ? subnet : undefined;
-}
 
 /** Versions of IP that two networks both have a subnet of: what a service chain between them passes on. */
 export function commonFamilies(one: NetworkRecord, other: NetworkRecord): Family[] {

@@ -1,5 +1,5 @@
-import { addressesOf, type PlacedPort } from '../addressing.ts';
-import { type Family, formatAddress, parseAddress, parseCidr } from '../ip.ts';
+import { addressesOf, gatewayOf, type PlacedPort, subnetOf } from '../addressing.ts';
+import { type Family, formatAddress, parseCidr } from '../ip.ts';
 import { derivedMac, macOf } from '../port-plan.ts';
 import {
   buckets,
@@ -16,7 +16,7 @@ import {
 } from '../ports/steering.ts';
 import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf, type NetworkRecord } from '../records.ts';
 import { chainPortAddress, linkLocalAddress, signingAddress } from './chain-ports.ts';
-import { admits, commonFamilies, subnetOf } from './families.ts';
+import { admits, commonFamilies } from './families.ts';
 import { spread } from './spread.ts';
 
 /** VNFs and networks as they are. */
@@ -87,8 +87,8 @@ export interface ChainEnd {
 
 /** The way from a network to all that is not on it, undefined when there is none that does not lead through the other end. */
 export function upstreamOf({ network, family, other }: ChainEnd, portsOn: SteeringWorld['portsOn']): string | undefined {
-  const gateway = network.settings['gateway'] ?? '';
-  if (gateway === '' || parseAddress(gateway).family !== family) return undefined;
+  const gateway = gatewayOf(network, family);
+  if (gateway === undefined) return undefined;
   const holder = [...portsOn(network.name)].find(({ port }) =>
     addressesOf(port).some((each) => formatAddress(parseCidr(each)) === gateway),
   );

@@ -10,6 +10,8 @@ export interface ProbedHop {
 
 /** What a run of probes has shown. */
 export interface Verification {
+  /** Before what is said of it: tells versions of IP apart where there are two. */
+  readonly label: '' | 'IPv4 ' | 'IPv6 ';
   readonly hops: readonly ProbedHop[];
   readonly ends: { readonly ingress: string; readonly egress: string };
   /** The direction of each packet, by its number. */
@@ -18,20 +20,23 @@ export interface Verification {
 }
 
 /** In words: `ok`, or the first hop that loses probes; then, hop by hop, how many were seen. One line each. */
-export function verificationText(run: Verification): string {
-  const lost = firstLoss(run, 'forward') ?? firstLoss(run, 'backward');
-  return [lost ?? 'ok', ...lines(run, 'forward'), ...lines(run, 'backward')].join('\n');
+export function verificationText(runs: readonly Verification[]): string {
+  const lost = runs.flatMap((run) => firstLoss(run, 'forward') ?? firstLoss(run, 'backward') ?? []);
+  return [lost[0] ?? 'ok', ...runs.flatMap((run) => [...lines(run, 'forward'), ...lines(run, 'backward')])].join('\n');
 }
 
 /** Median time that each hop takes, forward and backward, in microseconds: a line each. Empty for a hop that no probe passed. */
-export function latencyText(run: Verification): string {
-  const rows = run.hops
+export function latencyText(runs: readonly Verification[]): string {
+  return runs.flatMap(latencies).join('\n');
+}
+
+function latencies(run: Verification): string[] {
+  return run.hops
     .filter(({ mirror }) => !mirror)
     .map((hop) => {
       const [forward, backward] = (['forward', 'backward'] as const).map((direction) => median(timesIn(run, hop, direction)));
-      return `${hop.name} ${forward ?? '-'} ${backward ?? '-'}`;
+      return `${run.label}${hop.name} ${forward ?? '-'} ${backward ?? '-'}`;
     });
-  return rows.join('\n');
 }
 
 function firstLoss(run: Verification, direction: Direction): string | undefined {
@@ -41,8 +46,8 @@ function firstLoss(run: Verification, direction: Direction): string | undefined 
   let before = direction === 'forward' ? ingress : egress;
   for (const hop of inOrder(run, direction)) {
     const [into, from] = seen(run, hop, direction);
-    if (into < sent) return `lost between ${before} and ${hop.name}, ${way}: ${sent - into} of ${sent} probes`;
-    if (!hop.mirror && from < sent) return `lost in ${hop.name}, ${way}: ${sent - from} of ${sent} probes`;
+    if (into < sent) return `${run.label}lost between ${before} and ${hop.name}, ${way}: ${sent - into} of ${sent} probes`;
+    if (!hop.mirror && from < sent) return `${run.label}lost in ${hop.name}, ${way}: ${sent - from} of ${sent} probes`;
     if (!hop.mirror) before = hop.name;
   }
   return undefined;
@@ -51,7 +56,7 @@ function firstLoss(run: Verification, direction: Direction): string | undefined 
 function lines(run: Verification, direction: Direction): string[] {
   return inOrder(run, direction).map((hop) => {
     const [into, from] = seen(run, hop, direction);
-    return `${direction} ${hop.name} in ${into}${hop.mirror ? '' : ` out ${from}`}`;
+    return `${run.label}${direction} ${hop.name} in ${into}${hop.mirror ? '' : ` out ${from}`}`;
   });
 }
 

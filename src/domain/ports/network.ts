@@ -27,6 +27,8 @@ export interface PortSpec {
   readonly addresses: readonly string[];
   /** Next hop for all that no other route covers; undefined: no default route by this port. */
   readonly gateway: string | undefined;
+  /** The same for the other version of IP. */
+  readonly secondGateway?: string | undefined;
   /** Static, locally administered, derived from id when the user set none. */
   readonly mac: string;
   readonly mtu: number | undefined;

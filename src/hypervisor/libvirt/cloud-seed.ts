@@ -1,4 +1,5 @@
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
+import { nextHops } from '../../domain/port-plan.ts';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 
@@ -19,12 +20,13 @@ export function cloudSeed(
 
 /** One interface, found by its MAC address (netplan's format, version 2). */
 function ethernet(port: PortSpec, { boot }: GuestSpec): object {
+  const routes = nextHops(port).map((via) => ({ to: via.includes(':') ? '::/0' : '0.0.0.0/0', via }));
   return {
     match: { macaddress: port.mac },
     'set-name': guestInterfaceName(port),
     addresses: port.addresses,
     ...(port.mtu === undefined ? {} : { mtu: port.mtu }),
-    ...(port.gateway === undefined ? {} : { routes: [{ to: port.gateway.includes(':') ? '::/0' : '0.0.0.0/0', via: port.gateway }] }),
+    ...(routes.length === 0 ? {} : { routes }),
     ...(boot.dns.length === 0 ? {} : { nameservers: { addresses: boot.dns } }),
   };
 }

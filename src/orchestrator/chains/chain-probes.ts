@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
-import { addressesOf } from '../../domain/addressing.ts';
-import { familiesOf, subnetOf } from '../../domain/chains/families.ts';
+import { addressesOf, subnetOf } from '../../domain/addressing.ts';
+import { familiesOf } from '../../domain/chains/families.ts';
 import { flowText, parseFlow } from '../../domain/chains/flow.ts';
 import { type ProbePair, probeMark, probePacket, probeShape } from '../../domain/chains/probe-packet.ts';
-import { endsOf } from '../../domain/chains/steering-plan.ts';
+import { type ChainEnds, endsOf } from '../../domain/chains/steering-plan.ts';
 import { traceText } from '../../domain/chains/trace-text.ts';
 import { latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
 import { addressBits, contains, type Family, formatAddress, parseCidr } from '../../domain/ip.ts';
@@ -73,21 +73,31 @@ export class ChainProbes {
     if (flow !== undefined) this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'trace', why: flowText(flow) });
   }
 
-  async #probe(chain: ChainRecord, count: number, signal: AbortSignal): Promise<Verification> {
+  /** A run for each version of IP. */
+  async #probe(chain: ChainRecord, count: number, signal: AbortSignal): Promise<readonly Verification[]> {
     const applied = activeOf(chain);
     const ends = endsOf(applied, this.#model.inventory.networks());
     if (ends === undefined) throw new NfioError('NotFoundError', { message: 'one of its networks is gone: there is nothing to probe' });
-    const [family] = familiesOf(ends, applied.match);
-    const pair: ProbePair = {
+    const families = familiesOf(ends, applied.match);
+    const packets = Array.from({ length: 2 * count }, (_, number): Direction => (number < count ? 'forward' : 'backward'));
+    const names = { ingress: ends.ingress.name, egress: ends.egress.name };
+    const runs: Verification[] = [];
+    for (const pair of families.map((family) => this.#pair(ends, family))) {
+      const sightings = await this.#send(chain, { applied, pair, packets, signal });
+      const label = families.length === 1 ? '' : (`IPv${pair.family} ` as const);
+      runs.push({ label, hops: hopsOf(applied), ends: names, packets, sightings });
+    }
+    return runs;
+  }
+
+  #pair({ ingress, egress }: ChainEnds, family: Family): ProbePair {
+    return {
       family,
-      ingressAddress: this.#addressOn(ends.ingress, family),
-      egressAddress: this.#addressOn(ends.egress, family),
+      ingressAddress: this.#addressOn(ingress, family),
+      egressAddress: this.#addressOn(egress, family),
       number: randomInt(0x8000, 0x10000),
       label: randomInt(1, 0x10000),
     };
-    const packets = Array.from({ length: 2 * count }, (_, number): Direction => (number < count ? 'forward' : 'backward'));
-    const sightings = await this.#send(chain, { applied, pair, packets, signal });
-    return { hops: hopsOf(applied), ends: { ingress: ends.ingress.name, egress: ends.egress.name }, packets, sightings };
   }
 
   async #send(
@@ -131,7 +141,7 @@ export class ChainProbes {
       .find((each) => contains(subnet, { ...each, prefixLength: addressBits(each.family) }));
     if (address !== undefined) return formatAddress(address);
     throw new NfioError('NotFoundError', {
-      message: `no VNF that runs has an address on network ${network.name}: probes need one to go to`,
+      message: `no VNF that runs has an IPv${family} address on network ${network.name}: probes need one to go to`,
     });
   }
 }

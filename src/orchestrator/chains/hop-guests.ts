@@ -1,5 +1,6 @@
+import { subnetOf } from '../../domain/addressing.ts';
 import { chainPortAddress, chainPortName, instanceIn, linkLocalAddress, signingAddress } from '../../domain/chains/chain-ports.ts';
-import { commonFamilies, subnetOf } from '../../domain/chains/families.ts';
+import { commonFamilies } from '../../domain/chains/families.ts';
 import { type HopPort, type HopWay, hopSetup } from '../../domain/chains/hop-setup.ts';
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
 import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
