@@ -16,7 +16,7 @@ import type {
   HypervisorDriver,
   HypervisorName,
 } from './ports/hypervisor.ts';
-import type { PortSpec } from './ports/network.ts';
+import type { NetworkSetup, PortSpec } from './ports/network.ts';
 
 /**
  * What every hypervisor driver extends, as in the original prototype: the contract of {@link HypervisorDriver} as a class, so that
@@ -50,6 +50,11 @@ export abstract class HypervisorBase implements HypervisorDriver {
   abstract setPort(
     ref: GuestRef,
     change: { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined },
+    signal: AbortSignal,
+  ): Promise<void>;
+  abstract changeNetwork(
+    ref: GuestRef,
+    change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,
   ): Promise<void>;
   abstract logPath(ref: GuestRef): string;

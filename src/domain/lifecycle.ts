@@ -59,6 +59,11 @@ export function planVerb(state: VnfState, verb: Verb): readonly Step[] {
   return steps[verb];
 }
 
+/** True for a step that ends the guest, for good or to start it again. */
+export function endsGuest(step: Step): boolean {
+  return step === 'stop' || step === 'restart' || step === 'destroy';
+}
+
 const goals: Readonly<Partial<Record<Verb, VnfState>>> = {
   activate: 'running',
   deploy: 'created',

@@ -62,8 +62,14 @@ export interface Setting {
   readonly otherwise?: string;
 }
 
+/** An interface that takes in what is addressed to others. */
+export interface Promiscuous {
+  readonly kind: 'promiscuous';
+  readonly port: Interface;
+}
+
 /** One thing in the network of a guest, to be there or not. */
-export type NetworkChange = { readonly verb: 'add' | 'remove' } & (Route | Rule | Bridge | BridgePort | Address | Setting);
+export type NetworkChange = { readonly verb: 'add' | 'remove' } & (Route | Rule | Bridge | BridgePort | Promiscuous | Address | Setting);
 
 /** A route that is asked last. */
 export const lastMetric = 4_294_967_295;
@@ -83,6 +89,8 @@ export function networkCommands(change: NetworkChange): string[] {
       return bridgeLines(change);
     case 'bridge port':
       return bridgePortLines(change);
+    case 'promiscuous':
+      return [`link set dev ${change.port.name} promisc ${change.verb === 'add' ? 'on' : 'off'}`];
   }
 }
 

@@ -5,6 +5,7 @@ import {
   lastMetric,
   type NetworkChange,
   networkCommands,
+  type Promiscuous,
   type Route,
   type Rule,
   type Setting,
@@ -51,6 +52,8 @@ function messages(change: Exclude<NetworkChange, Setting>): Buffer[] {
       return bridgeChange(change);
     case 'bridge port':
       return bridgePortChange(change);
+    case 'promiscuous':
+      return [promiscuousChange(change)];
   }
 }
 
@@ -131,4 +134,9 @@ function bridgePortChange({ verb, port, bridge }: NetworkChange & BridgePort): B
     }),
     encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: port.index, up: undefined }), attributes: [[Link.info, info]] }),
   ];
+}
+
+function promiscuousChange({ verb, port }: NetworkChange & Promiscuous): Buffer {
+  const body = linkBody({ index: port.index, up: undefined, promiscuous: verb === 'add' });
+  return encodeMessage(RtnetlinkType.newLink, 0, { body, attributes: [] });
 }

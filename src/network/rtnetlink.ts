@@ -104,12 +104,23 @@ export function addressMessage(verb: 'add' | 'remove', device: number, cidr: Cid
   return encodeMessage(RtnetlinkType.newAddress, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
 }
 
-/** struct ifinfomsg. `up`: true and false set the state, undefined leaves it. */
-export function linkBody(link: { readonly index: number; readonly up: boolean | undefined }): Buffer {
+// linux/if.h
+const LinkFlag = { up: 0x1, promiscuous: 0x100 } as const;
+
+/** struct ifinfomsg. `up` and `promiscuous`: true and false set the state, undefined leaves it. */
+export function linkBody(link: { readonly index: number; readonly up: boolean | undefined; readonly promiscuous?: boolean }): Buffer {
+  const flags = (value: (state: boolean | undefined) => boolean): number =>
+    (value(link.up) ? LinkFlag.up : 0) | (value(link.promiscuous) ? LinkFlag.promiscuous : 0);
   const body = Buffer.alloc(16);
   body.writeInt32LE(link.index, 4);
-  body.writeUInt32LE(link.up === true ? 1 : 0, 8); // IFF_UP
-  body.writeUInt32LE(link.up === undefined ? 0 : 1, 12);
+  body.writeUInt32LE(
+    flags((state) => state === true),
+    8,
+  );
+  body.writeUInt32LE(
+    flags((state) => state !== undefined),
+    12,
+  );
   return body;
 }
 

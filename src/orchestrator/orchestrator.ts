@@ -107,12 +107,15 @@ export class Orchestrator implements AsyncDisposable {
     const vnf = this.model.inventory.vnfOfGuest(ref.id);
     if (vnf === undefined || !vnf.deployed) return;
     this.model.publishVnf(vnf.serial);
+    if (status.news === 'counters') return;
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
     const code = status.exitCode === undefined ? {} : { why: `exit status ${status.exitCode}` };
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...code });
     if (status.progress !== undefined) return;
     await this.actions.refresh(vnf.serial, this.#closing.signal);
-    await this.chains.steersman.vnfChanged(vnf.serial, this.#closing.signal);
+    // One that ended may run again by now.
+    const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
+    await this.chains.steersman.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
   }
 
   /** Stops following the world. Guests go on; what no guest uses is removed. */

@@ -1,5 +1,5 @@
 import { checkPort } from '../domain/addressing.ts';
-import { isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
+import { endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
@@ -46,7 +46,7 @@ export class VnfActions {
     } finally {
       runtime.busy = undefined;
       // Also after a failure: the guest may have ended all the same.
-      await this.#steersman.vnfChanged(serial, new AbortController().signal);
+      await this.#steersman.vnfChanged(serial, { anew: false, signal: new AbortController().signal });
     }
   }
 
@@ -107,6 +107,7 @@ export class VnfActions {
   async #take(step: Step, vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const driver = this.#model.driverOf(vnf);
     const ref = this.#model.ref(vnf);
+    if (endsGuest(step)) await this.#steersman.vnfLeaves(vnf.serial, signal);
     switch (step) {
       case 'check':
         return await this.#check(vnf, signal);

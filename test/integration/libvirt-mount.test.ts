@@ -102,6 +102,22 @@ describe('namespaces, containers and virtual machines on one mount', {
     await mount.run(`rmdir ${firewall}/ports/dmz networks/dmz`);
   });
 
+  it('limits the rate of its port, and delays packets where the kernel can', async () => {
+    await mount.run(`echo 8mbit > ${firewall}/ports/lan/rate`);
+    commandIn('host/server', 'iperf3 --server --one-off --daemon');
+    const told = commandIn('host/client', 'iperf3 --client 10.2.0.10 --time 2 --format m');
+    const mbits = Number(/([\d.]+) Mbits\/sec +receiver/.exec(told)?.[1]);
+    assert.ok(mbits > 0 && mbits < 9, told);
+    await mount.run(`echo > ${firewall}/ports/lan/rate`);
+    const { status, stderr } = await mount.sh(`echo 20ms > ${firewall}/ports/lan/delay`);
+    if (status === 0) await mount.run(`echo > ${firewall}/ports/lan/delay`);
+    else {
+      assert.match(stderr, /Operation not supported/);
+      assert.match(await mount.run(`cat ${firewall}/error ${firewall}/ports/lan/delay`), /sch_netem.*modprobe sch_netem\n\n?$/);
+    }
+    assert.match(commandIn('host/client', connect(80)), /status 0/);
+  });
+
   it('is there as before when nf.io comes back, and leaves nothing when it is destroyed', async () => {
     const id = await mount.run(`cat ${firewall}/machine/vm.id`);
     const drops = Number(await mount.run(`cat ${firewall}/stats/pkt_drops`));

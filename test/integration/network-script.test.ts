@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type HopPort, hopSetup } from '../../src/domain/chains/hop-setup.ts';
 import { networkCommands } from '../../src/domain/network-change.ts';
-import { failureIn, networkScript } from '../../src/domain/network-script.ts';
+import { failureIn, networkScript } from '../../src/hypervisor/libvirt/network-script.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
 import { shell } from '../support/shell.ts';
 

@@ -138,8 +138,8 @@ export class ChainLab implements AsyncDisposable {
     return (await this.values(chain, ...hops.map((hop) => `${hop}/stats/in_packets`))).map(Number);
   }
 
-  async until(condition: () => Promise<boolean>, what: string): Promise<void> {
-    for (const deadline = Date.now() + 15_000; !(await condition()); await delay(50))
+  async until(condition: () => Promise<boolean>, what: string, timeoutMs = 15_000): Promise<void> {
+    for (const deadline = Date.now() + timeoutMs; !(await condition()); await delay(50))
       assert.ok(Date.now() < deadline, `not in time: ${what}`);
   }
 

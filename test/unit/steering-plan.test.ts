@@ -114,6 +114,20 @@ describe('a plan for a service chain', () => {
     assert.equal(way(plan(applied([hop('m', 'mirror', 1), hop('b', 'routed', 2)]), [101]), 'forward'), 'lan 202 wan');
   });
 
+  test('sends nothing through a guest that runs and is not ready, and takes what comes out of it', () => {
+    const isReady: NonNullable<SteeringWorld['isReady']> = (_, vnf) => vnf !== 102;
+    for (const [failure, expected] of [
+      ['closed', 'lan 201 nowhere'],
+      ['open', 'lan 201 wan'],
+    ] as const) {
+      const record = applied([hop('a', 'routed', 1), hop('b', 'routed', 2)], { failure });
+      const [steering] = planSteering([record], { ...world(), isReady }).chains;
+      assert.ok(steering);
+      assert.equal(way(steering, 'forward'), expected);
+      assert.ok(steering.ports.some(({ port }) => port === idOf(302)));
+    }
+  });
+
   test('spreads flows over the instances that live', () => {
     const hops = [hop('a', 'routed', 1, 2, 3)];
     assert.equal(way(plan(applied(hops)), 'forward'), 'lan 201|202|203 wan');
@@ -320,7 +334,7 @@ describe('what makes a guest a hop', () => {
     assert.ok(undone.includes('rule del pref 1000 iif web.in lookup 1073741825'));
     assert.ok(undone.includes('route del default via 10.2.0.254 dev web.out table 1073741825'));
     assert.deepEqual(undo(hopSetup({ mode: 'transparent', ...ports }).changes).flatMap(networkCommands), ['link del dev b1']);
-    assert.deepEqual(hopSetup({ mode: 'mirror', ...ports }), { settings: [], changes: [] });
+    assert.deepEqual(undo(hopSetup({ mode: 'mirror', ...ports }).changes).flatMap(networkCommands), ['link set dev web.in promisc off']);
   });
 
   const six = {

@@ -52,7 +52,8 @@ const firstTable = 0x40000000;
  * of the other; the guest's own routes are as they were. What the guest itself says in answer (errors, resets) finds its way by a table that is asked last.
  */
 export function hopSetup({ mode, intercepts, ingress, egress, bridge }: HopPorts): NetworkSetup {
-  if (mode === 'mirror') return { settings: [], changes: [] };
+  // Copies are addressed to others; the network card of a virtual machine would not let them in.
+  if (mode === 'mirror') return { settings: [], changes: [{ verb: 'add', kind: 'promiscuous', port: ingress.interface }] };
   if (mode === 'transparent') return { settings: [], changes: bridged(bridge, [ingress, egress]) };
   const ports = [ingress, egress];
   // Connections of IPv6 pass an interceptor.

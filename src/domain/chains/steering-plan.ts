@@ -27,6 +27,8 @@ export interface SteeringWorld {
   portsOn(network: string): Iterable<PlacedPort>;
   /** True for a VNF whose guest runs, so that its ports are there. */
   runs(vnf: number): boolean;
+  /** False for a VNF that runs, but would not pass on what a service chain, by serial, sends it: it is being started or stopped. */
+  isReady?(chain: number, vnf: number): boolean;
   /** What is to be looked at in a service chain, by serial. */
   watched?(chain: number): Pick<ChainSteering, 'traced' | 'probe'> | undefined;
 }
@@ -61,7 +63,7 @@ export class SteeringPlanner {
 function planChain({ serial, applied }: ChainRecord, world: SteeringWorld, networks: readonly NetworkRecord[]): ChainSteering | undefined {
   const ends = applied === undefined ? undefined : endsOf(applied, networks);
   if (applied === undefined || ends === undefined) return undefined;
-  return { ...new ChainPlanner(applied, ends, world).plan(idOf(serial)), ...world.watched?.(serial) };
+  return { ...new ChainPlanner({ serial, applied }, ends, world).plan(), ...world.watched?.(serial) };
 }
 
 /** The two networks of a service chain. */
@@ -117,6 +119,7 @@ export function pairsOf({ ingress, egress }: ChainEnds, world: Pick<SteeringWorl
 }
 
 class ChainPlanner {
+  readonly #serial: number;
   readonly #applied: AppliedChain;
   readonly #ends: ChainEnds;
   readonly #world: SteeringWorld;
@@ -124,7 +127,8 @@ class ChainPlanner {
   /** A service chain without a router leaves the packets on the segment that they come from: the router there passes them on. */
   readonly #bends: boolean;
 
-  constructor(applied: AppliedChain, ends: ChainEnds, world: SteeringWorld) {
+  constructor({ serial, applied }: { readonly serial: number; readonly applied: AppliedChain }, ends: ChainEnds, world: SteeringWorld) {
+    this.#serial = serial;
     this.#applied = applied;
     this.#ends = ends;
     this.#world = world;
@@ -132,11 +136,11 @@ class ChainPlanner {
     this.#bends = applied.hops.every((hop) => hop.mode !== 'routed' || this.#isSkipped(hop));
   }
 
-  plan(id: string): ChainSteering {
+  plan(): ChainSteering {
     const { hops } = this.#applied;
     const ports = hops.flatMap((hop, index) => (hop.mode === 'mirror' ? [] : this.#portsOf(hop, index)));
     return {
-      id,
+      id: idOf(this.#serial),
       priority: this.#applied.priority,
       families: this.#families,
       classifiers: { forward: this.#classifier('forward'), backward: this.#classifier('backward') },
@@ -158,6 +162,7 @@ class ChainPlanner {
       : { segment, pairs: this.#pairs.map(reversed), condition: match.backward };
   }
 
+  /** Those of a guest that is being stopped are among them: what is inside still comes out. */
   #portsOf(hop: AppliedHop, index: number): PortSteering[] {
     return hop.instances
       .filter(({ vnf }) => this.#world.runs(vnf))
@@ -185,7 +190,7 @@ class ChainPlanner {
     const copies: string[] = [];
     for (let next = index + step; next >= 0 && next < hops.length; next += step) {
       const hop = hops[next] as AppliedHop;
-      const alive = hop.instances.filter(({ vnf }) => this.#world.runs(vnf));
+      const alive = hop.instances.filter(({ vnf }) => this.#isAlive(vnf));
       if (hop.mode === 'mirror') copies.push(...alive.map(({ ingressPort }) => idOf(ingressPort)));
       else if (alive.length > 0) return { copies, target: { kind: 'hop', entries: this.#entries(hop, alive, direction) } };
       else if (!this.#isSkipped(hop)) return { copies, target: { kind: 'nowhere' } };
@@ -212,7 +217,11 @@ class ChainPlanner {
 
   /** True for a hop that packets go around: it is dead, and the policy says so. */
   #isSkipped(hop: AppliedHop): boolean {
-    return this.#applied.failure === 'open' && !hop.instances.some(({ vnf }) => this.#world.runs(vnf));
+    return this.#applied.failure === 'open' && !hop.instances.some(({ vnf }) => this.#isAlive(vnf));
+  }
+
+  #isAlive(vnf: number): boolean {
+    return this.#world.runs(vnf) && this.#world.isReady?.(this.#serial, vnf) !== false;
   }
 }
 

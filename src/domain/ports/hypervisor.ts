@@ -103,6 +103,8 @@ export interface GuestStatus {
   readonly exitCode?: number;
   /** Per cent done of what `word` tells, while a verb has to wait for it. */
   readonly progress?: number;
+  /** `counters`: nothing has happened to it, only its counters are elsewhere now. `anew`: it was started again since the last word of it, with all that it was told lost. */
+  readonly news?: 'counters' | 'anew';
 }
 
 /**
@@ -216,10 +218,9 @@ export interface HypervisorDriver extends AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void>;
   /**
-   * Adds ports, or none, to a live guest and changes its network besides, in one round; a driver without it does these one by one. When it fails
-   * none of the ports is there.
+   * Adds ports, or none, to a live guest and changes its network besides, in one round. When it fails none of the ports is there.
    */
-  changeNetwork?(
+  changeNetwork(
     ref: GuestRef,
     change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
     signal: AbortSignal,

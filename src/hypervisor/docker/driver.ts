@@ -277,7 +277,7 @@ export class DockerDriver extends HypervisorBase {
     const known = link.up;
     await link.ready(signal);
     if (known) await this.#watcher.resynchronise(link, signal);
-    for (const guest of this.#guests.values()) if (guest.link === link) guest.isNews();
+    for (const guest of this.#guests.values()) if (guest.link === link) guest.news();
   }
 
   /** Containers of this mount may be left on this machine though no record is. Nobody has to wait for that. */

@@ -30,7 +30,7 @@ export class Guest {
   /** Addresses that Docker itself gave it. */
   addresses: readonly string[] = [];
   #status: GuestStatus = unknown;
-  #told = '';
+  #told: { readonly text: string; readonly pid: number | undefined } | undefined;
   #record: GuestRecord;
 
   constructor(ref: GuestRef, link: EngineLink) {
@@ -97,13 +97,14 @@ export class Guest {
     else this.#status = { state: 'unknown', word };
   }
 
-  /** True when its status is not the one this was last asked for; what is known first is no news. */
-  isNews(): boolean {
-    const { word, exitCode } = this.status;
-    const now = `${word} ${exitCode} ${this.containerId} ${this.process?.pid}`;
+  /** Its status, when that is not the one this was last asked for; what is known first is no news. */
+  news(): GuestStatus | undefined {
     const before = this.#told;
+    const { status, process } = this;
+    const now = { text: `${status.word} ${status.exitCode} ${this.containerId}`, pid: process?.pid };
     this.#told = now;
-    return before !== '' && before !== now;
+    if (before === undefined || (before.text === now.text && before.pid === now.pid)) return undefined;
+    return before.pid !== undefined && now.pid !== undefined && before.pid !== now.pid ? { ...status, news: 'anew' } : status;
   }
 
   /** Changes part of what is kept of it. */

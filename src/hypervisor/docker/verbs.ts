@@ -115,7 +115,7 @@ export class Verbs {
   /** Runs a verb; what happens to the guest meanwhile is the verb's doing, what comes after it is news. */
   async #verb(guest: Guest, verb: NonNullable<Guest['verb']>, what: Doing, operation: () => Promise<void>): Promise<void> {
     guest.verb = verb;
-    guest.isNews();
+    guest.news();
     try {
       await operation();
     } catch (cause) {
@@ -124,7 +124,7 @@ export class Verbs {
       throw error;
     } finally {
       guest.verb = undefined;
-      guest.isNews();
+      guest.news();
       this.#parts.watcher.lookAgain(guest);
     }
   }

@@ -42,8 +42,8 @@ export class Watcher {
 
   /** Tells of a guest if its status is not the one last told. */
   tell(guest: Guest): void {
-    if (!guest.isNews()) return;
-    for (const listener of this.#listeners) listener(guest.ref, guest.status);
+    const status = guest.news();
+    if (status !== undefined) for (const listener of this.#listeners) listener(guest.ref, status);
   }
 
   /** Looks at every container that this mount has at an engine. */

@@ -18,6 +18,7 @@ import type {
   HostSpec,
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
+import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
 import type { Fabric, PortChange } from '../../network/index.ts';
 import { remoteCounters } from './counters.ts';
@@ -31,7 +32,7 @@ import { hostReport } from './host-report.ts';
 import { domainName, domainUuid, formatUuid } from './labels.ts';
 import { Links } from './links.ts';
 import { setVmLimits } from './live-limits.ts';
-import { changeVmPort } from './live-ports.ts';
+import { changeVmNetwork, changeVmPort } from './live-ports.ts';
 import { procedures } from './rpc/procedures.ts';
 import { startVm } from './start.ts';
 import { findGuestAddress } from './vm-address.ts';
@@ -174,9 +175,7 @@ export class LibvirtDriver extends HypervisorBase {
   }
 
   async executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
-    const guest = await this.#live(ref, options.signal);
-    if (guest.status.state === 'paused')
-      throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    const guest = await this.#awake(ref, options.signal);
     return await executeIn(guest, command, options);
   }
 
@@ -211,11 +210,22 @@ export class LibvirtDriver extends HypervisorBase {
     } catch (error) {
       throw asNfioError('NetworkError', `port ${(change.after ?? change.before)?.name}`, error);
     }
-    const { spec } = guest.record;
-    if (spec === undefined) return;
     const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    guest.remember({ spec: { ...spec, ports: change.after === undefined ? others : [...others, change.after] } });
-    await this.#watcher.refresh(guest, signal);
+    await this.#hasPorts(guest, change.after === undefined ? others : [...others, change.after], signal);
+  }
+
+  async changeNetwork(
+    ref: GuestRef,
+    change: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const guest = await this.#awake(ref, signal);
+    try {
+      await changeVmNetwork(guest, this.#fabric, change, signal);
+    } catch (error) {
+      throw asNfioError('NetworkError', `the network of ${ref.name}`, error);
+    }
+    if (change.ports.length > 0) await this.#hasPorts(guest, [...guest.ports, ...change.ports], signal);
   }
 
   logPath(ref: GuestRef): string {
@@ -278,6 +288,14 @@ export class LibvirtDriver extends HypervisorBase {
     }
   }
 
+  /** Notes the ports that a running guest has now. */
+  async #hasPorts(guest: Guest, ports: readonly PortSpec[], signal: AbortSignal): Promise<void> {
+    const { spec } = guest.record;
+    if (spec === undefined) return;
+    guest.remember({ spec: { ...spec, ports } });
+    await this.#watcher.refresh(guest, signal);
+  }
+
   /** Presses the power button, and gives the guest time. */
   async #pressPowerButton(guest: Guest, signal: AbortSignal): Promise<void> {
     await guest.link.call(procedures.domainShutdownFlags, [guest.domain, powerButton], signal);
@@ -312,6 +330,13 @@ export class LibvirtDriver extends HypervisorBase {
     await this.#ask(guest, signal);
     if (!guest.isActive) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
     return guest;
+  }
+
+  /** One that can do something for us. */
+  async #awake(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
+    const guest = await this.#live(ref, signal);
+    if (guest.status.state !== 'paused') return guest;
+    throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
   }
 
   #linkChanged(link: HostLink): void {

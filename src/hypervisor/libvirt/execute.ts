@@ -25,13 +25,13 @@ const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const script = `
 at=$1; input=$2; keep=$3; shift 3
 umask 077
-mkdir -p ${directory}
+[ -d ${directory} ] || mkdir -p ${directory}
 { echo 0 >/proc/self/oom_score_adj; } 2>/dev/null
 if [ -n "$input" ]; then "$@" <"$input" >"$at.out" 2>"$at.err"; else "$@" >"$at.out" 2>"$at.err"; fi
 status=$?
 [ -n "$keep" ] || exit $status
-head -c "$keep" "$at.out"
-head -c "$keep" "$at.err" >&2
+[ ! -s "$at.out" ] || head -c "$keep" "$at.out"
+[ ! -s "$at.err" ] || head -c "$keep" "$at.err" >&2
 rm -f "$at".*
 exit $status`;
 

@@ -40,7 +40,7 @@ export class Guest {
   ready: Promise<void> | undefined;
   #record: GuestRecord;
   #exitCode: number | undefined;
-  #told = '';
+  #told: { readonly status: string; readonly pid: number | undefined; readonly counters: string | undefined } | undefined;
 
   constructor(ref: GuestRef, where: { readonly link: HostLink; readonly domain: DomainName }, record: GuestRecord = neverRan) {
     const { id, type, name, host, guestDir } = ref;
@@ -97,13 +97,15 @@ export class Guest {
     this.#exitCode = readEndOfMain(logFile(this.ref.guestDir));
   }
 
-  /** True when its status is not the one this was last asked for. */
-  isNews(): boolean {
-    const { word, exitCode } = this.status;
-    const now = `${word} ${exitCode} ${this.process?.pid} ${this.counters?.netDevPath}`;
-    const changed = now !== this.#told;
+  /** Its status, when something is not as it was when this was last asked. */
+  news(): GuestStatus | undefined {
+    const before = this.#told;
+    const { status, process } = this;
+    const now = { status: `${status.word} ${status.exitCode}`, pid: process?.pid, counters: this.counters?.netDevPath };
     this.#told = now;
-    return changed;
+    if (before?.pid !== undefined && now.pid !== undefined && before.pid !== now.pid) return { ...status, news: 'anew' };
+    if (before?.status !== now.status || before.pid !== now.pid) return status;
+    return before.counters === now.counters ? undefined : { ...status, news: 'counters' };
   }
 
   /** The tap of each interface. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
-import type { PortSpec } from '../../domain/ports/network.ts';
+import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
 import {
   changeLines,
@@ -18,10 +18,17 @@ import { interfaceXml, queues } from './domain-xml.ts';
 import { live } from './flags.ts';
 import type { Guest } from './guest.ts';
 import { runner, setUp } from './guest-access.ts';
-import { changeInGuest, setUpPorts } from './guest-setup.ts';
+import { changeInGuest, type RunInGuest, setUpPorts, setUpPortsAnd } from './guest-setup.ts';
 import { procedures } from './rpc/procedures.ts';
 
 const unplugTimeoutMs = 10_000;
+
+interface PlugOptions {
+  readonly fabric: Fabric;
+  readonly ports: readonly PortSpec[];
+  readonly inGuest: (run: RunInGuest) => Promise<void>;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Adds, changes or removes a port of a running virtual machine.
@@ -33,7 +40,7 @@ export async function changeVmPort(guest: Guest, fabric: Fabric, change: PortCha
   if (after === undefined) return before && unplug(guest, fabric, before, signal);
   if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
     if (before !== undefined) await unplug(guest, fabric, before, signal);
-    return plug(guest, fabric, after, signal);
+    return plug(guest, { fabric, ports: [after], signal, inGuest: (run) => setUpPorts(run, [after]) });
   }
   try {
     await apply(guest, fabric, { before, after }, signal);
@@ -43,16 +50,33 @@ export async function changeVmPort(guest: Guest, fabric: Fabric, change: PortCha
   }
 }
 
-async function plug(guest: Guest, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
+/**
+ * Adds ports to a running virtual machine, if any, and changes its network besides.
+ *
+ * @throws NetworkError with what ip said; then none of the ports is there.
+ */
+export async function changeVmNetwork(
+  guest: Guest,
+  fabric: Fabric,
+  { ports, setup }: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
+  signal: AbortSignal,
+): Promise<void> {
+  await plug(guest, { fabric, ports, signal, inGuest: (run) => setUpPortsAnd(run, ports, setup) });
+}
+
+/** `inGuest` is what is done there once the guest has the interfaces. */
+async function plug(guest: Guest, { fabric, ports, inGuest, signal }: PlugOptions): Promise<void> {
   const { vcpus } = guest.record;
   await setUp(guest, signal);
-  await makeTaps([port], queues(vcpus), signal);
+  await makeTaps(ports, queues(vcpus), signal);
   try {
-    await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vcpus), live], signal);
-    await moveTaps([port], fabric, signal);
-    await setUpPorts(runner(guest, signal), [port]);
+    for (const port of ports)
+      await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vcpus), live], signal);
+    await moveTaps(ports, fabric, signal);
+    await inGuest(runner(guest, signal));
   } catch (error) {
-    await unplug(guest, fabric, port, signal).catch(() => undefined);
+    for (const port of ports)
+      await unplug(guest, fabric, port, signal).catch(() => removeTaps([port], fabric, signal).catch(() => undefined));
     throw error;
   }
 }

@@ -90,7 +90,7 @@ export class Watcher implements LinkListener, Disposable {
     const warn = (error: Error): void => this.#logger.warn(`${guest.ref.type}/${guest.ref.name}: ${error.message}`);
     if (kind === 'lifecycle') void this.#look(guest).catch(warn);
     else if (event !== agentConnected) forgetSetUp(guest);
-    else void setUp(guest, AbortSignal.timeout(60_000)).catch(warn);
+    else void this.#agentCame(guest).catch(warn);
   }
 
   onStatus(link: HostLink): void {
@@ -115,7 +115,7 @@ export class Watcher implements LinkListener, Disposable {
     guest.take(state);
     if (isNow) await this.#findCounters(guest);
     if (guest.verb === undefined) this.#tell(guest);
-    else guest.isNews();
+    else guest.news();
   }
 
   async #look(guest: Guest): Promise<void> {
@@ -124,8 +124,16 @@ export class Watcher implements LinkListener, Disposable {
     if (guest.verb === undefined && state?.state !== inShutdown) await this.settle(guest, state, signal);
   }
 
+  /** One that has booted again by itself has lost all that it was told: who told it hears of that when it is set up. */
+  async #agentCame(guest: Guest): Promise<void> {
+    const again = guest.verb === undefined && guest.ready === undefined;
+    await setUp(guest, AbortSignal.timeout(60_000));
+    if (again) for (const listener of this.#listeners) listener(guest.ref, { ...guest.status, news: 'anew' });
+  }
+
   #tell(guest: Guest): void {
-    if (guest.isNews()) for (const listener of this.#listeners) listener(guest.ref, guest.status);
+    const status = guest.news();
+    if (status !== undefined) for (const listener of this.#listeners) listener(guest.ref, status);
   }
 
   async #findCounters(guest: Guest): Promise<void> {

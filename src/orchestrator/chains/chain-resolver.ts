@@ -28,7 +28,7 @@ export function steeringWorld(model: Model): SteeringWorld {
     portsOn: (network) => model.inventory.portsOn(network),
     runs: (serial) => {
       const vnf = model.inventory.vnf(serial);
-      return vnf !== undefined && runsHere(model, vnf);
+      return vnf !== undefined && mayRunHere(model, vnf);
     },
   };
 }
@@ -36,6 +36,11 @@ export function steeringWorld(model: Model): SteeringWorld {
 /** True for a VNF whose guest runs on this machine, where the fabric is. */
 export function runsHere(model: Model, vnf: VnfRecord): boolean {
   return ['running', 'paused'].includes(model.state(vnf)) && model.address(vnf) === '';
+}
+
+/** The same, and true for one whose hypervisor cannot be asked: guests go on without it, and so does their traffic. */
+export function mayRunHere(model: Model, vnf: VnfRecord): boolean {
+  return runsHere(model, vnf) || (model.state(vnf) === 'unknown' && model.address(vnf) === '');
 }
 
 /** What following a service chain depends on, as it is now. */

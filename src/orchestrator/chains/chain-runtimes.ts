@@ -8,6 +8,8 @@ export interface ChainRuntime {
   readonly lane: Lane;
   /** What makes guests hops of it, by the serial of the VNF, as they were told. */
   readonly setups: Map<number, NetworkSetup>;
+  /** Guests, by the serial of the VNF, that nothing is sent through until they have been made hops: they were ended, and may run again by now. */
+  readonly unready: Set<number>;
   /** Hops that were dead when it was last looked, by serial. */
   readonly dead: Set<number>;
   /** Text of the last `next` of hops that lost it: a hop that is removed piece by piece is cut out of the chain with it. */
@@ -32,7 +34,8 @@ export class ChainRuntimes {
     let runtime = this.#known.get(serial);
     if (runtime === undefined) {
       const watched = { traced: undefined, traces: 0, probe: undefined, verify: '', latency: '' };
-      runtime = { lane: new Lane(), setups: new Map(), dead: new Set(), lastNext: new Map(), hidden: new Map(), ...watched };
+      const guests = { setups: new Map(), unready: new Set<number>(), dead: new Set<number>() };
+      runtime = { lane: new Lane(), ...guests, lastNext: new Map(), hidden: new Map(), ...watched };
       this.#known.set(serial, runtime);
     }
     return runtime;

@@ -5,8 +5,7 @@ import { type HopPort, type HopWay, hopSetup } from '../../domain/chains/hop-set
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
 import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { Family } from '../../domain/ip.ts';
-import { type Interface, type NetworkChange, networkCommands, undo, without } from '../../domain/network-change.ts';
-import { failureIn, networkScript } from '../../domain/network-script.ts';
+import { type Interface, type NetworkChange, undo, without } from '../../domain/network-change.ts';
 import { derivedMac } from '../../domain/port-plan.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ChainRecord, idOf, type NetworkRecord, type VnfRecord } from '../../domain/records.ts';
@@ -52,7 +51,7 @@ export class HopGuests {
   /**
    * The same, and the ports that a guest is to have for it, in one round.
    *
-   * @returns false when its driver does these one by one: nothing was done.
+   * @returns false where nft's tables make that more than one round: nothing was done.
    * @throws NetworkError; then none of the ports is there.
    */
   async addWithPorts(
@@ -60,9 +59,8 @@ export class HopGuests {
     change: { readonly ports: readonly PortSpec[]; readonly to: NetworkSetup },
     signal: AbortSignal,
   ): Promise<boolean> {
-    const driver = this.#model.driverOf(vnf);
-    if (driver.changeNetwork === undefined || change.to.tables !== undefined) return false;
-    await driver.changeNetwork(this.#model.ref(vnf), { ports: change.ports, setup: added({ from: undefined, to: change.to }) }, signal);
+    if (change.to.tables !== undefined) return false;
+    await this.#run(vnf, added({ from: undefined, to: change.to }), signal, change.ports);
     return true;
   }
 
@@ -79,19 +77,9 @@ export class HopGuests {
     await this.#load(vnf, deleted, signal);
   }
 
-  async #run(vnf: VnfRecord, setup: NetworkSetup, signal: AbortSignal): Promise<void> {
-    const { settings, changes } = setup;
-    if (settings.length + changes.length === 0) return;
-    const driver = this.#model.driverOf(vnf);
-    if (driver.changeNetwork !== undefined) return driver.changeNetwork(this.#model.ref(vnf), { ports: [], setup }, signal);
-    const commands = changes.flatMap(networkCommands);
-    const command = { argv: ['sh', '-c', networkScript, 'nfio-hop', ...settings.flat()], stdin: `${commands.join('\n')}\n` };
-    const result = await driver.executeInNetwork(this.#model.ref(vnf), command, { signal });
-    const failed = failureIn(result.stderr, commands);
-    if (result.exitCode <= 1 && failed === undefined) return;
-    throw new NfioError('NetworkError', {
-      message: `${pathOf(vnf)} cannot be made to pass packets on: ${failed ?? (result.stderr.split('\n')[0] || `exit status ${result.exitCode}`)}`,
-    });
+  async #run(vnf: VnfRecord, setup: NetworkSetup, signal: AbortSignal, ports: readonly PortSpec[] = []): Promise<void> {
+    if (ports.length + setup.settings.length + setup.changes.length === 0) return;
+    await this.#model.driverOf(vnf).changeNetwork(this.#model.ref(vnf), { ports, setup }, signal);
   }
 
   /** Loads nft's text, all of it or nothing. */
@@ -130,11 +118,11 @@ export class HopGuests {
   }
 }
 
-/** What one setup asks for and another does not. Rules go by the name of an interface: those of one that had it before may be left after a crash. */
+/** What one setup asks for and another does not. */
 function added({ from, to }: { readonly from: NetworkSetup | undefined; readonly to: NetworkSetup }): NetworkSetup {
-  const settings = to.settings.filter(([path]) => !from?.settings.some(([known]) => known === path));
-  const changes = without(to.changes, from?.changes ?? []);
-  return { settings, changes: [...(from === undefined ? leftOverRules(changes) : []), ...changes] };
+  if (from === undefined) return { ...to, changes: to.changes.flatMap(afresh) };
+  const settings = to.settings.filter(([path]) => !from.settings.some(([known]) => known === path));
+  return { settings, changes: without(to.changes, from.changes) };
 }
 
 /** Makes a table that is not there, so that it can be deleted whether it was there or not. */
@@ -142,11 +130,15 @@ function emptyTable(name: string): string {
   return `table ip ${name} { }\n`;
 }
 
-function leftOverRules(changes: readonly NetworkChange[]): NetworkChange[] {
-  return changes.flatMap((change) => {
-    const byPort = change.kind === 'rule' && change.input !== undefined && change.input !== 'lo';
-    return byPort ? [{ ...change, verb: 'remove', table: undefined } as const] : [];
-  });
+/**
+ * A change of a guest of which nobody knows what it was told before. Rules go by the name of an interface, and may be left of one that had it
+ * before: they are removed. The right one may be there too, and packets pass by it: another rule stands in meanwhile.
+ */
+function afresh(change: NetworkChange): NetworkChange[] {
+  if (change.kind !== 'rule' || change.input === undefined || change.input === 'lo') return [change];
+  const standIn: NetworkChange = { ...change, preference: change.preference - 1 };
+  const removed = { verb: 'remove', table: undefined } as const;
+  return [standIn, { ...change, ...removed }, change, { ...standIn, ...removed }];
 }
 
 function bridgeOf(id: string): Interface {

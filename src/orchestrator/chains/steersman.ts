@@ -10,7 +10,7 @@ import type { AppliedChain, AppliedHop, ChainRecord, VnfRecord } from '../../dom
 import { wantedPorts } from '../guest-spec.ts';
 import type { LivePorts } from '../live-ports.ts';
 import { type Model, pathOf } from '../model.ts';
-import { runsHere, steeringWorld } from './chain-resolver.ts';
+import { mayRunHere, runsHere, steeringWorld } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
 import { HopGuests } from './hop-guests.ts';
 
@@ -72,17 +72,31 @@ export class Steersman {
       const { traced, probe } = this.#runtimes.of(serial);
       return { traced, probe };
     };
-    const world = { ...steeringWorld(this.#model), watched };
+    const isReady: NonNullable<SteeringWorld['isReady']> = (chain, vnf) => !this.#runtimes.of(chain).unready.has(vnf);
+    const world = { ...steeringWorld(this.#model), watched, isReady };
     const serials = changed && new Set(changed.map(({ serial }) => serial));
     await this.#model.parts.network.steer(this.#planner.plan(this.#model.inventory.chains(), world, serials), signal);
   }
 
-  /** A guest started, ended, or was removed: the service chains that it is in follow. Not to be called from the VNF's lane. */
-  async vnfChanged(serial: number, signal: AbortSignal): Promise<void> {
-    const chains = [...this.#model.inventory.chains()].filter(({ applied }) => instanceIn(applied, serial) !== undefined);
+  /** A guest is about to be ended: from now on nothing is sent through it. To be called from the VNF's lane, and `vnfChanged` afterwards. */
+  async vnfLeaves(serial: number, signal: AbortSignal): Promise<void> {
+    const chains = this.#chainsOf(serial);
     if (chains.length === 0) return;
-    await Promise.all(chains.map((chain) => this.#follow(chain.serial, serial, signal)));
+    for (const chain of chains) this.#forgetGuest(chain.serial, serial);
     await this.#steerOrTell(chains, signal);
+    for (const chain of chains) this.#model.publishChain(chain.serial);
+  }
+
+  /**
+   * A guest started, ended, or was removed: the service chains that it is in follow. Not to be called from the VNF's lane.
+   *
+   * @param how.anew it may have been started anew by others: it is told again what makes it a hop.
+   */
+  async vnfChanged(serial: number, how: { readonly anew: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const chains = this.#chainsOf(serial);
+    if (chains.length === 0) return;
+    await Promise.all(chains.map((chain) => this.#follow(chain.serial, serial, how)));
+    await this.#steerOrTell(chains, how.signal);
     for (const chain of chains) this.look(chain.serial);
   }
 
@@ -135,7 +149,7 @@ export class Steersman {
     vnf: VnfRecord,
     { there, signal }: { readonly there: ReadonlySet<string>; readonly signal: AbortSignal },
   ): Promise<void> {
-    if (!runsHere(this.#model, vnf)) return;
+    if (!mayRunHere(this.#model, vnf)) return this.#forgetGuest(chain.serial, vnf.serial);
     const setup = this.#guests.setup(chain, vnf.serial);
     const missing = chainPorts(chain, vnf.serial, this.#model.parts.store.mountId).filter(({ id }) => !there.has(id));
     if (missing.length === 0 && setup !== undefined) {
@@ -163,22 +177,23 @@ export class Steersman {
   }
 
   /** How a service chain does. */
-  state({ applied }: ChainRecord): ChainState {
+  state({ serial, applied }: ChainRecord): ChainState {
     if (applied === undefined) return 'inactive';
-    return this.#obstacle(applied) === '' && applied.hops.every((hop) => this.#alive(hop) === hop.instances.length) ? 'active' : 'degraded';
+    return this.#obstacle(applied) === '' && applied.hops.every((hop) => this.#alive(serial, hop) === hop.instances.length)
+      ? 'active'
+      : 'degraded';
   }
 
   /** What is wrong with an active service chain, in words; empty when nothing is. */
-  trouble({ applied }: ChainRecord): string {
+  trouble({ serial, applied }: ChainRecord): string {
     if (applied === undefined) return '';
     const obstacle = this.#obstacle(applied);
     if (obstacle !== '') return obstacle;
     for (const hop of applied.hops) {
-      const down = hop.instances.find(({ vnf }) => !this.#runs(vnf));
+      const down = hop.instances.find(({ vnf }) => !this.#isAlive(serial, vnf));
       if (down === undefined) continue;
-      const vnf = this.#model.inventory.vnf(down.vnf);
-      const which = vnf === undefined ? 'its instance has been removed' : `${pathOf(vnf)} is ${this.#model.state(vnf)}`;
-      if (this.#alive(hop) > 0) return `hop ${hop.name}: ${which}; the others have its share`;
+      const which = this.#whatIsWrong(down.vnf);
+      if (this.#alive(serial, hop) > 0) return `hop ${hop.name}: ${which}; the others have its share`;
       if (hop.mode === 'mirror') return `hop ${hop.name}: ${which}; nobody gets its copies`;
       const what =
         applied.failure === 'open' ? 'traffic goes around it (policy/failure is open)' : 'traffic stops there (policy/failure is closed)';
@@ -203,7 +218,7 @@ export class Steersman {
     const { applied } = chain;
     for (const hop of applied?.hops ?? []) {
       const path = `chns/${chain.name}/${hop.name}`;
-      if (this.#alive(hop) > 0) {
+      if (this.#alive(serial, hop) > 0) {
         if (dead.delete(hop.serial)) this.#model.parts.events.add({ path, what: 'back' });
       } else if (!dead.has(hop.serial)) {
         dead.add(hop.serial);
@@ -214,13 +229,32 @@ export class Steersman {
     this.#model.publishChain(serial);
   }
 
-  #alive(hop: AppliedHop): number {
-    return hop.instances.filter(({ vnf }) => this.#runs(vnf)).length;
+  #chainsOf(vnf: number): ChainRecord[] {
+    return [...this.#model.inventory.chains()].filter(({ applied }) => instanceIn(applied, vnf) !== undefined);
   }
 
-  #runs(serial: number): boolean {
+  /** How many instances of a hop packets of a service chain can pass. */
+  #alive(chain: number, hop: AppliedHop): number {
+    return hop.instances.filter(({ vnf }) => this.#isAlive(chain, vnf)).length;
+  }
+
+  #isAlive(chain: number, serial: number): boolean {
     const vnf = this.#model.inventory.vnf(serial);
-    return vnf !== undefined && runsHere(this.#model, vnf);
+    return vnf !== undefined && mayRunHere(this.#model, vnf) && !this.#runtimes.of(chain).unready.has(serial);
+  }
+
+  /** Why nothing passes an instance of a hop. */
+  #whatIsWrong(serial: number): string {
+    const vnf = this.#model.inventory.vnf(serial);
+    if (vnf === undefined) return 'its instance has been removed';
+    return `${pathOf(vnf)} is ${mayRunHere(this.#model, vnf) ? 'not ready to pass packets on' : this.#model.state(vnf)}`;
+  }
+
+  /** A guest knows nothing any more of what makes it a hop, or will not for long. */
+  #forgetGuest(chain: number, vnf: number): void {
+    const { setups, unready } = this.#runtimes.of(chain);
+    setups.delete(vnf);
+    unready.add(vnf);
   }
 
   async #commit(chain: ChainRecord): Promise<void> {
@@ -251,22 +285,19 @@ export class Steersman {
   /** Gives a guest its ports, and tells it what to do with them. */
   async #enter(chain: ChainRecord, serial: number, signal: AbortSignal): Promise<void> {
     const vnf = this.#model.inventory.vnf(serial);
-    const { setups } = this.#runtimes.of(chain.serial);
-    if (vnf === undefined || !runsHere(this.#model, vnf)) {
-      setups.delete(serial);
-      return;
-    }
+    const { setups, unready } = this.#runtimes.of(chain.serial);
+    if (vnf === undefined || !mayRunHere(this.#model, vnf)) return this.#forgetGuest(chain.serial, serial);
+    if (!runsHere(this.#model, vnf)) return;
     const from = setups.get(serial);
     const to = this.#guests.setup(chain, serial);
-    if (to !== undefined && from === undefined && (await this.#enterAtOnce(vnf, to, signal))) {
-      setups.set(serial, to);
-      return;
+    if (to === undefined || from !== undefined || !(await this.#enterAtOnce(vnf, to, signal))) {
+      await this.#live.apply(vnf, signal);
+      if (to === undefined) return;
+      await this.#guests.add(vnf, { from, to }, signal);
     }
-    await this.#live.apply(vnf, signal);
-    if (to === undefined) return;
-    await this.#guests.add(vnf, { from, to }, signal);
     // What only the old one asks for stays until nothing is steered by it.
     setups.set(serial, from === undefined ? to : joined(from, to));
+    unready.delete(serial);
   }
 
   /** A guest that needs nothing but new ports of service chains gets them, and what to do with them, in one round. @returns whether it did. */
@@ -323,14 +354,17 @@ export class Steersman {
     this.#settle(before);
   }
 
-  async #follow(chain: number, vnf: number, signal: AbortSignal): Promise<void> {
+  async #follow(chain: number, vnf: number, { anew, signal }: { readonly anew: boolean; readonly signal: AbortSignal }): Promise<void> {
     await this.#runtimes.of(chain).lane.run(async () => {
       const record = this.#model.inventory.chain(chain);
       if (record === undefined || instanceIn(record.applied, vnf) === undefined) return;
-      // A guest that was started anew knows nothing of what it was told before.
-      this.#runtimes.of(chain).setups.delete(vnf);
+      const { setups, unready } = this.#runtimes.of(chain);
+      if (anew) setups.delete(vnf);
       const entering = this.#model.runtime(vnf).lane.run(() => this.#enter(record, vnf, signal));
-      await entering.catch((error: Error) => this.#tell(record, error));
+      await entering.catch((error: Error) => {
+        unready.add(vnf);
+        this.#tell(record, error);
+      });
     });
   }
 

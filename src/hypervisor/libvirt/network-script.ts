@@ -1,3 +1,6 @@
+import type { ExecuteResult } from '../../domain/ports/hypervisor.ts';
+import { NfioError } from '../../errors/index.ts';
+
 /** Stands between what is said of commands of ip and of those with `-6`. */
 const between = 'nfio: ip -6';
 
@@ -30,7 +33,14 @@ echo '${between}' >&2
 printf %s "$ipv6" | ip -6 -force -batch - || status=$?
 exit $status`;
 
-/** The first command that failed, with why, by what the script says of a list of them. One that finds its work done, or nothing to remove, is none. */
+/** Checks how the script went. What finds its work done, or nothing to remove, has not failed. @throws NetworkError with what ip said of the first command that did. */
+export function checkNetworkScript(commands: readonly string[], { exitCode, stderr }: Pick<ExecuteResult, 'exitCode' | 'stderr'>): void {
+  const failure = failureIn(stderr, commands) ?? (exitCode > 1 ? stderr.slice(0, 300) || `exit status ${exitCode}` : undefined);
+  if (failure !== undefined) throw new NfioError('NetworkError', { message: failure });
+}
+
+const mayBeDone = /^(-6 )?rule add |^link add name \S+ index \d+ type bridge /;
+
 export function failureIn(stderr: string, commands: readonly string[]): string | undefined {
   const [said = '', saidOfIpv6 = ''] = stderr.split(`${between}\n`);
   const isIpv6 = (command: string): boolean => command.startsWith('-6 ');
@@ -42,7 +52,7 @@ function failedCommand(stderr: string, commands: readonly string[]): string | un
   for (const match of stderr.matchAll(/((?:.*\n)*?)Command failed -:(\d+)\n?/g)) {
     const command = commands[Number(match[2]) - 1] ?? '';
     const said = (match[1] ?? '').trim().replaceAll('\n', ' ').slice(0, 300);
-    if (/ del /.test(command) || (/^(-6 )?rule add /.test(command) && said.endsWith('File exists'))) continue;
+    if (/ del /.test(command) || (mayBeDone.test(command) && said.endsWith('File exists'))) continue;
     return `ip ${command}: ${said}`;
   }
   return undefined;
