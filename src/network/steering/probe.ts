@@ -7,8 +7,8 @@ import { fabricPortName, ipLine, probeDevices } from '../names.ts';
 import { runProgram } from '../run-program.ts';
 import { probeSource } from './program.ts';
 
-/** A probe that was not seen so long after the last one was sent is lost, milliseconds. */
-const listenMs = 300;
+/** A probe that was not seen so long after the last one was sent is lost, milliseconds. An emulated machine that is busy needs some. */
+const listenMs = 1000;
 
 const prober = fileURLToPath(new URL('./prober.pl', import.meta.url));
 

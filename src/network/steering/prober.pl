@@ -1,8 +1,8 @@
 # Sends packets into a service chain and says where they were seen. Run by probe.ts in the fabric's network namespace, by perl-base alone.
 #
 # Arguments: the interface to send by, what all probes have in common (OFFSET:VALUE of 16 bits in a frame, several with commas), the length of
-# their packets, how long to listen after the last one (ms), how many interfaces to listen at, their names, and the frames to send, in hexadecimal.
-# Prints a line for each sighting:
+# their packets, how long to listen after the last one (ms) unless all have been seen everywhere before, how many interfaces to listen at, their
+# names, and the frames to send, in hexadecimal. Prints a line for each sighting:
 #   INTERFACE out|in NUMBER-OF-FRAME SECONDS NANOSECONDS
 # `out` is what the fabric sends to a guest. A frame is known again by its last four bytes.
 use strict;
@@ -41,10 +41,13 @@ my %listener = map { fileno($_->{socket}) => $_ } @listeners;
 my $all = '';
 vec($all, $_, 1) = 1 for keys %listener;
 
-# Takes in what comes for so many seconds. select(2) tells how many are left.
+my %seen;
+my $everywhere = @frames * keys %{ { map { $_->{device} => 1 } @listeners } };
+
+# Takes in what comes for so many seconds, or until nothing more can come. select(2) tells how many are left.
 sub collect {
     my ($left) = @_;
-    while ($left > 0) {
+    while ($left > 0 && keys %seen < $everywhere) {
         my ($ready, $count) = $all;
         ($count, $left) = select $ready, undef, undef, $left;
         return if $count <= 0;
@@ -59,7 +62,9 @@ sub take {
     ioctl($socket, $siocgstampns, $stamp);
     my $way = (unpack 'S n i S C', $from)[4] == $packet_outgoing ? 'out' : 'in';
     my $which = $number{ substr $frame, 14 + $length - 4, 4 };
-    printf "%s %s %d %d %d\n", $device, $way, $which, unpack 'q q', $stamp if defined $which;
+    return if !defined $which;
+    $seen{"$device $which"} = 1;
+    printf "%s %s %d %d %d\n", $device, $way, $which, unpack 'q q', $stamp;
 }
 
 for my $frame (@frames) {
