@@ -1,6 +1,7 @@
 import { parseChainVerb } from '../../domain/chains/chain-lifecycle.ts';
 import type { Model } from '../model.ts';
 import type { ChainEditor } from './chain-editor.ts';
+import type { ChainHealth } from './chain-health.ts';
 import type { ChainResolver } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
 import type { Steersman } from './steersman.ts';
@@ -12,6 +13,7 @@ export class ChainActions {
   readonly #resolver: ChainResolver;
   readonly #steersman: Steersman;
   readonly #runtimes: ChainRuntimes;
+  readonly #health: ChainHealth;
 
   constructor(
     model: Model,
@@ -20,6 +22,7 @@ export class ChainActions {
       readonly resolver: ChainResolver;
       readonly steersman: Steersman;
       readonly runtimes: ChainRuntimes;
+      readonly health: ChainHealth;
     },
   ) {
     this.#model = model;
@@ -27,6 +30,7 @@ export class ChainActions {
     this.#resolver = parts.resolver;
     this.#steersman = parts.steersman;
     this.#runtimes = parts.runtimes;
+    this.#health = parts.health;
   }
 
   /**
@@ -38,7 +42,7 @@ export class ChainActions {
    */
   async act(serial: number, text: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
     await this.#editor.alone(serial, text.trim().slice(0, 80), async (before) => {
-      const state = this.#steersman.state(before);
+      const state = this.#health.state(before);
       if (how.again && (state === 'inactive') === (text.trim() === 'stop')) return;
       const verb = parseChainVerb(text, state);
       const applied = verb === 'stop' ? undefined : await this.#resolver.resolve(before, { unreached: 'wrong', signal: how.signal });

@@ -5,27 +5,27 @@ import { endsOf } from '../../domain/chains/steering-plan.ts';
 import type { ChainObservation } from '../../domain/observation.ts';
 import type { AppliedChain, ChainRecord, HopRecord } from '../../domain/records.ts';
 import type { Model } from '../model.ts';
+import type { ChainHealth } from './chain-health.ts';
 import { chainSurroundings } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
-import type { Steersman } from './steersman.ts';
 
 /** Finds out what the tree shows of service chains. */
 export class ChainObserver {
   readonly #model: Model;
   readonly #runtimes: ChainRuntimes;
-  readonly #steersman: Steersman;
+  readonly #health: ChainHealth;
 
-  constructor(model: Model, runtimes: ChainRuntimes, steersman: Steersman) {
+  constructor(model: Model, runtimes: ChainRuntimes, health: ChainHealth) {
     this.#model = model;
     this.#runtimes = runtimes;
-    this.#steersman = steersman;
+    this.#health = health;
   }
 
   observe(chain: ChainRecord): ChainObservation {
     const { verify, latency, hidden: removed } = this.#runtimes.of(chain.serial);
     const hidden = [...removed].map(([serial, paths]) => [serial, [...paths]] as const);
     return {
-      state: this.#steersman.state(chain),
+      state: this.#health.state(chain),
       error: this.#error(chain),
       path: chain.applied === undefined ? this.#wantedPath(chain) : this.#appliedPath(chain.applied),
       verify,
@@ -51,7 +51,7 @@ export class ChainObserver {
   }
 
   #error(chain: ChainRecord): string {
-    const trouble = this.#steersman.trouble(chain);
+    const trouble = this.#health.trouble(chain);
     if (trouble !== '') return trouble;
     try {
       new ChainReader(chain, chainSurroundings(this.#model)).read();

@@ -2,6 +2,7 @@ import type { LivePorts } from '../live-ports.ts';
 import type { Model } from '../model.ts';
 import { ChainActions } from './chain-actions.ts';
 import { ChainEditor } from './chain-editor.ts';
+import { ChainHealth } from './chain-health.ts';
 import { ChainObserver } from './chain-observer.ts';
 import { ChainProbes } from './chain-probes.ts';
 import { ChainResolver } from './chain-resolver.ts';
@@ -22,13 +23,14 @@ export class Chains {
   constructor(model: Model, live: LivePorts) {
     const runtimes = new ChainRuntimes();
     const resolver = new ChainResolver(model);
-    this.steersman = new Steersman(model, live, runtimes);
+    const health = new ChainHealth(model, runtimes);
+    this.steersman = new Steersman(model, { live, runtimes, health });
     const editor = new ChainEditor(model, { resolver, steersman: this.steersman, runtimes });
     this.service = new ChainService(model, editor, runtimes);
-    this.actions = new ChainActions(model, { editor, resolver, steersman: this.steersman, runtimes });
+    this.actions = new ChainActions(model, { editor, resolver, steersman: this.steersman, runtimes, health });
     this.probes = new ChainProbes(model, { editor, steersman: this.steersman, runtimes });
     this.stats = new ChainStats(model);
-    this.observer = new ChainObserver(model, runtimes, this.steersman);
+    this.observer = new ChainObserver(model, runtimes, health);
     model.observeChain = (chain) => this.observer.observe(chain);
   }
 }

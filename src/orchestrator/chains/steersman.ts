@@ -1,15 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ChainState } from '../../domain/chains/chain-lifecycle.ts';
 import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
-import { admits, commonFamilies } from '../../domain/chains/families.ts';
 import { endsOf, SteeringPlanner, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
-import type { AppliedChain, AppliedHop, ChainRecord, VnfRecord } from '../../domain/records.ts';
+import type { ChainRecord, VnfRecord } from '../../domain/records.ts';
 import { wantedPorts } from '../guest-spec.ts';
 import type { LivePorts } from '../live-ports.ts';
-import { type Model, pathOf } from '../model.ts';
+import type { Model } from '../model.ts';
+import type { ChainHealth } from './chain-health.ts';
 import { mayRunHere, runsHere, steeringWorld } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
 import { HopGuests } from './hop-guests.ts';
@@ -28,13 +27,15 @@ export class Steersman {
   readonly #model: Model;
   readonly #live: LivePorts;
   readonly #runtimes: ChainRuntimes;
+  readonly #health: ChainHealth;
   readonly #guests: HopGuests;
   readonly #planner = new SteeringPlanner();
 
-  constructor(model: Model, live: LivePorts, runtimes: ChainRuntimes) {
+  constructor(model: Model, parts: { readonly live: LivePorts; readonly runtimes: ChainRuntimes; readonly health: ChainHealth }) {
     this.#model = model;
-    this.#live = live;
-    this.#runtimes = runtimes;
+    this.#live = parts.live;
+    this.#runtimes = parts.runtimes;
+    this.#health = parts.health;
     this.#guests = new HopGuests(model);
   }
 
@@ -59,7 +60,7 @@ export class Steersman {
     }
     await this.#leaveAll({ before, after });
     this.#settle(after);
-    this.look(after.serial);
+    this.#health.look(after.serial);
   }
 
   /**
@@ -97,7 +98,7 @@ export class Steersman {
     if (chains.length === 0) return;
     await Promise.all(chains.map((chain) => this.#follow(chain.serial, serial, how)));
     await this.#steerOrTell(chains, how.signal);
-    for (const chain of chains) this.look(chain.serial);
+    for (const chain of chains) this.#health.look(chain.serial);
   }
 
   /** Networks, or ports on them, changed: what packets come from and go to may be other ones now, also in the wide where a chain leads there. */
@@ -114,7 +115,7 @@ export class Steersman {
     }
     await this.#steerOrTell(active, signal);
     for (const { serial } of concerned) await this.#forgetSetups(serial);
-    for (const { serial } of concerned) this.look(serial);
+    for (const { serial } of concerned) this.#health.look(serial);
   }
 
   /** Takes from the guests of a service chain what they were told and need no more. */
@@ -141,7 +142,7 @@ export class Steersman {
     for (const id of await this.#removeUncertain(chains, there)) there.delete(id);
     for (const chain of chains) for (const vnf of this.#vnfsOf(chain)) await this.#recoverGuest(chain, vnf, { there, signal });
     await this.#steerOrTell(chains, signal);
-    for (const { serial } of chains) this.look(serial);
+    for (const { serial } of chains) this.#health.look(serial);
   }
 
   async #recoverGuest(
@@ -176,78 +177,8 @@ export class Steersman {
     return this.#vnfsOf(chain).flatMap(({ serial }) => chainPorts(chain, serial, mountId).map(({ id }) => id));
   }
 
-  /** How a service chain does. */
-  state({ serial, applied }: ChainRecord): ChainState {
-    if (applied === undefined) return 'inactive';
-    return this.#obstacle(applied) === '' && applied.hops.every((hop) => this.#alive(serial, hop) === hop.instances.length)
-      ? 'active'
-      : 'degraded';
-  }
-
-  /** What is wrong with an active service chain, in words; empty when nothing is. */
-  trouble({ serial, applied }: ChainRecord): string {
-    if (applied === undefined) return '';
-    const obstacle = this.#obstacle(applied);
-    if (obstacle !== '') return obstacle;
-    for (const hop of applied.hops) {
-      const down = hop.instances.find(({ vnf }) => !this.#isAlive(serial, vnf));
-      if (down === undefined) continue;
-      const which = this.#whatIsWrong(down.vnf);
-      if (this.#alive(serial, hop) > 0) return `hop ${hop.name}: ${which}; the others have its share`;
-      if (hop.mode === 'mirror') return `hop ${hop.name}: ${which}; nobody gets its copies`;
-      const what =
-        applied.failure === 'open' ? 'traffic goes around it (policy/failure is open)' : 'traffic stops there (policy/failure is closed)';
-      return `hop ${hop.name}: ${which}; ${what}`;
-    }
-    return '';
-  }
-
-  /** Why no traffic is steered at all, in words; empty when some can be. */
-  #obstacle(applied: AppliedChain): string {
-    const ends = endsOf(applied, this.#model.inventory.networks());
-    if (ends === undefined) return 'one of its networks is gone: traffic is not steered';
-    if (commonFamilies(ends.ingress, ends.egress).some((family) => admits(applied.match, family))) return '';
-    return 'its networks have no subnets of one version of IP that it matches: traffic is not steered';
-  }
-
-  /** Tells what became of hops since it was last looked, in `events` and in the tree. */
-  look(serial: number): void {
-    const chain = this.#model.inventory.chain(serial);
-    if (chain === undefined) return;
-    const { dead } = this.#runtimes.of(serial);
-    const { applied } = chain;
-    for (const hop of applied?.hops ?? []) {
-      const path = `chns/${chain.name}/${hop.name}`;
-      if (this.#alive(serial, hop) > 0) {
-        if (dead.delete(hop.serial)) this.#model.parts.events.add({ path, what: 'back' });
-      } else if (!dead.has(hop.serial)) {
-        dead.add(hop.serial);
-        const what = applied?.failure === 'open' && hop.mode !== 'mirror' ? 'bypassed' : 'dead';
-        this.#model.parts.events.add({ path, what, why: this.trouble(chain) });
-      }
-    }
-    this.#model.publishChain(serial);
-  }
-
   #chainsOf(vnf: number): ChainRecord[] {
     return [...this.#model.inventory.chains()].filter(({ applied }) => instanceIn(applied, vnf) !== undefined);
-  }
-
-  /** How many instances of a hop packets of a service chain can pass. */
-  #alive(chain: number, hop: AppliedHop): number {
-    return hop.instances.filter(({ vnf }) => this.#isAlive(chain, vnf)).length;
-  }
-
-  #isAlive(chain: number, serial: number): boolean {
-    const vnf = this.#model.inventory.vnf(serial);
-    return vnf !== undefined && mayRunHere(this.#model, vnf) && !this.#runtimes.of(chain).unready.has(serial);
-  }
-
-  /** Why nothing passes an instance of a hop. */
-  #whatIsWrong(serial: number): string {
-    const vnf = this.#model.inventory.vnf(serial);
-    if (vnf === undefined) return 'its instance has been removed';
-    return `${pathOf(vnf)} is ${mayRunHere(this.#model, vnf) ? 'not ready to pass packets on' : this.#model.state(vnf)}`;
   }
 
   /** A guest knows nothing any more of what makes it a hop, or will not for long. */
