@@ -44,7 +44,7 @@ const transfer = `
 cd "$1"
 echo 'iperf3 -s -1 -D -p 5999 >/dev/null' >nf-types/host/server/command
 sleep 0.3
-echo "iperf3 -c 10.2.0.10 -p 5999 -t $2 -f k" >nf-types/host/client/command
+echo "iperf3 -c 10.2.0.10 -p 5999 -t $2 -f k -C cubic" >nf-types/host/client/command
 cat nf-types/host/client/command`;
 
 /** Service chains of routed hops against the same wired by hand. */

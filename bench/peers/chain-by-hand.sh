@@ -64,7 +64,7 @@ unwire() {
 transfer() {
   ip netns exec "$prefix-server" iperf3 -s -1 -D -p 5999 >/dev/null
   sleep 0.3
-  ip netns exec "$prefix-client" iperf3 -c "10.99.$((last - 1)).2" -p 5999 -t "$seconds" -f k
+  ip netns exec "$prefix-client" iperf3 -c "10.99.$((last - 1)).2" -p 5999 -t "$seconds" -f k -C cubic
 }
 
 remove() {
