@@ -5,7 +5,7 @@ import { whyNoGuests } from '../support/netns-world.ts';
 
 /* Networks with subnets of both versions of IP, and a service chain between them. */
 
-describe('a service chain of both versions of IP', { skip: whyNoGuests() ?? false, timeout: 170_000 }, () => {
+describe('a service chain of both versions of IP', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

@@ -11,7 +11,7 @@ const pings = 'icmpv6 type { echo-request, echo-reply }';
 /** The first hop marks packets, the last one marks those that are marked: one that avoided either shows at the server. */
 const marks = { a: 'ip6 dscp set cs1', c: 'ip6 dscp cs1 ip6 dscp set cs2' } as const;
 
-describe('service chains of IPv6', { skip: whyNoGuests() ?? false, timeout: 175_000 }, () => {
+describe('service chains of IPv6', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

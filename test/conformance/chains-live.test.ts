@@ -14,7 +14,7 @@ const marks = {
 
 const pings = 'icmp type { echo-request, echo-reply }';
 
-describe('service chains under way', { skip: whyNoGuests() ?? false, timeout: 175_000 }, () => {
+describe('service chains under way', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

@@ -6,7 +6,7 @@ import { loadTestImages, testImage } from '../support/guest-image.ts';
 
 /* One IPv6 service chain over namespaces and containers. */
 
-describe('an IPv6 service chain through namespaces and a container', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('an IPv6 service chain through namespaces and a container', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let lab: ChainLab;
 

@@ -24,7 +24,7 @@ const activate = (vnf: string, host: string, image: string): string =>
 
 describe('a service chain through a namespace, a container and a virtual machine', {
   skip: whyNoEngine() ?? whyNoLibvirt() ?? false,
-  timeout: 175_000,
+  timeout: 360_000,
 }, () => {
   let daemon: LibvirtDaemon;
   let engine: TestEngine;

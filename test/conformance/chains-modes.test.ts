@@ -5,7 +5,7 @@ import { whyNoGuests } from '../support/netns-world.ts';
 
 /* Hops that do not route, and hops of several instances. */
 
-describe('modes of hops', { skip: whyNoGuests() ?? false, timeout: 170_000 }, () => {
+describe('modes of hops', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

@@ -36,7 +36,7 @@ function bytes(address: string): string {
   return [...left, ...Array<string>(8 - left.length - right.length).fill('0000'), ...right].join('');
 }
 
-describe('neighbour discovery of hops', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('neighbour discovery of hops', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
   let own: { readonly mac: string; readonly linkLocal: string; readonly global: string };
 

@@ -42,7 +42,7 @@ function why(): string | false {
   return whyNoGuests() ?? false;
 }
 
-describe('a proxy in a service chain', { skip: why(), timeout: 170_000 }, () => {
+describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => {
   let lab: ChainLab;
   const nfConf = (): string => join(lab.mount.path, 'nf-types', 'proxy', 'p', 'config', 'nf_conf');
   const get = (path: string): Promise<string> => lab.in('client', `curl -s -m 10 -w '%{http_code}\n' http://10.2.0.10${path}`);
@@ -147,7 +147,7 @@ describe('a proxy in a service chain', { skip: why(), timeout: 170_000 }, () => 
   });
 });
 
-describe('a proxy that is the way between two networks', { skip: why(), timeout: 170_000 }, () => {
+describe('a proxy that is the way between two networks', { skip: why(), timeout: 360_000 }, () => {
   test('intercepts the ports that PROXY_PORTS names', async () => {
     await using lab = await ChainLab.start([]);
     await lab.in('server', `setsid python3 -c '${webServer}' </dev/null >/dev/null 2>&1 &`);

@@ -7,7 +7,7 @@ import { shell } from '../support/shell.ts';
 
 /* What cannot be done with service chains: the errno, the sentence, and nothing lost. */
 
-describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 170_000 }, () => {
+describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

@@ -14,7 +14,7 @@ table inet filter {
 }
 EOF`;
 
-describe('watching service chains', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('watching service chains', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

@@ -7,7 +7,7 @@ import { whyNoGuests } from '../support/netns-world.ts';
 
 /* Service chains as files and as packets: what links mean, and which way traffic goes. */
 
-describe('service chains', { skip: whyNoGuests() ?? false, timeout: 170_000 }, () => {
+describe('service chains', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let lab: ChainLab;
 
   before(async () => {

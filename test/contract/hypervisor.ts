@@ -48,7 +48,7 @@ export interface MachineTraits {
 
 /** Registers the tests every hypervisor driver passes, against the real thing. */
 export function describeHypervisor(contract: HypervisorContract): void {
-  describe(`hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 180_000 }, () => {
+  describe(`hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 360_000 }, () => {
     let world: HypervisorWorld;
     const guests: GuestSpec[] = [];
     const running = async (overrides?: Partial<GuestSpec>): Promise<GuestSpec> => {

@@ -39,7 +39,7 @@ const outcomes: Readonly<Record<State, Readonly<Record<Verb, Outcome>>>> = {
 
 /** Registers the tests of what every verb does in every state, of many guests at once, and of limits and counters seen from both sides. */
 export function describeLifecycle(contract: HypervisorContract): void {
-  describe(`lives of guests, hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 180_000 }, () => {
+  describe(`lives of guests, hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 360_000 }, () => {
     let world: HypervisorWorld;
     const guests: GuestSpec[] = [];
     before(async () => {

@@ -95,7 +95,7 @@ function why(): string | false {
   return whyNoGuests() ?? false;
 }
 
-describe('a client, an ids, and services behind it', { skip: why(), timeout: 170_000 }, () => {
+describe('a client, an ids, and services behind it', { skip: why(), timeout: 360_000 }, () => {
   let mount: TestMount;
   const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
   /** Runs a shell command in a guest. @returns what it printed. */

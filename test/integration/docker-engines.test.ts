@@ -14,7 +14,7 @@ import { Relay } from '../support/relay.ts';
 import { SshServer } from '../support/ssh-server.ts';
 import { makeCertificates } from '../support/tls-files.ts';
 
-describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let world: DockerWorld;
   let relay: Relay;
@@ -219,7 +219,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   });
 });
 
-describe("a network of Docker's own", { skip: whyNoEngine() ?? false, timeout: 120_000 }, () => {
+describe("a network of Docker's own", { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   it('is one line in boot.conf away, also on another machine, where its counters are the engine’s', async () => {
     await using engine = await TestEngine.start({
       ownNetwork: true,

@@ -12,7 +12,7 @@ import { plainBoot } from '../support/hypervisor-world.ts';
 /** Capabilities by number (linux/capability.h): chown, dac_override, fowner, kill, setgid, setuid, setpcap, net_bind_service, net_admin, net_raw, sys_chroot. */
 const expectedCapabilities = [0, 1, 3, 5, 6, 7, 8, 10, 12, 13, 18].reduce((mask, number) => mask | (1n << BigInt(number)), 0n);
 
-describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let world: DockerWorld;
   const guests: GuestSpec[] = [];

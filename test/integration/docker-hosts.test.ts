@@ -47,7 +47,7 @@ function ip(...words: readonly string[]): void {
   execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-describe('VNFs on three machines', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('VNFs on three machines', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   const machines: Machine[] = [];
   let mount: TestMount;
   const vnf = (name: string): string => `nf-types/host/on-${name}`;

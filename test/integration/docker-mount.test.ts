@@ -11,7 +11,7 @@ import { loadTestImages, testImage } from '../support/guest-image.ts';
 import type { TestMount } from '../support/mount.ts';
 import { Registry } from '../support/registry.ts';
 
-describe('a mount with containers', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('a mount with containers', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let mount: TestMount;
 
@@ -137,7 +137,7 @@ describe('a mount with containers', { skip: whyNoEngine() ?? false, timeout: 170
   });
 });
 
-describe('an engine whose disk is full', { skip: whyNoEngine() ?? false, timeout: 120_000 }, () => {
+describe('an engine whose disk is full', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let disk: string;
   before(() => {
     disk = mkdtempSync(join(tmpdir(), 'nfio-disk-'));

@@ -10,7 +10,7 @@ import { testImage } from '../support/guest-image.ts';
 /** What people see within a second; the rest is for a busy machine. */
 const soonMs = 3000;
 
-describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? false, timeout: 170_000 }, () => {
+describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let world: DockerWorld;
   const guests: GuestSpec[] = [];

@@ -19,7 +19,7 @@ const engines = [
 ];
 
 for (const { name, through } of engines) {
-  describe(`rfs of a guest of an engine ${name}`, { skip: whyNoEngine() ?? false, timeout: 120_000 }, () => {
+  describe(`rfs of a guest of an engine ${name}`, { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
     let engine: TestEngine;
     let mount: TestMount;
     /** A directory of the machine, which guests try to reach through nf.io. What is in it would be anyone's, could they get there. */

@@ -9,7 +9,7 @@ import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { mountOn } from '../support/docker-mount.ts';
 import { nfio, nfioWithin } from '../support/nfio-command.ts';
 
-describe('nfio images', { skip: whyNoEngine() ?? whyNoBase() ?? false, timeout: 170_000 }, () => {
+describe('nfio images', { skip: whyNoEngine() ?? whyNoBase() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let host: string;
   const idOf = async (image: string): Promise<string> => (await engine.ask<{ Id: string }>('GET', `/images/${image}/json`)).Id;

@@ -20,7 +20,7 @@ function idleDisk(path: string): string {
   return path;
 }
 
-describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeout: 170_000 }, () => {
+describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
   let daemon: LibvirtDaemon;
   let world: LibvirtWorld;
   let disk: string;

@@ -37,7 +37,7 @@ const connect = (port: number): string => `timeout 1 bash -c 'exec 3<>/dev/tcp/1
 
 describe('namespaces, containers and virtual machines on one mount', {
   skip: whyNoLibvirt() ?? whyNoEngine() ?? false,
-  timeout: 170_000,
+  timeout: 360_000,
 }, () => {
   let daemon: LibvirtDaemon;
   let engine: TestEngine;

@@ -45,7 +45,7 @@ function makeCertificates(directory: string): void {
   }
 }
 
-describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout: 120_000 }, () => {
+describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
   let directory: string;
   let daemon: LibvirtDaemon;
   let world: LibvirtWorld;

@@ -23,7 +23,7 @@ echo wan > ports/wan/network; echo 10.2.0.1/24 > ports/wan/address
 echo ${image} > machine/vm.image
 echo activate > action || { cat error; exit 1; }`;
 
-describe('types on virtual machines, with the nf_conf they have elsewhere', { skip: whyNoLibvirt() ?? false, timeout: 175_000 }, () => {
+describe('types on virtual machines, with the nf_conf they have elsewhere', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
   let daemon: LibvirtDaemon;
   let mount: TestMount;
   const commandIn = (vnf: string, text: string): string => {

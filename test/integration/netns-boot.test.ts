@@ -8,7 +8,7 @@ import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import { checkPrograms } from '../../src/hypervisor/netns/required-programs.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
-describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
   const guests: GuestSpec[] = [];
   const running = async (overrides: Partial<GuestSpec>): Promise<GuestSpec> => {

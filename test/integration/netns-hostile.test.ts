@@ -18,7 +18,7 @@ os.chroot(".")
 print("\\n".join(os.listdir("/proc")) if os.path.exists("MARK") else "contained")
 `;
 
-describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
   let guest: GuestSpec;
 

@@ -20,7 +20,7 @@ import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { findGuests, type LabelledProcess } from '../../src/hypervisor/netns/labels.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
-describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
   const guests: GuestSpec[] = [];
   const running = async (overrides: Partial<GuestSpec>): Promise<GuestSpec> => {

@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
-describe('packets between netns guests', { skip: whyNoGuests() ?? false, timeout: 120_000 }, () => {
+describe('packets between netns guests', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
   let client: GuestSpec;
   let server: GuestSpec;

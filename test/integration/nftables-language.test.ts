@@ -11,7 +11,7 @@ function input(lines: string, policy = 'accept', family = 'ip'): string {
   return `table ${family} t {\n chain other {\n  ip saddr 10.1.0.2 return\n }\n chain input {\n  type filter hook input priority 0; policy ${policy};\n${lines}\n }\n}\n`;
 }
 
-describe('nftables counts what it drops', { skip: whyNoNamespaces() ?? false, timeout: 120_000 }, () => {
+describe('nftables counts what it drops', { skip: whyNoNamespaces() ?? false, timeout: 360_000 }, () => {
   let guest: NamespaceGuest;
   let peer: NamespaceGuest;
 
