@@ -31,15 +31,18 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   const docker = async (spec: GuestSpec, method: string, path: string): Promise<void> =>
     engine.ask(method, `/containers/${await world.driver.getId(spec, world.signal)}${path}`);
   /** The next statuses that are told of a guest. */
-  const told = (spec: GuestSpec, count: number): Promise<GuestStatus[] | undefined> => {
+  const toldUntil = (spec: GuestSpec, isEnough: (statuses: readonly GuestStatus[]) => boolean): Promise<GuestStatus[] | undefined> => {
     const statuses: GuestStatus[] = [];
     const enough = new Promise<GuestStatus[]>((resolve) => {
       world.driver.onChange((ref, status) => {
-        if (ref.id === spec.id && statuses.push(status) === count) resolve(statuses);
+        if (ref.id !== spec.id) return;
+        statuses.push(status);
+        if (isEnough(statuses)) resolve(statuses);
       });
     });
     return Promise.race([enough, sleep(soonMs, undefined, { ref: false })]);
   };
+  const told = (spec: GuestSpec, count: number): Promise<GuestStatus[] | undefined> => toldUntil(spec, ({ length }) => length === count);
   const pings = (from: GuestSpec, address: string): Promise<number> =>
     world.sh(from, `ping -n -c 2 -i 0.1 -W 2 ${address}`).then(({ exitCode }) => exitCode);
 
@@ -64,12 +67,10 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   it('gives a guest that someone restarts its ports again', async () => {
     const [a, b] = [await running({ ports: [world.port('10.4.0.1/24')] }), await running({ ports: [world.port('10.4.0.2/24')] })];
     equal(await pings(a, '10.4.0.2'), 0);
-    const changes = told(b, 2);
+    const changes = toldUntil(b, (statuses) => statuses.at(-1)?.word === 'running');
     await docker(b, 'POST', '/restart?t=1');
-    deepEqual(
-      (await changes)?.map(({ word }) => word),
-      ['exited', 'running'],
-    );
+    // It may run again before anybody has seen that it had ended.
+    match((await changes)?.map(({ word }) => word).join() ?? 'nothing', /^(exited,)?running$/);
     equal(await pings(a, '10.4.0.2'), 0);
     await world.driver.restart(b, world.signal);
     equal(await pings(a, '10.4.0.2'), 0);

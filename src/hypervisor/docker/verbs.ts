@@ -135,6 +135,7 @@ export class Verbs {
 
   async #attachPorts(guest: Guest, { ports }: GuestSpec, signal: AbortSignal): Promise<void> {
     if (ports.length === 0) return;
+    if (guest.process === undefined) await this.#checkMainProcess(guest, signal);
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
     await addPorts(guest.process, this.#parts.fabric, ports, signal);
   }
@@ -144,8 +145,9 @@ export class Verbs {
     const init = guest.process;
     if (init !== undefined) await mainProcessRuns(init);
     if (guest.stale) await this.#parts.watcher.look(guest, signal);
-    // Docker learns of an end a little later than the kernel.
-    for (let tries = 0; init !== undefined && !isAlive(init) && guest.runs && tries < 40; tries += 1) {
+    // Docker learns of an end a little later than the kernel. A guest of this machine that runs, but as no process, had ended before it could be found.
+    const hasEnded = (): boolean => (init === undefined ? guest.link.local && guest.process === undefined : !isAlive(init));
+    for (let tries = 0; guest.runs && hasEnded() && tries < 40; tries += 1) {
       await sleep(50);
       await this.#parts.watcher.look(guest, signal);
     }
