@@ -15,6 +15,7 @@ import type { LinkRequest, SettingRequest } from './link-request.ts';
 import {
   type Attribute,
   addressMessage,
+  changeLinkMessage,
   encodeMessage,
   familyNumbers,
   Link,
@@ -74,20 +75,8 @@ function ruleChange({ verb, family, preference, table, input, from, to, mark }: 
   const source = from === undefined ? undefined : parseAddress(from);
   const destination = to === undefined ? undefined : parseCidr(to);
   const action = verb === 'add' ? toTable : 0;
-  const body = Buffer.from([
-    familyNumbers[family],
-    destination?.prefixLength ?? 0,
-    source?.prefixLength ?? 0,
-    0,
-    0,
-    0,
-    0,
-    action,
-    0,
-    0,
-    0,
-    0,
-  ]);
+  const [destinationBits, sourceBits] = [destination?.prefixLength ?? 0, source?.prefixLength ?? 0];
+  const body = Buffer.from([familyNumbers[family], destinationBits, sourceBits, 0, 0, 0, 0, action, 0, 0, 0, 0]);
   const attributes: Attribute[] = [[RuleAttribute.priority, preference]];
   if (table !== undefined) attributes.push([RuleAttribute.table, table]);
   if (input !== undefined) attributes.push([RuleAttribute.inputInterface, input]);
@@ -114,29 +103,22 @@ function bridgeChange({ verb, bridge: { name, index } }: NetworkChange & Bridge)
       body: linkBody({ index, up: undefined }),
       attributes,
     }),
-    encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index, up: true }), attributes: [] }),
+    changeLinkMessage({ index, up: true }),
   ];
 }
 
-function bridgePortChange({ verb, port, bridge }: NetworkChange & BridgePort): Buffer[] {
-  if (verb === 'remove')
-    return [
-      encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: port.index, up: undefined }), attributes: [[Link.master, 0]] }),
-    ];
+function bridgePortChange({ verb, port: { index }, bridge }: NetworkChange & BridgePort): Buffer[] {
+  if (verb === 'remove') return [changeLinkMessage({ index, up: undefined }, [[Link.master, 0]])];
   const info: Attribute[] = [
     [LinkInfo.slaveKind, 'bridge'],
     [LinkInfo.slaveData, [[BridgePortData.learning, Buffer.from([0])]]],
   ];
   return [
-    encodeMessage(RtnetlinkType.newLink, 0, {
-      body: linkBody({ index: port.index, up: true }),
-      attributes: [[Link.master, bridge.index]],
-    }),
-    encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: port.index, up: undefined }), attributes: [[Link.info, info]] }),
+    changeLinkMessage({ index, up: true }, [[Link.master, bridge.index]]),
+    changeLinkMessage({ index, up: undefined }, [[Link.info, info]]),
   ];
 }
 
-function promiscuousChange({ verb, port }: NetworkChange & Promiscuous): Buffer {
-  const body = linkBody({ index: port.index, up: undefined, promiscuous: verb === 'add' });
-  return encodeMessage(RtnetlinkType.newLink, 0, { body, attributes: [] });
+function promiscuousChange({ verb, port: { index } }: NetworkChange & Promiscuous): Buffer {
+  return changeLinkMessage({ index, up: undefined, promiscuous: verb === 'add' });
 }

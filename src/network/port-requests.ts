@@ -7,6 +7,7 @@ import { fabricPortName } from './names.ts';
 import {
   type Attribute,
   addressMessage,
+  changeLinkMessage,
   encodeAttributes,
   encodeMessage,
   Link,
@@ -30,8 +31,7 @@ const vethPeer = 1; // linux/veth.h
 
 /** Brings the loopback interface of a new namespace up. */
 export function loopbackRequest(): LinkRequest {
-  const message = encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody({ index: 1, up: true }), attributes: [] });
-  return { namespace: 'guest', what: 'lo', message };
+  return { namespace: 'guest', what: 'lo', message: changeLinkMessage({ index: 1, up: true }) };
 }
 
 /**
@@ -44,10 +44,8 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
     { namespace: 'fabric', what: `port ${port.name}`, message: newLink(port, place) },
     ...port.addresses.map((address) => guest(`, address ${address}`, addressMessage('add', guestInterfaceIndex(port), parseCidr(address)))),
   ];
-  if (port.up || alias.length > 0) {
-    const body = linkBody({ index: guestInterfaceIndex(port), up: port.up ? true : undefined });
-    requests.push(guest('', encodeMessage(RtnetlinkType.newLink, 0, { body, attributes: alias })));
-  }
+  if (port.up || alias.length > 0)
+    requests.push(guest('', changeLinkMessage({ index: guestInterfaceIndex(port), up: port.up ? true : undefined }, alias)));
   for (const text of port.up ? nextHops(port) : []) {
     const gateway = parseAddress(text);
     const route = routeMessage('add', { family: gateway.family, table: mainTable, device: guestInterfaceIndex(port), gateway });

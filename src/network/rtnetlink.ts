@@ -124,6 +124,11 @@ export function linkBody(link: { readonly index: number; readonly up: boolean | 
   return body;
 }
 
+/** Changes an interface that is there: its state, and these attributes. */
+export function changeLinkMessage(link: Parameters<typeof linkBody>[0], attributes: readonly Attribute[] = []): Buffer {
+  return encodeMessage(RtnetlinkType.newLink, 0, { body: linkBody(link), attributes });
+}
+
 /** Attributes one after the other. */
 export function encodeAttributes(attributes: readonly Attribute[]): Buffer {
   return Buffer.concat(attributes.map(encodeAttribute));

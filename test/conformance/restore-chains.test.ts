@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ChainLab, errnoText } from '../support/chain-lab.ts';
-import { shell } from '../support/shell.ts';
+import { needs } from '../support/needs.ts';
 
 /* A service chain is copied, taken out of the tree and put back with the tools that people have for files. */
 
@@ -55,12 +55,6 @@ async function isCopy(copy: string): Promise<void> {
 async function quietly(script: string): Promise<void> {
   const { status, stdout, stderr } = await lab.mount.sh(`cd chns; ${script}`, { env: { out: outside, HOME: outside }, timeoutMs: 40_000 });
   assert.deepEqual({ script, status, stdout, stderr }, { script, status: 0, stdout: '', stderr: '' });
-}
-
-async function needs(program: string, context: { skip(reason: string): void }): Promise<boolean> {
-  const there = (await shell(`command -v ${program}`)).status === 0;
-  if (!there) context.skip(`${program} is not installed: apt-get install ${program}`);
-  return there;
 }
 
 describe('copies of a service chain are inactive and have its hops, links and values', () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ChainLab, errnoText } from '../support/chain-lab.ts';
 import { TestMount } from '../support/mount.ts';
-import { shell } from '../support/shell.ts';
+import { needs } from '../support/needs.ts';
 
 /* All there is of a mount is copied into another one, in any order, and works there. */
 
@@ -47,7 +47,7 @@ describe('a whole lab is restored from a copy, at once and again', () => {
   ];
   for (const [program, script] of scripts) {
     test(script, async (context) => {
-      if ((await shell(`command -v ${program}`)).status !== 0) return context.skip(`apt-get install ${program}`);
+      if (!(await needs(program, context))) return;
       await using mount = await TestMount.start();
       for (const _ of ['at once', 'again']) {
         await quietly(mount, script);
@@ -57,7 +57,7 @@ describe('a whole lab is restored from a copy, at once and again', () => {
   }
 
   test('git', async (context) => {
-    if ((await shell('command -v git')).status !== 0) return context.skip('apt-get install git');
+    if (!(await needs('git', context))) return;
     const out = await mkdtemp(join(tmpdir(), 'nfio-copies-'));
     try {
       await using mount = await TestMount.start();

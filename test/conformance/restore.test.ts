@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { TestMount } from '../support/mount.ts';
-import { shell } from '../support/shell.ts';
+import { needs } from '../support/needs.ts';
 
 /* An instance is taken out of the tree and put back with the tools that people have for files. Each must end with status 0 and say nothing. */
 
@@ -54,12 +54,6 @@ async function isCopy(copy: string): Promise<void> {
 async function quietly(script: string): Promise<void> {
   const { status, stdout, stderr } = await mount.sh(`cd nf-types/firewall; ${script}`, { env: { out: outside, HOME: outside } });
   assert.deepEqual({ script, status, stdout, stderr }, { script, status: 0, stdout: '', stderr: '' });
-}
-
-async function needs(program: string, context: { skip(reason: string): void }): Promise<boolean> {
-  const there = (await shell(`command -v ${program}`)).status === 0;
-  if (!there) context.skip(`${program} is not installed: apt-get install ${program}`);
-  return there;
 }
 
 describe('copies of an undeployed instance', () => {

@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { gatewaysOf } from '../../domain/addressing.ts';
 import { chainPorts, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { endsOf, SteeringPlanner, type SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
-import type { ChainRecord, VnfRecord } from '../../domain/records.ts';
+import type { ChainRecord, NetworkRecord, VnfRecord } from '../../domain/records.ts';
 import { wantedPorts } from '../guest-spec.ts';
 import type { LivePorts } from '../live-ports.ts';
 import type { Model } from '../model.ts';
@@ -101,19 +102,23 @@ export class Steersman {
     for (const chain of chains) this.#health.look(chain.serial);
   }
 
-  /** Networks, or ports on them, changed: what packets come from and go to may be other ones now, also in the wide where a chain leads there. */
+  /**
+   * Networks, or ports on them, changed: what packets come from and go to may be other ones now. For a service chain that leads into the wide, which is all
+   * that is on no other network, the networks may be any.
+   */
   async networksChanged(names: Iterable<string>, signal: AbortSignal): Promise<void> {
-    const active = [...this.#model.inventory.chains()].filter(({ applied }) => applied !== undefined);
-    if (active.length === 0) return;
     const changed = new Set(names);
-    const concerned = active.filter((chain) => this.#endsIn(chain, changed));
+    const active = [...this.#model.inventory.chains()].filter((chain) => this.#endsOf(chain).length > 0);
+    const concerned = active.filter((chain) => this.#endsOf(chain).some(({ name }) => changed.has(name)));
+    const touched = active.filter((chain) => concerned.includes(chain) || this.#endsOf(chain).some((end) => gatewaysOf(end).length > 0));
+    if (touched.length === 0) return;
     for (const { serial } of concerned) {
       await this.#runtimes.of(serial).lane.run(async () => {
         const chain = this.#model.inventory.chain(serial);
         if (chain !== undefined) await this.#enterAll(chain, signal).catch((error: Error) => this.#tell(chain, error));
       });
     }
-    await this.#steerOrTell(active, signal);
+    await this.#steerOrTell(touched, signal);
     for (const { serial } of concerned) await this.#forgetSetups(serial);
     for (const { serial } of concerned) this.#health.look(serial);
   }
@@ -126,9 +131,10 @@ export class Steersman {
     });
   }
 
-  #endsIn({ applied }: ChainRecord, names: ReadonlySet<string>): boolean {
+  /** The networks of an active service chain; none when one is gone. */
+  #endsOf({ applied }: ChainRecord): NetworkRecord[] {
     const ends = applied === undefined ? undefined : endsOf(applied, this.#model.inventory.networks());
-    return ends !== undefined && (names.has(ends.ingress.name) || names.has(ends.egress.name));
+    return ends === undefined ? [] : [ends.ingress, ends.egress];
   }
 
   /**
@@ -198,11 +204,8 @@ export class Steersman {
     this.#commit({ ...chain, settled: true }).catch((error: Error) => this.#tell(chain, error));
   }
 
-  async #ensureSegments({ applied }: ChainRecord, signal: AbortSignal): Promise<void> {
-    const ends = applied === undefined ? undefined : endsOf(applied, this.#model.inventory.networks());
-    for (const network of ends === undefined ? [] : [ends.ingress, ends.egress]) {
-      await this.#model.parts.network.ensureSegment(planSegment(network), signal);
-    }
+  async #ensureSegments(chain: ChainRecord, signal: AbortSignal): Promise<void> {
+    for (const network of this.#endsOf(chain)) await this.#model.parts.network.ensureSegment(planSegment(network), signal);
   }
 
   async #enterAll(chain: ChainRecord, signal: AbortSignal): Promise<void> {
