@@ -85,6 +85,7 @@ export class FabricNetwork implements NetworkDriver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#steering[Symbol.asyncDispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }
 }

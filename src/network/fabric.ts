@@ -18,6 +18,7 @@ const netnsDirectory = '/run/netns';
  * neither sees nor breaks what passes there. Made when first needed. Segments and ports that are there are not made again.
  */
 export class Fabric implements AsyncDisposable {
+  readonly mountId: string;
   /** The name `ip netns` knows it by. */
   readonly name: string;
   readonly netnsPath: string;
@@ -28,6 +29,7 @@ export class Fabric implements AsyncDisposable {
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
+    this.mountId = mountId;
     this.name = fabricName(mountId);
     this.netnsPath = `${netnsDirectory}/${this.name}`;
     this.#batch = new IpBatch(this.netnsPath);

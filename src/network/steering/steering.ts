@@ -5,6 +5,7 @@ import type { Fabric } from '../fabric.ts';
 import { fabricPortName } from '../names.ts';
 import { missingTool, type RunResult, runProgram } from '../run-program.ts';
 import { transition } from './apply.ts';
+import { FastPath, fastWays, type Way } from './fast-path.ts';
 import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable } from './program.ts';
 
 /** How long counters that were read are good for, milliseconds: `grep -r` over a tree of service chains reads them once. */
@@ -18,10 +19,12 @@ const noPlan: SteeringPlan = { chains: [], segments: [] };
 
 /**
  * Steers frames in a fabric by nft rules at the interfaces there (netdev family, ingress hook). The rules are the kernel's: they outlive this
- * process, and one that comes after it replaces them in one transaction, without a frame noticing.
+ * process, and one that comes after it replaces them in one transaction, without a frame noticing. Where the kernel can, frames take a faster path that
+ * does what the rules say.
  */
-export class Steering {
+export class Steering implements AsyncDisposable {
   readonly #fabric: Fabric;
+  readonly #fastPath: FastPath;
   #plan: SteeringPlan = noPlan;
   /** What the kernel has; undefined: not known yet. */
   #loaded: NftProgram | undefined;
@@ -32,6 +35,7 @@ export class Steering {
 
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
+    this.#fastPath = new FastPath(fabric);
     fabric.beforeAttach((ports) => this.#attach(ports));
   }
 
@@ -67,7 +71,13 @@ export class Steering {
     const result = await this.#nft(['-j', 'list', 'counters', 'table', ...steeringTable.split(' ')], { signal });
     if (result.exitCode !== 0) return new Map();
     const { nftables } = JSON.parse(result.stdout) as { readonly nftables: readonly { readonly counter?: NamedCounter }[] };
-    return new Map(nftables.flatMap(({ counter }) => (counter === undefined ? [] : [[counter.name, counter] as const])));
+    const named = nftables.flatMap(({ counter }) => counter ?? []);
+    const past = named.length === 0 ? new Map<string, PacketCount>() : await this.#fastPath.counts();
+    return new Map(named.map((counter) => [counter.name, sum(counter, past.get(counter.name))]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#fastPath[Symbol.asyncDispose]();
   }
 
   /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
@@ -90,26 +100,34 @@ export class Steering {
 
   /** An interface of this name is another one now: rules that name it have to be loaded again. */
   #forget(device: string): void {
+    this.#fastPath.forget(device);
     if (this.#loaded === undefined) return;
     const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, names(chain, device) ? stale : chain]));
     this.#loaded = { ...this.#loaded, chains };
   }
 
   async #load(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
-    const program = this.#withNewcomers(programOf(plan));
-    const failure = await this.#change(program, signal);
+    const [program, ways] = [this.#withNewcomers(programOf(plan)), fastWays(plan)];
+    await this.#loadRules(program, ways, signal);
+    await this.#fastPath.offer(ways);
+  }
+
+  async #loadRules(program: NftProgram, ways: ReadonlyMap<string, Way>, signal: AbortSignal): Promise<void> {
+    const failure = await this.#change(program, ways, signal);
     if (failure === undefined) return;
     // A guest may have ended just now: its interfaces are gone, and rules cannot name them.
     const there = await this.#fabric.devices(signal);
-    const again = await this.#change(withoutMissing(program, there), signal);
+    const again = await this.#change(withoutMissing(program, there), ways, signal);
     if (again !== undefined) throw new NfioError('NetworkError', { message: `traffic cannot be steered: nft: ${again}` });
   }
 
   /** Resolves to what nft said when it refused; nothing has changed then. */
-  async #change(program: NftProgram, signal: AbortSignal): Promise<string | undefined> {
+  async #change(program: NftProgram, ways: ReadonlyMap<string, Way>, signal: AbortSignal): Promise<string | undefined> {
     const script = transition(this.#loaded, program);
     if (script === '') return undefined;
     await this.#fabric.ensure();
+    const unused = [...(this.#loaded?.counters ?? [])].filter((name) => !program.counters.has(name));
+    await this.#fastPath.withdraw(ways, unused);
     const result = await this.#nft(['-f', '-'], { signal, input: script });
     if (result.exitCode !== 0) return firstError(result.stderr) || `exit status ${result.exitCode}`;
     this.#loaded = program;
@@ -146,6 +164,10 @@ export class Steering {
     this.#last = result.catch(() => undefined);
     return result;
   }
+}
+
+function sum(one: PacketCount, other: PacketCount | undefined): PacketCount {
+  return other === undefined ? one : { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
 }
 
 interface NamedCounter extends PacketCount {

@@ -1,0 +1,309 @@
+# Lets frames go from hop to hop by a BPF program at the fabric's end of a port, for fast-path.ts: past the rules of nft and straight to the other
+# end of the next hop's port, in its guest (bpf_redirect_peer; bpf-helpers(7), tc-bpf(8)).
+#
+# A request has the words ID, path of the fabric's namespace, VERB and what belongs to it:
+#   withdraw  a list of interfaces, which are left to nft from now on, and a list of keys whose counts are forgotten
+#   offer     a list of ways, six words each: interface that frames come from, interface they go to, hardware address that they get or "",
+#             versions of IP ("4", "6", "46"), and the keys that they are counted under, coming out of a hop and going into the next
+#   counts    nothing
+# It is answered by a line "ID done N", before it for counts a line "ID count KEY PACKETS BYTES" each, or by "ID fail ERRNO STEP: WHY". "ID none WHY"
+# says that this kernel has no such program: nothing is, or will be, taken from nft.
+use strict;
+use warnings;
+use Errno qw(EEXIST ENOENT);
+use Fcntl qw(O_RDONLY);
+use POSIX ();
+require($0 =~ s{steering/[^/]*$}{network-requests.pl}r);
+
+# bpf(2) by number (asm/unistd_64.h, asm-generic/unistd.h); what follows is of linux/bpf.h.
+my $bpf = { x86_64 => 321, aarch64 => 280 }->{ (POSIX::uname())[4] };
+my %command = (
+    create_map => 0, look_up => 1, update => 2, delete => 3, next_key => 4, load_program => 5, next_map => 12, open_map => 14, describe => 15,
+);
+my %map_type = (hash => 1, percpu_hash => 5);
+my ($no_preallocation, $only_new, $classifier, $most_entries) = (1, 1, 3, 1 << 16);
+my ($key_bytes, $way_bytes, $count_bytes) = (4, 32, 16);
+my %takes = (ip => 1, ip6 => 2, rewritten => 4);
+# linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/if_link.h
+my %message = (get_link => 18, new_qdisc => 36, new_filter => 44);
+my ($nlmsg_error, $request, $acknowledge, $replace, $exclusive, $create) = (2, 1, 4, 0x100, 0x200, 0x400);
+my ($clsact, $clsact_handle, $at_ingress) = (0xfffffff1, 0xffff0000, 0xfffffff2);
+my ($every_protocol, $first) = (0x0300, 1 << 16);
+my ($tca_kind, $tca_options, $bpf_fd, $bpf_name, $bpf_flags, $direct_action) = (1, 2, 6, 7, 8, 1);
+my ($ifla_name, $ifla_qdisc, $ifla_linkinfo, $kind) = (3, 6, 18, 1);
+
+my $mount = $ARGV[0] =~ s/^\S+ (\S+).*$/$1/r;
+$0 = $ARGV[0];
+my $processors = possible_processors();
+# Descriptors of the maps and the program, once they are there; the interfaces, by name, whose index is a key of the map of ways; the indexes of
+# those that the program is at.
+my ($ways, $counts, $program, %offered, %at);
+my %verbs = (withdraw => \&withdraw, offer => \&offer, counts => \&counts);
+
+while (1) {
+    read_request(\my $text);
+    my ($id, $fabric, $verb, @words) = split /\0/, $text, -1;
+    my $said = eval { open_once() // $verbs{$verb}->($id, $fabric, @words) } // 'fail ' . ($@ =~ s/\s+/ /gr);
+    say_line("$id $said");
+}
+
+sub say_line {
+    syswrite STDOUT, substr($_[0], 0, 600) . "\n";
+}
+
+sub fail {
+    my ($step, $why) = @_;
+    die sprintf "%d %s: %s\n", $!, $step, $why // "$!";
+}
+
+# The maps outlive this process, and so do the interfaces that the program is at. What an earlier one offered is withdrawn.
+sub open_once {
+    return if defined $program;
+    return 'none this processor is not known' if !defined $bpf;
+    $ways = open_map("ways_$mount", $map_type{hash}, $key_bytes, $way_bytes) // return "none bpf: $!";
+    $counts = open_map("counts_$mount", $map_type{percpu_hash}, 8, $count_bytes) // return "none bpf: $!";
+    for my $key (keys_of($ways, $key_bytes)) { delete_entry($ways, $key) }
+    my $loaded = load_program($ways, $counts);
+    return "none bpf: $!" if !defined $loaded;
+    $program = $loaded;
+    return;
+}
+
+sub withdraw {
+    my ($id, $fabric, @words) = @_;
+    for my $device (take_list(\@words)) {
+        my $index = delete $offered{$device} // next;
+        delete_entry($ways, pack 'L', $index);
+        delete $at{$index}; # another interface may have this index next time
+    }
+    delete_entry($counts, pack 'Q', $_) for take_list(\@words);
+    return 'done 0';
+}
+
+sub offer {
+    my ($id, $fabric, @words) = @_;
+    my $socket = socket_in($fabric);
+    my @left = take_list(\@words);
+    my $count = 0;
+    while (my ($device, $to, $mac, $families, $from_key, $into_key) = splice @left, 0, 6) {
+        my ($here, $there) = map { link_named($socket, $_) } $device, $to;
+        next if !$here || !$there || !is_straight($there) || $here->{kind} ne 'veth';
+        attach($socket, $here->{index}) or next;
+        add_count($_) for $from_key, $into_key;
+        my $flags = ($families =~ /4/ ? $takes{ip} : 0) | ($families =~ /6/ ? $takes{ip6} : 0) | ($mac eq '' ? 0 : $takes{rewritten});
+        my $way = pack 'L a6 S x4 Q Q', $there->{index}, pack('H*', $mac =~ tr/://dr), $flags, $from_key, $into_key;
+        update_entry($ways, pack('L', $here->{index}), $way, 0) or fail("way of $device");
+        $offered{$device} = $here->{index};
+        ++$count;
+    }
+    return "done $count";
+}
+
+# Frames reach the other end of these by no queue.
+sub is_straight {
+    my ($link) = @_;
+    return $link->{kind} eq 'veth' && $link->{qdisc} eq 'noqueue';
+}
+
+sub counts {
+    my ($id) = @_;
+    for my $key (keys_of($counts, 8)) {
+        my $values = look_up($counts, $key, $count_bytes * $processors) // next;
+        my ($packets, $bytes) = (0, 0);
+        while (my ($more, $size) = unpack 'Q Q', $values) {
+            ($packets, $bytes) = ($packets + $more, $bytes + $size);
+            substr($values, 0, $count_bytes) = '';
+        }
+        say_line(join ' ', $id, 'count', unpack('Q', $key), $packets, $bytes);
+    }
+    return 'done 0';
+}
+
+sub add_count {
+    my ($key) = @_;
+    update_entry($counts, pack('Q', $key), "\0" x ($count_bytes * $processors), $only_new) || $!{EEXIST} or fail("count $key");
+}
+
+# What the program does with a frame, as instructions of BPF: operation, registers, offset, and a number or the label to jump to.
+sub load_program {
+    my ($ways, $counts) = @_;
+    # __sk_buff: bytes in all at 0, protocol at 16, interface at 40. A way: target at 0, hardware address at 4, what it takes at 10, keys at 16 and 24.
+    my ($look_up, $store_bytes, $change_type, $redirect_peer) = (1, 9, 32, 155);
+    my ($ip, $ip6, $tcp, $udp, $link_local, $header) = (0x0008, 0xdd86, 6, 17, 0xfe, 14);
+    my ($next_header, $destination) = ($header + 6, $header + 24);
+    my @counted = map {
+        my ($key, $after) = @$_;
+        (
+            [0x18, 1, 1, 0, $counts], [0, 0, 0, 0, 0], # r1 = counts
+            [0xbf, 2, 8], [0x07, 2, 0, 0, $key], [0x85, 0, 0, 0, $look_up], # r0 = the count of the key at this offset of the way
+            [0x15, 0, 0, $after, 0], # not there
+            [0x79, 1, 0, 0], [0x07, 1, 0, 0, 1], [0x7b, 0, 1, 0], # one packet more
+            [0x61, 2, 6, 0], [0x07, 2, 0, 0, -$header], # r2 = bytes without those of Ethernet, as nft counts them
+            [0x79, 1, 0, 8], [0x0f, 1, 2], [0x7b, 0, 1, 8],
+            $after,
+        )
+    } [16, 'counted out'], [24, 'counted in'];
+    return assemble(
+        [0xbf, 6, 1], # r6 = the frame
+        [0x61, 7, 6, 16], # r7 = its protocol
+        [0x61, 2, 6, 40], [0x63, 10, 2, -4], # the key is the interface it came in by
+        [0x18, 1, 1, 0, $ways], [0, 0, 0, 0, 0], [0xbf, 2, 10], [0x07, 2, 0, 0, -4], [0x85, 0, 0, 0, $look_up],
+        [0x15, 0, 0, 'to nft', 0],
+        [0xbf, 8, 0], [0x69, 9, 8, 10], # r8 = its way, r9 = what that takes
+        [0x15, 7, 0, 'ip', $ip],
+        [0x55, 7, 0, 'to nft', $ip6],
+        [0x45, 9, 0, 'ip6', $takes{ip6}], [0x05, 0, 0, 'to nft'],
+        'ip6', # what is for hosts of one link, or may be a question for one, nft looks at
+        [0x30, 0, 0, 0, $destination], [0x35, 0, 0, 'to nft', $link_local],
+        [0x30, 0, 0, 0, $next_header], [0x15, 0, 0, 'taken', $tcp], [0x15, 0, 0, 'taken', $udp], [0x05, 0, 0, 'to nft'],
+        'ip',
+        [0x45, 9, 0, 'taken', $takes{ip}], [0x05, 0, 0, 'to nft'],
+        'taken',
+        @counted,
+        [0x45, 9, 0, 'rewritten', $takes{rewritten}], [0x05, 0, 0, 'on'],
+        'rewritten',
+        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0xbf, 3, 8], [0x07, 3, 0, 0, 4], [0xb7, 4, 0, 0, 6], [0xb7, 5, 0, 0, 0], [0x85, 0, 0, 0, $store_bytes],
+        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $change_type], # for this host: no driver looks at the address again
+        'on',
+        [0x61, 1, 8, 0], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $redirect_peer], [0x95],
+        'to nft',
+        [0xb7, 0, 0, 0, -1], [0x95], # TC_ACT_UNSPEC
+    );
+}
+
+# Instructions, and labels between them. Resolves to a descriptor of the program, undefined when the kernel does not take it.
+sub assemble {
+    my (%place, @instructions);
+    for (@_) {
+        if (ref) { push @instructions, $_ }
+        else { $place{$_} = @instructions }
+    }
+    my $code = '';
+    for my $number (0 .. $#instructions) {
+        my ($operation, $to, $from, $offset, $value) = map { $_ // 0 } @{ $instructions[$number] }[0 .. 4];
+        $offset = $place{$offset} - $number - 1 if exists $place{$offset};
+        $code .= pack 'C C s l', $operation, $from << 4 | $to, $offset, $value;
+    }
+    my $license = "Apache-2.0\0";
+    return bpf('load_program', pack 'L L P P x80', $classifier, scalar @instructions, $code, $license);
+}
+
+# A map of this name that is there, or a new one; undefined when the kernel has none.
+sub open_map {
+    my ($name, @layout) = @_;
+    my $id = 0;
+    while (defined(my $next = next_map($id))) {
+        $id = $next;
+        my $map = bpf('open_map', pack 'L x12', $id) // next;
+        return $map if name_of($map) eq $name;
+        POSIX::close($map);
+    }
+    return bpf('create_map', pack 'L5 x8 a16', @layout, $most_entries, $no_preallocation, $name);
+}
+
+sub next_map {
+    my ($after) = @_;
+    my $attributes = pack 'L x12', $after;
+    return bpf('next_map', $attributes) && unpack 'x4 L', $attributes;
+}
+
+sub name_of {
+    my ($map) = @_;
+    my $description = "\0" x 80;
+    bpf('describe', pack 'L L P', $map, length $description, $description) // return '';
+    return unpack 'x24 Z16', $description;
+}
+
+sub keys_of {
+    my ($map, $size) = @_;
+    my @keys;
+    my $key = '';
+    my $next = "\0" x $size;
+    while (defined bpf('next_key', pack 'L x4 P P', $map, $key eq '' ? undef : $key, $next)) {
+        $key = substr $next, 0, $size;
+        push @keys, $key;
+    }
+    return @keys;
+}
+
+sub look_up {
+    my ($map, $key, $size) = @_;
+    my $value = "\0" x $size;
+    return defined bpf('look_up', pack 'L x4 P P x8', $map, $key, $value) ? $value : undef;
+}
+
+sub update_entry {
+    my ($map, $key, $value, $how) = @_;
+    return bpf('update', pack 'L x4 P P Q', $map, $key, $value, $how);
+}
+
+sub delete_entry {
+    my ($map, $key) = @_;
+    bpf('delete', pack 'L x4 P x16', $map, $key) // ($!{ENOENT} or fail('bpf'));
+}
+
+# Resolves to what the kernel returned, "0 but true" for 0; undefined for an error, which $! is then. Attributes are written to as well.
+sub bpf {
+    my $result = syscall $bpf, $command{ $_[0] }, $_[1], length $_[1];
+    return $result < 0 ? undef : $result || '0 but true';
+}
+
+sub possible_processors {
+    open my $file, '<', '/sys/devices/system/cpu/possible' or return 1;
+    return <$file> =~ /(\d+)$/ ? $1 + 1 : 1;
+}
+
+# Where the program is at an interface, another one takes its place.
+sub attach {
+    my ($socket, $index) = @_;
+    return 1 if $at{$index};
+    my $qdisc = pack 'C x3 l L L L', 0, $index, $clsact_handle, $clsact, 0;
+    ask($socket, $message{new_qdisc}, $acknowledge | $create | $exclusive, $qdisc . text_attribute($tca_kind, 'clsact')) || $!{EEXIST} or return;
+    my $filter = pack 'C x3 l L L L', 0, $index, 1, $at_ingress, $first | $every_protocol;
+    my $options = attribute($bpf_fd, pack 'L', $program) . text_attribute($bpf_name, 'nfio') . attribute($bpf_flags, pack 'L', $direct_action);
+    my $content = $filter . text_attribute($tca_kind, 'bpf') . attribute($tca_options, $options);
+    return $at{$index} = ask($socket, $message{new_filter}, $acknowledge | $create | $replace, $content);
+}
+
+sub link_named {
+    my ($socket, $name) = @_;
+    my $answer = ask($socket, $message{get_link}, 0, pack('x16') . text_attribute($ifla_name, $name)) // return;
+    my ($index, %attributes) = (unpack('x20 l', $answer), attributes_in(substr $answer, 32));
+    my %info = attributes_in($attributes{$ifla_linkinfo} // '');
+    return { index => $index, kind => unpack('Z*', $info{$kind} // ''), qdisc => unpack('Z*', $attributes{$ifla_qdisc} // '') };
+}
+
+# Resolves to the answer of rtnetlink(7); undefined for an error.
+sub ask {
+    my ($socket, $type, $flags, $content) = @_;
+    my $header = pack 'L S S L L', 16 + length $content, $type, $flags | $request, 0, 0;
+    defined send($socket, $header . $content, 0) && defined recv($socket, my $answer, 1 << 15, 0) or fail('rtnetlink');
+    my ($kind, $error) = unpack 'x4 S x10 l', $answer;
+    return $answer if $kind != $nlmsg_error;
+    $! = -$error;
+    return $error == 0 ? $answer : undef;
+}
+
+sub attribute {
+    my ($type, $value) = @_;
+    my $bytes = pack('S S', 4 + length $value, $type) . $value;
+    return $bytes . "\0" x (-length($bytes) & 3);
+}
+
+sub text_attribute {
+    my ($type, $text) = @_;
+    return attribute($type, "$text\0");
+}
+
+sub attributes_in {
+    my ($bytes) = @_;
+    my %found;
+    while (length $bytes >= 4) {
+        my ($length, $type) = unpack 'S S', $bytes;
+        last if $length < 4 || $length > length $bytes;
+        $found{ $type & 0x3fff } = substr $bytes, 4, $length - 4;
+        substr($bytes, 0, $length + 3 & ~3, '') if length $bytes >= ($length + 3 & ~3);
+        last if length $bytes < 4;
+    }
+    return %found;
+}
