@@ -40,7 +40,10 @@ export class FabricNetwork implements NetworkDriver {
 
   async counters(segment: SegmentSpec, portIds: readonly string[], _signal: AbortSignal): Promise<Counters | undefined> {
     const netDev = await this.#fabric.readNetDev(segment);
-    return netDev === undefined ? undefined : sumCounters(netDev, new Set([...portIds.map(fabricPortName), segment.uplink]));
+    if (netDev === undefined) return undefined;
+    const seen = sumCounters(netDev, new Set([...portIds.map(fabricPortName), segment.uplink]));
+    const sent = await this.#steering.sentPast(portIds);
+    return { ...seen, tx_packets: (seen['tx_packets'] ?? 0) + sent.packets, tx_bytes: (seen['tx_bytes'] ?? 0) + sent.bytes };
   }
 
   checkMatch(text: string, signal: AbortSignal): Promise<ChainMatch> {

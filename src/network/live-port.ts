@@ -65,8 +65,8 @@ export async function changeNetwork(
   try {
     await fabric.prepare(ports.filter(({ steered }) => steered === true));
     await fabric.changeGuest(guest, { settings: [...ipv6, ...setup.settings], requests }, signal);
-    await fabric.attach(ports.filter(({ steered }) => steered !== true));
     for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
+    await fabric.attach(ports.filter(({ steered }) => steered !== true)); // whoever sends to it asks then how it queues
   } catch (error) {
     await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
     throw error;
@@ -76,8 +76,8 @@ export async function changeNetwork(
 async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: PortSpec, signal: AbortSignal): Promise<void> {
   if (before.mtu !== after.mtu) await fabric.change([ipLine('link', 'set', 'dev', fabricPortName(after.id), 'mtu', after.mtu ?? 1500)]);
   await inGuest(guest, changeLines(before, after), signal);
-  await fabric.attach([after]);
   if (isShapedOtherwise(before, after)) await shapePort(guest, fabric, after, signal);
+  await fabric.attach([after]); // whoever sends to it asks then how it queues
 }
 
 /** What changes in the guest, in an order in which each step finds what it needs. */

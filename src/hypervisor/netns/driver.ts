@@ -281,8 +281,8 @@ export class NetnsDriver extends HypervisorBase {
       signal,
     });
     guest.process = init;
-    await this.#fabric.prepare(spec.ports);
     for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
+    await this.#fabric.prepare(spec.ports);
     guest.started(spec);
     if (spec.command !== undefined) letGo(init);
   }

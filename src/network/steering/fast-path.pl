@@ -2,12 +2,15 @@
 # end of the next hop's port, in its guest (bpf_redirect_peer; bpf-helpers(7), tc-bpf(8)).
 #
 # A request has the words ID, path of the fabric's namespace, VERB and what belongs to it:
-#   withdraw  a list of interfaces, which are left to nft from now on, and a list of keys whose counts are forgotten
-#   offer     a list of ways, six words each: interface that frames come from, interface they go to, hardware address that they get or "",
-#             versions of IP ("4", "6", "46"), and the keys that they are counted under, coming out of a hop and going into the next
+#   withdraw  a list of keys of what was offered, which is left to nft from now on, and a list of counters that are forgotten
+#   offer     a list of seven words each: a key, and
+#             of a way into a hop: the interface that frames come from, the one they go to, the hardware address that they get or "",
+#               the versions of IP that it takes ("4", "6", "46"), and two counters;
+#             of a way onto a segment: interface, "", number of the segment, versions of IP, two counters;
+#             of a port on a segment: "", its interface, its hardware address, number of the segment, a counter, ""
 #   counts    nothing
-# It is answered by a line "ID done N", before it for counts a line "ID count KEY PACKETS BYTES" each, or by "ID fail ERRNO STEP: WHY". "ID none WHY"
-# says that this kernel has no such program: nothing is, or will be, taken from nft.
+# It is answered by a line "ID done", before it for offer a line "ID left KEY" for what was not taken, and for counts a line "ID count COUNTER PACKETS
+# BYTES" each; or by "ID fail ERRNO STEP: WHY". "ID none WHY" says that this kernel has no such program: nothing is, or will be, taken from nft.
 use strict;
 use warnings;
 use Errno qw(EEXIST ENOENT);
@@ -22,8 +25,8 @@ my %command = (
 );
 my %map_type = (hash => 1, percpu_hash => 5);
 my ($no_preallocation, $only_new, $classifier, $most_entries) = (1, 1, 3, 1 << 16);
-my ($key_bytes, $way_bytes, $count_bytes) = (4, 32, 16);
-my %takes = (ip => 1, ip6 => 2, rewritten => 4);
+my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes, $counter_bytes, $count_bytes) = (4, 32, 12, 16, 8, 16);
+my %flag = (ip => 1, ip6 => 2, rewritten => 4, leaves => 8);
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/if_link.h
 my %message = (get_link => 18, new_qdisc => 36, new_filter => 44);
 my ($nlmsg_error, $request, $acknowledge, $replace, $exclusive, $create) = (2, 1, 4, 0x100, 0x200, 0x400);
@@ -35,9 +38,9 @@ my ($ifla_name, $ifla_qdisc, $ifla_linkinfo, $kind) = (3, 6, 18, 1);
 my $mount = $ARGV[0] =~ s/^\S+ (\S+).*$/$1/r;
 $0 = $ARGV[0];
 my $processors = possible_processors();
-# Descriptors of the maps and the program, once they are there; the interfaces, by name, whose index is a key of the map of ways; the indexes of
-# those that the program is at.
-my ($ways, $counts, $program, %offered, %at);
+# Descriptors of the maps and the program, once they are there; what was offered: its map and its key there; indexes of interfaces that the
+# program is at.
+my ($ways, $holders, $counts, $program, %offered, %at);
 my %verbs = (withdraw => \&withdraw, offer => \&offer, counts => \&counts);
 
 while (1) {
@@ -60,54 +63,74 @@ sub fail {
 sub open_once {
     return if defined $program;
     return 'none this processor is not known' if !defined $bpf;
-    $ways = open_map("ways_$mount", $map_type{hash}, $key_bytes, $way_bytes) // return "none bpf: $!";
-    $counts = open_map("counts_$mount", $map_type{percpu_hash}, 8, $count_bytes) // return "none bpf: $!";
-    for my $key (keys_of($ways, $key_bytes)) { delete_entry($ways, $key) }
-    my $loaded = load_program($ways, $counts);
-    return "none bpf: $!" if !defined $loaded;
-    $program = $loaded;
+    $ways = open_map("ways_$mount", $map_type{hash}, $way_key_bytes, $way_bytes) // return "none bpf: $!";
+    $holders = open_map("ports_$mount", $map_type{hash}, $holder_key_bytes, $holder_bytes) // return "none bpf: $!";
+    $counts = open_map("counts_$mount", $map_type{percpu_hash}, $counter_bytes, $count_bytes) // return "none bpf: $!";
+    delete_entry($ways, $_) for keys_of($ways, $way_key_bytes);
+    delete_entry($holders, $_) for keys_of($holders, $holder_key_bytes);
+    $program = load_program() // return "none bpf: $!";
     return;
 }
 
 sub withdraw {
     my ($id, $fabric, @words) = @_;
-    for my $device (take_list(\@words)) {
-        my $index = delete $offered{$device} // next;
-        delete_entry($ways, pack 'L', $index);
+    for my $key (take_list(\@words)) {
+        my ($map, $entry, $index) = @{ delete $offered{$key} // next };
+        delete_entry($map, $entry);
         delete $at{$index}; # another interface may have this index next time
     }
     delete_entry($counts, pack 'Q', $_) for take_list(\@words);
-    return 'done 0';
+    return 'done ';
 }
 
 sub offer {
     my ($id, $fabric, @words) = @_;
     my $socket = socket_in($fabric);
     my @left = take_list(\@words);
-    my $count = 0;
-    while (my ($device, $to, $mac, $families, $from_key, $into_key) = splice @left, 0, 6) {
-        my ($here, $there) = map { link_named($socket, $_) } $device, $to;
-        next if !$here || !$there || !is_straight($there) || $here->{kind} ne 'veth';
-        attach($socket, $here->{index}) or next;
-        add_count($_) for $from_key, $into_key;
-        my $flags = ($families =~ /4/ ? $takes{ip} : 0) | ($families =~ /6/ ? $takes{ip6} : 0) | ($mac eq '' ? 0 : $takes{rewritten});
-        my $way = pack 'L a6 S x4 Q Q', $there->{index}, pack('H*', $mac =~ tr/://dr), $flags, $from_key, $into_key;
-        update_entry($ways, pack('L', $here->{index}), $way, 0) or fail("way of $device");
-        $offered{$device} = $here->{index};
-        ++$count;
+    while (my ($key, @offer) = splice @left, 0, 7) {
+        $offered{$key} = ($offer[0] eq '' ? offer_holder($socket, @offer) : offer_way($socket, @offer)) // say_line("$id left $key");
+        ref $offered{$key} or delete $offered{$key};
     }
-    return "done $count";
+    return 'done ';
 }
 
-# Frames reach the other end of these by no queue.
-sub is_straight {
-    my ($link) = @_;
-    return $link->{kind} eq 'veth' && $link->{qdisc} eq 'noqueue';
+sub offer_way {
+    my ($socket, $device, $to, $where, $families, @counters) = @_;
+    my $here = link_named($socket, $device) // return;
+    my $flags = ($families =~ /4/ ? $flag{ip} : 0) | ($families =~ /6/ ? $flag{ip6} : 0);
+    my ($target, $mac) = ($where, '');
+    if ($to eq '') { $flags |= $flag{leaves} }
+    else {
+        $target = straight_to($socket, $to) // return;
+        $mac = pack 'H*', $where;
+        $flags |= $flag{rewritten} if $mac ne '';
+    }
+    return if $here->{kind} ne 'veth' || !attach($socket, $here->{index});
+    add_counter($_) for @counters;
+    my $key = pack 'L', $here->{index};
+    update_entry($ways, $key, pack('L a6 S x4 Q Q', $target, $mac, $flags, @counters), 0) or fail("way of $device");
+    return [$ways, $key, $here->{index}];
+}
+
+sub offer_holder {
+    my ($socket, $nothing, $device, $mac, $segment, $counter) = @_;
+    my $index = straight_to($socket, $device) // return;
+    add_counter($counter);
+    my $key = pack 'L L L', $segment, unpack 'N n', pack 'H*', $mac;
+    update_entry($holders, $key, pack('L x4 Q', $index, $counter), 0) or fail("port $device");
+    return [$holders, $key, $index];
+}
+
+# The index of an interface whose other end frames reach by no queue; undefined: there is none such.
+sub straight_to {
+    my ($socket, $name) = @_;
+    my $link = link_named($socket, $name) // return;
+    return $link->{kind} eq 'veth' && $link->{qdisc} eq 'noqueue' ? $link->{index} : undef;
 }
 
 sub counts {
     my ($id) = @_;
-    for my $key (keys_of($counts, 8)) {
+    for my $key (keys_of($counts, $counter_bytes)) {
         my $values = look_up($counts, $key, $count_bytes * $processors) // next;
         my ($packets, $bytes) = (0, 0);
         while (my ($more, $size) = unpack 'Q Q', $values) {
@@ -116,56 +139,66 @@ sub counts {
         }
         say_line(join ' ', $id, 'count', unpack('Q', $key), $packets, $bytes);
     }
-    return 'done 0';
+    return 'done ';
 }
 
-sub add_count {
+sub add_counter {
     my ($key) = @_;
-    update_entry($counts, pack('Q', $key), "\0" x ($count_bytes * $processors), $only_new) || $!{EEXIST} or fail("count $key");
+    update_entry($counts, pack('Q', $key), "\0" x ($count_bytes * $processors), $only_new) || $!{EEXIST} or fail("counter $key");
 }
 
 # What the program does with a frame, as instructions of BPF: operation, registers, offset, and a number or the label to jump to.
 sub load_program {
-    my ($ways, $counts) = @_;
-    # __sk_buff: bytes in all at 0, protocol at 16, interface at 40. A way: target at 0, hardware address at 4, what it takes at 10, keys at 16 and 24.
+    # __sk_buff: bytes in all at 0, protocol at 16, interface at 40. A way: target at 0 (interface or segment), hardware address at 4, flags at 10,
+    # counters at 16 and 24. A port on a segment: interface at 0, counter at 8.
     my ($look_up, $store_bytes, $change_type, $redirect_peer) = (1, 9, 32, 155);
     my ($ip, $ip6, $tcp, $udp, $link_local, $header) = (0x0008, 0xdd86, 6, 17, 0xfe, 14);
     my ($next_header, $destination) = ($header + 6, $header + 24);
-    my @counted = map {
-        my ($key, $after) = @$_;
-        (
-            [0x18, 1, 1, 0, $counts], [0, 0, 0, 0, 0], # r1 = counts
-            [0xbf, 2, 8], [0x07, 2, 0, 0, $key], [0x85, 0, 0, 0, $look_up], # r0 = the count of the key at this offset of the way
+    my $look_up_in = sub { [0x18, 1, 1, 0, $_[0]], [0, 0, 0, 0, 0], @_[1 .. $#_], [0x85, 0, 0, 0, $look_up] }; # r0 = entry of map, by r2
+    my $count = sub {
+        my ($entry, $counter, $after) = @_;
+        return (
+            $look_up_in->($counts, [0xbf, 2, $entry], [0x07, 2, 0, 0, $counter]),
             [0x15, 0, 0, $after, 0], # not there
             [0x79, 1, 0, 0], [0x07, 1, 0, 0, 1], [0x7b, 0, 1, 0], # one packet more
             [0x61, 2, 6, 0], [0x07, 2, 0, 0, -$header], # r2 = bytes without those of Ethernet, as nft counts them
             [0x79, 1, 0, 8], [0x0f, 1, 2], [0x7b, 0, 1, 8],
             $after,
-        )
-    } [16, 'counted out'], [24, 'counted in'];
+        );
+    };
     return assemble(
         [0xbf, 6, 1], # r6 = the frame
         [0x61, 7, 6, 16], # r7 = its protocol
         [0x61, 2, 6, 40], [0x63, 10, 2, -4], # the key is the interface it came in by
-        [0x18, 1, 1, 0, $ways], [0, 0, 0, 0, 0], [0xbf, 2, 10], [0x07, 2, 0, 0, -4], [0x85, 0, 0, 0, $look_up],
+        $look_up_in->($ways, [0xbf, 2, 10], [0x07, 2, 0, 0, -4]),
         [0x15, 0, 0, 'to nft', 0],
-        [0xbf, 8, 0], [0x69, 9, 8, 10], # r8 = its way, r9 = what that takes
+        [0xbf, 8, 0], [0x69, 9, 8, 10], # r8 = its way, r9 = flags
         [0x15, 7, 0, 'ip', $ip],
         [0x55, 7, 0, 'to nft', $ip6],
-        [0x45, 9, 0, 'ip6', $takes{ip6}], [0x05, 0, 0, 'to nft'],
+        [0x45, 9, 0, 'ip6', $flag{ip6}], [0x05, 0, 0, 'to nft'],
         'ip6', # what is for hosts of one link, or may be a question for one, nft looks at
         [0x30, 0, 0, 0, $destination], [0x35, 0, 0, 'to nft', $link_local],
         [0x30, 0, 0, 0, $next_header], [0x15, 0, 0, 'taken', $tcp], [0x15, 0, 0, 'taken', $udp], [0x05, 0, 0, 'to nft'],
         'ip',
-        [0x45, 9, 0, 'taken', $takes{ip}], [0x05, 0, 0, 'to nft'],
+        [0x45, 9, 0, 'taken', $flag{ip}], [0x05, 0, 0, 'to nft'],
         'taken',
-        @counted,
-        [0x45, 9, 0, 'rewritten', $takes{rewritten}], [0x05, 0, 0, 'on'],
+        [0xbf, 7, 8], # r7 = what begins with the interface to go to: the way, or a port
+        [0x45, 9, 0, 'leaves', $flag{leaves}],
+        [0x45, 9, 0, 'rewritten', $flag{rewritten}], [0x05, 0, 0, 'on'],
+        'leaves', # by the port that has the hardware address which the frame is for
+        [0x20, 0, 0, 0, 0], [0x63, 10, 0, -12], [0x28, 0, 0, 0, 4], [0x63, 10, 0, -8], [0x61, 1, 8, 0], [0x63, 10, 1, -16],
+        $look_up_in->($holders, [0xbf, 2, 10], [0x07, 2, 0, 0, -16]),
+        [0x15, 0, 0, 'to nft', 0],
+        [0xbf, 7, 0],
+        $count->(7, 8, 'sent'),
+        [0x05, 0, 0, 'on'],
         'rewritten',
         [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0xbf, 3, 8], [0x07, 3, 0, 0, 4], [0xb7, 4, 0, 0, 6], [0xb7, 5, 0, 0, 0], [0x85, 0, 0, 0, $store_bytes],
-        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $change_type], # for this host: no driver looks at the address again
         'on',
-        [0x61, 1, 8, 0], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $redirect_peer], [0x95],
+        $count->(8, 16, 'counted'),
+        $count->(8, 24, 'counted twice'),
+        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $change_type], # it is for the guest: no driver looks at the address again
+        [0x61, 1, 7, 0], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $redirect_peer], [0x95],
         'to nft',
         [0xb7, 0, 0, 0, -1], [0x95], # TC_ACT_UNSPEC
     );

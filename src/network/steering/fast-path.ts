@@ -1,53 +1,23 @@
 import { join } from 'node:path';
-import type { ChainSteering, PacketCount, PortSteering, SteeringPlan } from '../../domain/ports/steering.ts';
-import { idOf } from '../../domain/records.ts';
+import type { PacketCount } from '../../domain/ports/steering.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
-import { fabricPortName } from '../names.ts';
 import { listWords, type Report, ResidentProgram } from '../resident-program.ts';
-import { counterName } from './program.ts';
+import { counterOf, type FastWays, keyOf, type Offer } from './fast-ways.ts';
 
 /** Beside this file in src/ and in dist/. */
 const program = join(import.meta.dirname, 'fast-path.pl');
 
-/** What all packets do that leave a hop by a port. */
-export interface Way {
-  readonly port: string;
-  /** The port by which they enter the next hop. */
-  readonly next: string;
-  /** The hardware address that they get; undefined: they keep theirs. */
-  readonly mac: string | undefined;
-  /** Versions of IP that are passed on: their digits. */
-  readonly families: string;
-}
-
 /**
- * The ways from hop to hop that are the same for every packet, by the interface they begin at. What is not among them is for the rules of nft: the ends
- * of a service chain, hops of several instances, hops that only look, and what is traced or probed.
- */
-export function fastWays(plan: SteeringPlan): ReadonlyMap<string, Way> {
-  const plain = plan.chains.filter(({ traced, probe }) => traced === undefined && probe === undefined);
-  const ways = plain.flatMap((chain) => chain.ports.flatMap((port) => wayFrom(chain, port) ?? []));
-  return new Map(ways.map((way) => [fabricPortName(way.port), way]));
-}
-
-function wayFrom({ families }: ChainSteering, { port, onward: { copies, target } }: PortSteering): Way | undefined {
-  if (target.kind !== 'hop' || copies.length > 0) return undefined;
-  const [entry, ...others] = target.entries;
-  if (entry === undefined || others.length > 0) return undefined;
-  return { port, next: entry.port, mac: entry.mac, families: families.join('') };
-}
-
-/**
- * Takes packets from hop to hop past the rules of nft and one of two crossings, by a BPF program, where the kernel can (Linux 5.10). The rules stay
- * the truth: a way is withdrawn before they change, and offered when they say the same. Ways are the kernel's and outlive this process; those that an
- * earlier one left are withdrawn first.
+ * Takes packets on behind a hop past the rules of nft and past one of two crossings, by a BPF program, where the kernel can (Linux 5.10). The rules
+ * stay the truth: what will not be so any more is withdrawn before they change, and what is new is offered when they say the same. What was offered is the
+ * kernel's and outlives this process; what an earlier one left is withdrawn first.
  */
 export class FastPath implements AsyncDisposable {
   readonly #fabric: Fabric;
   readonly #process: ResidentProgram;
-  /** By interface; undefined: something may be there that is not wanted any more. */
-  #offered = new Map<string, Way | undefined>();
+  /** By key; undefined: something may be there that is not wanted any more. */
+  readonly #offered = new Map<string, Offer | undefined>();
   #begun = false;
   /** False on a kernel that has no such program. */
   #works = true;
@@ -58,42 +28,41 @@ export class FastPath implements AsyncDisposable {
   }
 
   /**
-   * Leaves to nft whatever is not among the ways that are wanted.
+   * Leaves to nft whatever is not wanted.
    *
    * @param unused Names of counters that nobody reads any more.
-   * @throws NetworkError when the kernel keeps a way: the rules must not change then.
+   * @throws NetworkError when it cannot be withdrawn: the rules must not change then.
    */
-  async withdraw(wanted: ReadonlyMap<string, Way>, unused: readonly string[]): Promise<void> {
-    const devices = [...this.#offered].filter(([device, way]) => !isSame(way, wanted.get(device))).map(([device]) => device);
-    const keys = unused.flatMap((name) => keyOf(name) ?? []);
-    if (this.#begun && devices.length + keys.length === 0) return;
-    await this.#ask('withdraw', [...listWords(devices), ...listWords(keys)]);
-    for (const device of devices) this.#offered.delete(device);
+  async withdraw(wanted: FastWays, unused: readonly string[]): Promise<void> {
+    const keys = [...this.#offered].filter(([key, offer]) => !isSame(offer, wanted.get(key))).map(([key]) => key);
+    const counters = unused.map(keyOf).filter(Boolean);
+    if (this.#begun && keys.length + counters.length === 0) return;
+    await this.#ask('withdraw', [...listWords(keys), ...listWords(counters)]);
+    for (const key of keys) this.#offered.delete(key);
     this.#begun = true;
   }
 
-  /** Takes the ways that are wanted past nft, as far as it can be done: for others the rules are there. */
-  async offer(wanted: ReadonlyMap<string, Way>): Promise<void> {
-    const fresh = [...wanted].filter(([device]) => !this.#offered.has(device));
+  /** Takes what is wanted past nft as far as that can be done: the rules do the rest. */
+  async offer(wanted: FastWays): Promise<void> {
+    const fresh = [...wanted].filter(([key]) => !this.#offered.has(key));
     if (fresh.length === 0) return;
-    for (const [device, way] of fresh) this.#offered.set(device, way);
-    await this.#ask('offer', listWords(fresh.flatMap(([, way]) => wayWords(way)))).catch(() => undefined);
+    for (const [key, offer] of fresh) this.#offered.set(key, offer);
+    const left = await this.#ask('offer', listWords(fresh.flatMap(([key, { words }]) => [key, ...words]))).catch(() => []);
+    for (const { rest } of left) this.#offered.delete(rest);
   }
 
-  /** An interface of this name is another one now. */
+  /** An interface of this name is another one now, or queues otherwise. */
   forget(device: string): void {
-    for (const [from, way] of this.#offered) {
-      if (from === device || (way !== undefined && fabricPortName(way.next) === device)) this.#offered.set(from, undefined);
-    }
+    for (const [key, offer] of this.#offered) if (offer?.devices.includes(device)) this.#offered.set(key, undefined);
   }
 
-  /** What was counted, by the names of the counters in nft that it adds to. */
+  /** What was counted past nft, by the names of counters. */
   async counts(): Promise<ReadonlyMap<string, PacketCount>> {
     const reports = await this.#ask('counts', []);
     return new Map(
       reports.map(({ rest }) => {
         const [key = 0, packets = 0, bytes = 0] = rest.split(' ').map(Number);
-        return [nameOf(key), { packets, bytes }];
+        return [counterOf(key), { packets, bytes }];
       }),
     );
   }
@@ -108,42 +77,26 @@ export class FastPath implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const reports: Report[] = [];
       const number = this.#process.request([this.#fabric.netnsPath, verb, ...words], (report) => {
-        if (report.word === 'count') {
+        if (report.word === 'count' || report.word === 'left') {
           reports.push(report);
           return;
         }
         this.#process.forget(number);
         if (report.word === 'none') this.#works = false;
-        if (report.word !== 'fail') resolve(reports);
-        else reject(this.#failure(report.rest));
+        if (report.word === 'fail') reject(this.#failure(report.rest));
+        else resolve(reports);
       });
     });
   }
 
   /** What the kernel has now is not known. */
   #failure(said: string): NfioError {
-    for (const device of this.#offered.keys()) this.#offered.set(device, undefined);
+    for (const key of this.#offered.keys()) this.#offered.set(key, undefined);
     const [, number = '0', why = said] = /^(\d+) (.*)$/.exec(said) ?? [];
     return new NfioError('NetworkError', { errno: errnoName(Number(number)) ?? 'EIO', message: `the fast path of service chains: ${why}` });
   }
 }
 
-function isSame(one: Way | undefined, other: Way | undefined): boolean {
-  return one !== undefined && other !== undefined && wayWords(one).join() === wayWords(other).join();
-}
-
-function wayWords({ port, next, mac, families }: Way): string[] {
-  const keys = [counterName.from(port), counterName.into(next)].map((name) => keyOf(name) ?? '');
-  return [fabricPortName(port), fabricPortName(next), mac ?? '', families, ...keys];
-}
-
-/** The number that a counter of a port has in the kernel; undefined for other counters. */
-function keyOf(counter: string): string | undefined {
-  const [, way, port = ''] = /^(from|into)_([a-z0-9]+)$/.exec(counter) ?? [];
-  return way === undefined ? undefined : String(Number.parseInt(port, 36) * 2 + (way === 'into' ? 1 : 0));
-}
-
-function nameOf(key: number): string {
-  const port = idOf(Math.floor(key / 2));
-  return key % 2 === 1 ? counterName.into(port) : counterName.from(port);
+function isSame(one: Offer | undefined, other: Offer | undefined): boolean {
+  return one !== undefined && other !== undefined && one.words.join() === other.words.join();
 }

@@ -274,9 +274,13 @@ function answerRules(family: Family, ports: readonly PortSteering[]): string[] {
 /** Frames for a port go straight to it, all others by the segment's bridge: also those for an address that several ports have. */
 function exitRules(segment: string, ports: SteeredSegment['ports']): string[] {
   const toBridge = `fwd to "${bridgeName({ id: segment })}"`;
-  const holders = Map.groupBy(ports, ({ mac }) => mac);
-  const straight = [...holders.values()].flatMap((those) => (those.length === 1 ? those : []));
+  const straight = soleHolders(ports);
   return straight.length === 0 ? [toBridge] : [toPorts(straight), toBridge];
+}
+
+/** Ports with a hardware address that no other one among them has. */
+export function soleHolders(ports: SteeredSegment['ports']): SteeredSegment['ports'] {
+  return [...Map.groupBy(ports, ({ mac }) => mac).values()].flatMap((holders) => (holders.length === 1 ? holders : []));
 }
 
 function toPorts(ports: SteeredSegment['ports']): string {

@@ -5,11 +5,15 @@ import type { Fabric } from '../fabric.ts';
 import { fabricPortName } from '../names.ts';
 import { missingTool, type RunResult, runProgram } from '../run-program.ts';
 import { transition } from './apply.ts';
-import { FastPath, fastWays, type Way } from './fast-path.ts';
+import { FastPath } from './fast-path.ts';
+import { type FastWays, fastWaysOf, sentName } from './fast-ways.ts';
 import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable } from './program.ts';
 
 /** How long counters that were read are good for, milliseconds: `grep -r` over a tree of service chains reads them once. */
 const countersMs = 20;
+
+/** What a frame has before its packet. */
+const ethernetBytes = 14;
 
 /** Exit status of nsenter for a program that it does not find. */
 const notFound = 127;
@@ -76,6 +80,14 @@ export class Steering implements AsyncDisposable {
     return new Map(named.map((counter) => [counter.name, sum(counter, past.get(counter.name))]));
   }
 
+  /** What went from hops to ports of segments without their interfaces in the fabric seeing it; bytes with those of Ethernet, as interfaces count. */
+  async sentPast(ports: readonly string[]): Promise<PacketCount> {
+    if (this.#plan.chains.length === 0) return { packets: 0, bytes: 0 };
+    const past = await this.#fastPath.counts();
+    const sent = ports.reduce((total, port) => sum(total, past.get(sentName(port))), { packets: 0, bytes: 0 });
+    return { packets: sent.packets, bytes: sent.bytes + ethernetBytes * sent.packets };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#fastPath[Symbol.asyncDispose]();
   }
@@ -107,12 +119,12 @@ export class Steering implements AsyncDisposable {
   }
 
   async #load(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
-    const [program, ways] = [this.#withNewcomers(programOf(plan)), fastWays(plan)];
+    const [program, ways] = [this.#withNewcomers(programOf(plan)), fastWaysOf(plan)];
     await this.#loadRules(program, ways, signal);
     await this.#fastPath.offer(ways);
   }
 
-  async #loadRules(program: NftProgram, ways: ReadonlyMap<string, Way>, signal: AbortSignal): Promise<void> {
+  async #loadRules(program: NftProgram, ways: FastWays, signal: AbortSignal): Promise<void> {
     const failure = await this.#change(program, ways, signal);
     if (failure === undefined) return;
     // A guest may have ended just now: its interfaces are gone, and rules cannot name them.
@@ -122,7 +134,7 @@ export class Steering implements AsyncDisposable {
   }
 
   /** Resolves to what nft said when it refused; nothing has changed then. */
-  async #change(program: NftProgram, ways: ReadonlyMap<string, Way>, signal: AbortSignal): Promise<string | undefined> {
+  async #change(program: NftProgram, ways: FastWays, signal: AbortSignal): Promise<string | undefined> {
     const script = transition(this.#loaded, program);
     if (script === '') return undefined;
     await this.#fabric.ensure();
