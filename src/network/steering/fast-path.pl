@@ -13,18 +13,13 @@
 # BYTES" each; or by "ID fail ERRNO STEP: WHY". "ID none WHY" says that this kernel has no such program: nothing is, or will be, taken from nft.
 use strict;
 use warnings;
-use Errno qw(EEXIST ENOENT);
-use Fcntl qw(O_RDONLY);
-use POSIX ();
+use Errno qw(EACCES EEXIST EINVAL ENOENT ENOSYS EPERM);
 require($0 =~ s{steering/[^/]*$}{network-requests.pl}r);
+require($0 =~ s{[^/]*$}{bpf.pl}r);
 
-# bpf(2) by number (asm/unistd_64.h, asm-generic/unistd.h); what follows is of linux/bpf.h.
-my $bpf = { x86_64 => 321, aarch64 => 280 }->{ (POSIX::uname())[4] };
-my %command = (
-    create_map => 0, look_up => 1, update => 2, delete => 3, next_key => 4, load_program => 5, next_map => 12, open_map => 14, describe => 15,
-);
+# linux/bpf.h
 my %map_type = (hash => 1, percpu_hash => 5);
-my ($no_preallocation, $only_new, $classifier, $most_entries) = (1, 1, 3, 1 << 16);
+my $only_new = 1;
 my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes, $counter_bytes, $count_bytes) = (4, 32, 12, 16, 8, 16);
 my %flag = (ip => 1, ip6 => 2, rewritten => 4, leaves => 8);
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/if_link.h
@@ -62,22 +57,34 @@ sub fail {
 # The maps outlive this process, and so do the interfaces that the program is at. What an earlier one offered is withdrawn.
 sub open_once {
     return if defined $program;
-    return 'none this processor is not known' if !defined $bpf;
-    $ways = open_map("ways_$mount", $map_type{hash}, $way_key_bytes, $way_bytes) // return "none bpf: $!";
-    $holders = open_map("ports_$mount", $map_type{hash}, $holder_key_bytes, $holder_bytes) // return "none bpf: $!";
-    $counts = open_map("counts_$mount", $map_type{percpu_hash}, $counter_bytes, $count_bytes) // return "none bpf: $!";
-    delete_entry($ways, $_) for keys_of($ways, $way_key_bytes);
-    delete_entry($holders, $_) for keys_of($holders, $holder_key_bytes);
-    $program = load_program() // return "none bpf: $!";
+    $ways = open_map("ways_$mount", $map_type{hash}, $way_key_bytes, $way_bytes) // return impossible('map');
+    $holders = open_map("ports_$mount", $map_type{hash}, $holder_key_bytes, $holder_bytes) // return impossible('map');
+    $counts = open_map("counts_$mount", $map_type{percpu_hash}, $counter_bytes, $count_bytes) // return impossible('map');
+    withdraw_entry($ways, $_) for keys_of($ways, $way_key_bytes);
+    withdraw_entry($holders, $_) for keys_of($holders, $holder_key_bytes);
+    $program = load_program() // return impossible('program');
     return;
+}
+
+# Only where no earlier process can have done it is it certain that nothing is offered.
+sub impossible {
+    my ($step) = @_;
+    return "none bpf: $!" if $!{EPERM} || $!{EACCES} || $!{ENOSYS} || $!{EINVAL};
+    fail($step);
+}
+
+sub withdraw_entry {
+    my ($map, $key) = @_;
+    delete_entry($map, $key) // $!{ENOENT} || fail('withdraw');
 }
 
 sub withdraw {
     my ($id, $fabric, @words) = @_;
     for my $key (take_list(\@words)) {
-        my ($map, $entry, $index) = @{ delete $offered{$key} // next };
-        delete_entry($map, $entry);
-        delete $at{$index}; # another interface may have this index next time
+        my ($map, $entry, $index) = @{ $offered{$key} // next };
+        withdraw_entry($map, $entry);
+        delete $offered{$key};
+        delete $at{$index} if defined $index; # another interface may have this index next time
     }
     delete_entry($counts, pack 'Q', $_) for take_list(\@words);
     return 'done ';
@@ -88,12 +95,14 @@ sub offer {
     my $socket = socket_in($fabric);
     my @left = take_list(\@words);
     while (my ($key, @offer) = splice @left, 0, 7) {
-        $offered{$key} = ($offer[0] eq '' ? offer_holder($socket, @offer) : offer_way($socket, @offer)) // say_line("$id left $key");
-        ref $offered{$key} or delete $offered{$key};
+        my $entry = $offer[0] eq '' ? offer_holder($socket, @offer) : offer_way($socket, @offer);
+        if (defined $entry) { $offered{$key} = $entry }
+        else { say_line("$id left $key") }
     }
     return 'done ';
 }
 
+# Each of the two resolves to where it is then: a map, a key, and the index of an interface that the program is at; undef: nft goes on doing it.
 sub offer_way {
     my ($socket, $device, $to, $where, $families, @counters) = @_;
     my $here = link_named($socket, $device) // return;
@@ -118,7 +127,7 @@ sub offer_holder {
     add_counter($counter);
     my $key = pack 'L L L', $segment, unpack 'N n', pack 'H*', $mac;
     update_entry($holders, $key, pack('L x4 Q', $index, $counter), 0) or fail("port $device");
-    return [$holders, $key, $index];
+    return [$holders, $key];
 }
 
 # The index of an interface whose other end frames reach by no queue; undefined: there is none such.
@@ -202,88 +211,6 @@ sub load_program {
         'to nft',
         [0xb7, 0, 0, 0, -1], [0x95], # TC_ACT_UNSPEC
     );
-}
-
-# Instructions, and labels between them. Resolves to a descriptor of the program, undefined when the kernel does not take it.
-sub assemble {
-    my (%place, @instructions);
-    for (@_) {
-        if (ref) { push @instructions, $_ }
-        else { $place{$_} = @instructions }
-    }
-    my $code = '';
-    for my $number (0 .. $#instructions) {
-        my ($operation, $to, $from, $offset, $value) = map { $_ // 0 } @{ $instructions[$number] }[0 .. 4];
-        $offset = $place{$offset} - $number - 1 if exists $place{$offset};
-        $code .= pack 'C C s l', $operation, $from << 4 | $to, $offset, $value;
-    }
-    my $license = "Apache-2.0\0";
-    return bpf('load_program', pack 'L L P P x80', $classifier, scalar @instructions, $code, $license);
-}
-
-# A map of this name that is there, or a new one; undefined when the kernel has none.
-sub open_map {
-    my ($name, @layout) = @_;
-    my $id = 0;
-    while (defined(my $next = next_map($id))) {
-        $id = $next;
-        my $map = bpf('open_map', pack 'L x12', $id) // next;
-        return $map if name_of($map) eq $name;
-        POSIX::close($map);
-    }
-    return bpf('create_map', pack 'L5 x8 a16', @layout, $most_entries, $no_preallocation, $name);
-}
-
-sub next_map {
-    my ($after) = @_;
-    my $attributes = pack 'L x12', $after;
-    return bpf('next_map', $attributes) && unpack 'x4 L', $attributes;
-}
-
-sub name_of {
-    my ($map) = @_;
-    my $description = "\0" x 80;
-    bpf('describe', pack 'L L P', $map, length $description, $description) // return '';
-    return unpack 'x24 Z16', $description;
-}
-
-sub keys_of {
-    my ($map, $size) = @_;
-    my @keys;
-    my $key = '';
-    my $next = "\0" x $size;
-    while (defined bpf('next_key', pack 'L x4 P P', $map, $key eq '' ? undef : $key, $next)) {
-        $key = substr $next, 0, $size;
-        push @keys, $key;
-    }
-    return @keys;
-}
-
-sub look_up {
-    my ($map, $key, $size) = @_;
-    my $value = "\0" x $size;
-    return defined bpf('look_up', pack 'L x4 P P x8', $map, $key, $value) ? $value : undef;
-}
-
-sub update_entry {
-    my ($map, $key, $value, $how) = @_;
-    return bpf('update', pack 'L x4 P P Q', $map, $key, $value, $how);
-}
-
-sub delete_entry {
-    my ($map, $key) = @_;
-    bpf('delete', pack 'L x4 P x16', $map, $key) // ($!{ENOENT} or fail('bpf'));
-}
-
-# Resolves to what the kernel returned, "0 but true" for 0; undefined for an error, which $! is then. Attributes are written to as well.
-sub bpf {
-    my $result = syscall $bpf, $command{ $_[0] }, $_[1], length $_[1];
-    return $result < 0 ? undef : $result || '0 but true';
-}
-
-sub possible_processors {
-    open my $file, '<', '/sys/devices/system/cpu/possible' or return 1;
-    return <$file> =~ /(\d+)$/ ? $1 + 1 : 1;
 }
 
 # Where the program is at an interface, another one takes its place.
