@@ -5,14 +5,14 @@ import { type Comparison, compare, compareSamples, type Measure, type Subject } 
 import { NfioMount } from '../nfio.ts';
 import { run } from '../processes.ts';
 import { Unavailable } from '../unavailable.ts';
-import type { Workshop } from '../workshop.ts';
+import { onOneCpu, type Workshop } from '../workshop.ts';
 
 const byHand = join(import.meta.dirname, '..', 'peers', 'chain-by-hand.sh');
 const hopCounts = [1, 3, 8] as const;
 const mostHops = 8;
 const manyChains = 100;
 /** Seconds of each transfer. */
-const transferSeconds = 2;
+const transferSeconds = 1;
 
 /** Networks, hosts and hops; the chain goes through the first hops as many as are asked for. */
 const build = `
@@ -39,12 +39,12 @@ chain() {
 }
 M=$1`;
 
-/** What a transfer of nf.io's own guests reaches, in seconds for a gigabit. */
+/** A transfer of nf.io's own guests of $2 seconds; $3 is how to start iperf3. */
 const transfer = `
 cd "$1"
-echo 'iperf3 -s -1 -D -p 5999 >/dev/null' >nf-types/host/server/command
+echo "$3 -s -1 -D -p 5999 >/dev/null" >nf-types/host/server/command
 sleep 0.3
-echo "iperf3 -c 10.2.0.10 -p 5999 -t $2 -f k -C cubic" >nf-types/host/client/command
+echo "$3 -c 10.2.0.10 -p 5999 -t $2 -f k -C cubic" >nf-types/host/client/command
 cat nf-types/host/client/command`;
 
 /** Service chains of routed hops against the same wired by hand. */
@@ -68,19 +68,22 @@ async function throughput(workshop: Workshop, mount: NfioMount, runs: number): P
   const rows: Row[] = [];
   for (const hops of hopCounts) {
     await mount.shell(`${chainFunction}\nchain t "$2" 'tcp dport 5999'; echo activate >"$M/chns/t/action"`, String(hops));
+    await using steered = await HandWired.start(workshop, 'steered', hops);
     await using bridged = await HandWired.start(workshop, 'bridges', hops);
     await using direct = await HandWired.start(workshop, 'pairs', hops);
     const subjects = new Map<string, Subject>([
-      ['nf.io', async () => secondsPerGigabit(await mount.shell(transfer, String(transferSeconds)))],
+      ['nf.io', async () => secondsPerGigabit(await mount.shell(transfer, String(transferSeconds), onOneCpu(['iperf3']).join(' ')))],
+      ['ip and nft', () => steered.transfer()],
       ['ip, bridges', () => bridged.transfer()],
       ['ip, veth pairs', () => direct.transfer()],
     ]);
     const operation = `a gigabit through ${hops} hop${hops === 1 ? '' : 's'}`;
     const comparisons: Comparison[] = [
-      { operation, ours: 'nf.io', peer: 'ip, bridges', target: { limit: 1 / 0.97 } },
+      { operation, ours: 'nf.io', peer: 'ip and nft', target: { limit: 1 / 0.97 } },
+      { operation, ours: 'nf.io', peer: 'ip, bridges' },
       { operation, ours: 'nf.io', peer: 'ip, veth pairs' },
     ];
-    rows.push(...(await compare('chains', { subjects, comparisons, runs: Math.ceil(runs / 3), signal: workshop.signal })));
+    rows.push(...(await compare('chains', { subjects, comparisons, runs: Math.ceil(runs / 2), signal: workshop.signal })));
     await mount.shell('cd "$1"; echo stop >chns/t/action; rm -r chns/t');
   }
   return rows;
@@ -89,23 +92,20 @@ async function throughput(workshop: Workshop, mount: NfioMount, runs: number): P
 /** From namespaces that run to traffic that is steered through eight of them. */
 async function activation(workshop: Workshop, mount: NfioMount, runs: number): Promise<readonly Row[]> {
   await mount.shell(`${chainFunction}\nchain t "$2" 'tcp dport 5999'`, String(mostHops));
-  await using hand = await HandWired.start(workshop, 'bridges', mostHops);
+  await using steered = await HandWired.start(workshop, 'steered', mostHops);
+  await using bridged = await HandWired.start(workshop, 'bridges', mostHops);
   const activate: Measure = async () => {
     const script = 'cd "$1"; s=$EPOCHREALTIME; echo activate >chns/t/action; e=$EPOCHREALTIME; echo stop >chns/t/action; echo "$s $e"';
     return duration(await mount.shell(script));
   };
   const subjects = new Map<string, Subject>([
     ['nf.io', activate],
-    ['ip', () => hand.wire()],
+    ['ip and nft', () => steered.wire()],
+    ['ip, bridges', () => bridged.wire()],
   ]);
-  const comparisons: Comparison[] = [
-    {
-      operation: `steering through ${mostHops} running namespaces`,
-      ours: 'nf.io',
-      peer: 'ip',
-      target: { limit: 1, exclusive: true },
-    },
-  ];
+  const operation = `steering through ${mostHops} running namespaces`;
+  const target = { limit: 1, exclusive: true };
+  const comparisons = ['ip and nft', 'ip, bridges'].map((peer): Comparison => ({ operation, ours: 'nf.io', peer, target }));
   const rows = await compare('chains', { subjects, comparisons, runs, signal: workshop.signal });
   await mount.shell('cd "$1"; rm -r chns/t');
   return rows;
@@ -131,7 +131,7 @@ for ((n = 1; n <= $2; n++)); do echo stop >"$M/chns/c$n/action"; rm -r "$M/chns/
   });
 }
 
-/** The same topology by ip, in namespaces of its own. */
+/** The same topology by ip and nft, in namespaces of its own. */
 class HandWired implements AsyncDisposable {
   readonly #prefix: string;
   readonly #kind: string;
@@ -143,8 +143,11 @@ class HandWired implements AsyncDisposable {
     this.#hops = hops;
   }
 
-  /** @param kind what is between two hops: a bridge, as between any two hosts on a network, or nothing but a veth pair. */
-  static async start(workshop: Workshop, kind: 'bridges' | 'pairs', hops: number): Promise<HandWired> {
+  /**
+   * @param kind what is between two hops: a bridge, as between any two hosts on a network, or nothing but a veth pair. `steered`: bridges, and
+   * besides a way without the hops; rules of nft choose.
+   */
+  static async start(workshop: Workshop, kind: 'steered' | 'bridges' | 'pairs', hops: number): Promise<HandWired> {
     workshop.signal.throwIfAborted();
     const wired = new HandWired(kind, hops);
     await wired.#script('build');
@@ -153,7 +156,7 @@ class HandWired implements AsyncDisposable {
   }
 
   async transfer(): Promise<number> {
-    return secondsPerGigabit(await this.#script('transfer', String(transferSeconds)));
+    return secondsPerGigabit(await run(onOneCpu(this.#command('transfer', String(transferSeconds)))));
   }
 
   /** Takes the wiring of the hops down, and times putting it up. */
@@ -166,8 +169,12 @@ class HandWired implements AsyncDisposable {
     await this.#script('remove');
   }
 
-  #script(verb: string, ...args: readonly string[]): Promise<string> {
-    return run(['bash', byHand, verb, this.#prefix, this.#kind, String(this.#hops), ...args]);
+  #script(verb: string): Promise<string> {
+    return run(this.#command(verb));
+  }
+
+  #command(verb: string, ...args: readonly string[]): readonly string[] {
+    return ['bash', byHand, verb, this.#prefix, this.#kind, String(this.#hops), ...args];
   }
 }
 
