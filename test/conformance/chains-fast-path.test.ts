@@ -28,10 +28,14 @@ describe('the fast path of service chains', { skip: whyNoGuests() ?? false, time
 
   async function leftHops(): Promise<{ left: number; byNft: number }> {
     const stats = (await lab.values('web', ...['a', 'b'].map((hop) => `${hop}/stats/out_packets`))).map(Number);
-    const { mountId } = JSON.parse(await lab.run(`cat ${lab.mount.root}/nfio.json`)) as { readonly mountId: string };
-    const listed = await lab.run(`nsenter --net=/run/netns/nfio-${mountId} nft list counters table netdev nfio_chains`);
+    const listed = await lab.run(`nsenter --net=/run/netns/nfio-${await mountId()} nft list counters table netdev nfio_chains`);
     const byNft = [...listed.matchAll(/counter from_\w+ \{\s+packets (\d+)/g)].map(([, packets]) => Number(packets));
     return { left: sum(stats), byNft: sum(byNft) };
+  }
+
+  async function mountId(): Promise<string> {
+    const header = JSON.parse(await lab.run(`cat ${lab.mount.root}/nfio.json`)) as { readonly mountId: string };
+    return header.mountId;
   }
 
   const address6 = 'fd00:2::10';
@@ -88,6 +92,14 @@ describe('the fast path of service chains', { skip: whyNoGuests() ?? false, time
   test('a host that was started anew is reached as before', async () => {
     await lab.run('echo restart > nf-types/host/server/action');
     await lab.serve(80);
+    assert.equal((await connections()).byNft, 0);
+  });
+
+  test('what offers ways may die: all of them are offered again at the next change', async () => {
+    const before = await leftHops();
+    await lab.run(`pkill -KILL -f '^nfio-fast-path ${await mountId()} '`);
+    await lab.run('echo 99 > chns/web/priority; echo "ip protocol tcp" > chns/web/match');
+    assert.ok((await leftHops()).left >= before.left);
     assert.equal((await connections()).byNft, 0);
   });
 

@@ -10,7 +10,8 @@
 #             of a port on a segment: "", its interface, its hardware address, number of the segment, a counter, ""
 #   counts    nothing
 # It is answered by a line "ID done", before it for offer a line "ID left KEY" for what was not taken, and for counts a line "ID count COUNTER PACKETS
-# BYTES" each; or by "ID fail ERRNO STEP: WHY". "ID none WHY" says that this kernel has no such program: nothing is, or will be, taken from nft.
+# BYTES" each; or by "ID fail ERRNO STEP: WHY". "ID none WHY" says that this kernel has no such program: nothing is, or will be, taken from nft. "ID
+# began" comes before all else that this process says: what others before it were offered is withdrawn.
 use strict;
 use warnings;
 use Errno qw(EACCES EEXIST EINVAL ENOENT ENOSYS EPERM);
@@ -41,7 +42,7 @@ my %verbs = (withdraw => \&withdraw, offer => \&offer, counts => \&counts);
 while (1) {
     read_request(\my $text);
     my ($id, $fabric, $verb, @words) = split /\0/, $text, -1;
-    my $said = eval { open_once() // $verbs{$verb}->($id, $fabric, @words) } // 'fail ' . ($@ =~ s/\s+/ /gr);
+    my $said = eval { open_once($id) // $verbs{$verb}->($id, $fabric, @words) } // 'fail ' . ($@ =~ s/\s+/ /gr);
     say_line("$id $said");
 }
 
@@ -56,6 +57,7 @@ sub fail {
 
 # The maps outlive this process, and so do the interfaces that the program is at. What an earlier one offered is withdrawn.
 sub open_once {
+    my ($id) = @_;
     return if defined $program;
     $ways = open_map("ways_$mount", $map_type{hash}, $way_key_bytes, $way_bytes) // return impossible('map');
     $holders = open_map("ports_$mount", $map_type{hash}, $holder_key_bytes, $holder_bytes) // return impossible('map');
@@ -63,6 +65,7 @@ sub open_once {
     withdraw_entry($ways, $_) for keys_of($ways, $way_key_bytes);
     withdraw_entry($holders, $_) for keys_of($holders, $holder_key_bytes);
     $program = load_program() // return impossible('program');
+    say_line("$id began ");
     return;
 }
 

@@ -46,14 +46,16 @@ export class FastPath implements AsyncDisposable {
   async offer(wanted: FastWays): Promise<void> {
     const fresh = [...wanted].filter(([key]) => !this.#offered.has(key));
     if (fresh.length === 0) return;
+    for (const [key] of fresh) this.#offered.set(key, undefined);
+    const left = await this.#ask('offer', listWords(fresh.flatMap(([key, { words }]) => [key, ...words]))).catch(() => undefined);
+    if (left === undefined) return;
     for (const [key, offer] of fresh) this.#offered.set(key, offer);
-    const left = await this.#ask('offer', listWords(fresh.flatMap(([key, { words }]) => [key, ...words]))).catch(() => []);
     for (const { rest } of left) this.#offered.delete(rest);
   }
 
-  /** An interface of this name is another one now, or queues otherwise. */
-  forget(device: string): void {
-    for (const [key, offer] of this.#offered) if (offer?.devices.includes(device)) this.#offered.set(key, undefined);
+  /** Interfaces of these names are others now, or queue otherwise. */
+  forget(devices: ReadonlySet<string>): void {
+    for (const [key, offer] of this.#offered) if (offer?.devices.some((device) => devices.has(device))) this.#offered.set(key, undefined);
   }
 
   /** What was counted past nft, by the names of counters. */
@@ -77,6 +79,7 @@ export class FastPath implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       const reports: Report[] = [];
       const number = this.#process.request([this.#fabric.netnsPath, verb, ...words], (report) => {
+        if (report.word === 'began') return this.#offered.clear();
         if (report.word === 'count' || report.word === 'left') {
           reports.push(report);
           return;
@@ -98,5 +101,6 @@ export class FastPath implements AsyncDisposable {
 }
 
 function isSame(one: Offer | undefined, other: Offer | undefined): boolean {
-  return one !== undefined && other !== undefined && one.words.join() === other.words.join();
+  if (one === undefined || other === undefined) return false;
+  return one === other || one.words.join() === other.words.join();
 }

@@ -22,9 +22,18 @@ export type FastWays = ReadonlyMap<string, Offer>;
 export function fastWaysOf(plan: SteeringPlan): FastWays {
   const plain = plan.chains.filter(({ traced, probe }) => traced === undefined && probe === undefined);
   return new Map([
-    ...plain.flatMap((chain) => chain.ports.flatMap((port) => wayFrom(chain, port))),
+    ...plain.flatMap(waysOf),
     ...plan.segments.flatMap((segment) => soleHolders(segment.ports).map((port) => holder(segment, port))),
   ]);
+}
+
+/** Made once for a service chain: most of them are as they were when another one changes. */
+const ways = new WeakMap<ChainSteering, readonly [string, Offer][]>();
+
+function waysOf(chain: ChainSteering): readonly [string, Offer][] {
+  const known = ways.get(chain) ?? chain.ports.flatMap((port) => wayFrom(chain, port));
+  ways.set(chain, known);
+  return known;
 }
 
 function wayFrom({ id, families }: ChainSteering, { port, direction, onward: { copies, target } }: PortSteering): [string, Offer][] {

@@ -95,26 +95,27 @@ export class Steering implements AsyncDisposable {
   /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
   #attach(ports: readonly PortSpec[]): Promise<void> {
     return this.#alone(async () => {
+      const anew = new Set<string>();
       let matters = false;
       for (const port of ports) {
         const device = fabricPortName(port.id);
-        if (port.steered === true) this.#forget(device);
         const segment = this.#plan.segments.find(({ id }) => id === port.segment?.id);
         this.#newcomers.delete(atName(device));
+        if (port.steered === true || segment !== undefined) anew.add(device);
         if (segment === undefined) continue;
-        this.#forget(device);
         this.#newcomers.set(atName(device), segmentEntry(device, segment.id));
         matters = true;
       }
+      this.#forget(anew);
       if (matters) await this.#load(this.#plan, AbortSignal.timeout(10_000));
     });
   }
 
-  /** An interface of this name is another one now: rules that name it have to be loaded again. */
-  #forget(device: string): void {
-    this.#fastPath.forget(device);
+  /** Interfaces of these names are others now: rules that name one have to be loaded again. */
+  #forget(devices: ReadonlySet<string>): void {
+    this.#fastPath.forget(devices);
     if (this.#loaded === undefined) return;
-    const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, names(chain, device) ? stale : chain]));
+    const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, names(chain, devices) ? stale : chain]));
     this.#loaded = { ...this.#loaded, chains };
   }
 
@@ -194,8 +195,21 @@ interface ListedObject {
 /** A chain whose rules are not what is wanted, whatever that is. */
 const stale: NftChain = { device: undefined, policy: 'accept', rules: ['?'] };
 
-function names(chain: NftChain, device: string): boolean {
-  return chain.device === device || chain.rules.some((rule) => rule.includes(`"${device}"`));
+function names(chain: NftChain, devices: ReadonlySet<string>): boolean {
+  return devicesOf(chain).some((device) => devices.has(device));
+}
+
+/** Found once: most nft chains are as they were. */
+const devicesIn = new WeakMap<NftChain, readonly string[]>();
+
+function devicesOf(chain: NftChain): readonly string[] {
+  let devices = devicesIn.get(chain);
+  if (devices === undefined) {
+    const named = chain.rules.flatMap((rule) => [...rule.matchAll(/"([^"]*)"/g)].map(([, name = '']) => name));
+    devices = chain.device === undefined ? named : [chain.device, ...named];
+    devicesIn.set(chain, devices);
+  }
+  return devices;
 }
 
 /** The program without interfaces that are not there: what would go to one is dropped, as what goes to a dead hop is. */
