@@ -20,4 +20,5 @@ export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';
 export { isShaped, shapePort } from './shape-port.ts';
+export { whyNoFastPath } from './steering/fast-path-trial.ts';
 export { makeTaps, moveTaps, removeTaps, shapeTap } from './taps.ts';

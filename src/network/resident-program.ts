@@ -110,7 +110,8 @@ export function listWords(list: readonly string[]): string[] {
   return [String(list.length), ...list];
 }
 
-function encodeRequest(words: readonly string[]): Buffer {
+/** A request as these programs read it. @throws InvalidValueError for words that cannot be sent. */
+export function encodeRequest(words: readonly string[]): Buffer {
   if (words.some((word) => word.includes('\0')))
     throw new NfioError('InvalidValueError', { message: 'a command or environment variable holds a NUL character' });
   const text = Buffer.from(words.join('\0'));

@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { whyNoFastPath } from '../../network/index.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
 import { asRoot, type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
 
@@ -22,6 +23,7 @@ export const kernelProbes: readonly Probe[] = [
   { name: 'rate (tbf, htb)', needed: false, run: probeShaping },
   { name: 'delay and loss (netem)', needed: false, run: probeNetem },
   { name: 'interception (tproxy)', needed: false, run: probeInterception },
+  { name: 'fast path (bpf)', needed: false, run: probeFastPath },
 ];
 
 async function probeNamespaces(): Promise<Finding> {
@@ -80,6 +82,18 @@ async function probeInterception(): Promise<Finding> {
     ok: 'proxies intercept what passes through',
     remedy: 'modprobe nft_tproxy && modprobe nft_socket',
   });
+}
+
+async function probeFastPath(): Promise<Finding> {
+  const reason = await whyNoFastPath(AbortSignal.timeout(10_000)).catch((error: Error) => error.message);
+  if (reason === undefined) return { ok: true, detail: 'packets pass service chains without rules between hops' };
+  return {
+    ok: false,
+    detail: reason,
+    remedy: asRoot(
+      'service chains work without it, slower; it needs Linux 5.10 with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF (modprobe cls_bpf sch_ingress)',
+    ),
+  };
 }
 
 function load(rules: string): Promise<ProgramResult> {
