@@ -11,21 +11,50 @@ my %command = (
 );
 my ($no_preallocation, $most_entries, $classifier) = (1, 1 << 14, 3);
 
-# Instructions, and labels between them. Resolves to a descriptor of the program, undefined when the kernel does not take it.
+# Loads a program: lines of what `assemble` knows. Resolves to a descriptor; undefined when the kernel does not take it.
+sub load_bpf {
+    my $code = assemble($_[0]);
+    my $license = "Apache-2.0\0";
+    return bpf('load_program', pack 'L L P P x80', $classifier, length($code) / 8, $code, $license);
+}
+
+# Classes, sizes and operations of instructions (linux/bpf_common.h); a line, without its comment, and what it is: operation, register that is
+# written or compared, register that is read, offset or label, number.
+my %size = (u8 => 0x10, u16 => 0x08, u32 => 0x00, u64 => 0x18);
+my %jump = ('==' => 0x15, '!=' => 0x55, '>=' => 0x35, '&' => 0x45);
+my @forms = (
+    [qr/^r(\d+) = r(\d+)$/, sub { [0xbf, $1, $2, 0, 0] }],
+    [qr/^r(\d+) = (-?\d+)$/, sub { [0xb7, $1, 0, 0, $2] }],
+    [qr/^r(\d+) = map (\d+)$/, sub { [0x18, $1, 1, 0, $2], [0, 0, 0, 0, 0] }],
+    [qr/^r(\d+) \+= r(\d+)$/, sub { [0x0f, $1, $2, 0, 0] }],
+    [qr/^r(\d+) \+= (-?\d+)$/, sub { [0x07, $1, 0, 0, $2] }],
+    [qr/^r(\d+) = (u\d+) r(\d+)\[(-?\d+)\]$/, sub { [0x61 | $size{$2}, $1, $3, $4, 0] }],
+    [qr/^(u\d+) r(\d+)\[(-?\d+)\] = r(\d+)$/, sub { [0x63 | $size{$1}, $2, $4, $3, 0] }],
+    [qr/^r0 = (u\d+) frame\[(\d+)\]$/, sub { [0x20 | $size{$1}, 0, 0, 0, $2] }],
+    [qr/^if r(\d+) (==|!=|>=|&) (\d+) goto (\w+)$/, sub { [$jump{$2}, $1, 0, $4, $3] }],
+    [qr/^goto (\w+)$/, sub { [0x05, 0, 0, $1, 0] }],
+    [qr/^call (\d+)$/, sub { [0x85, 0, 0, 0, $1] }],
+    [qr/^exit$/, sub { [0x95, 0, 0, 0, 0] }],
+);
+
 sub assemble {
+    my ($text) = @_;
     my (%place, @instructions);
-    for (@_) {
-        if (ref) { push @instructions, $_ }
-        else { $place{$_} = @instructions }
+    for my $line (grep { $_ ne '' } map { s/\s*#.*|^\s+|\s+$//gr } split /\n|;/, $text) {
+        if ($line =~ /^(\w+):$/) {
+            $place{$1} = @instructions;
+            next;
+        }
+        my @made = map { $line =~ $_->[0] ? $_->[1]->() : () } @forms or die "no instruction: $line\n";
+        push @instructions, @made;
     }
     my $code = '';
     for my $number (0 .. $#instructions) {
-        my ($operation, $to, $from, $offset, $value) = map { $_ // 0 } @{ $instructions[$number] }[0 .. 4];
+        my ($operation, $to, $from, $offset, $value) = @{ $instructions[$number] };
         $offset = $place{$offset} - $number - 1 if exists $place{$offset};
         $code .= pack 'C C s l', $operation, $from << 4 | $to, $offset, $value;
     }
-    my $license = "Apache-2.0\0";
-    return bpf('load_program', pack 'L L P P x80', $classifier, scalar @instructions, $code, $license);
+    return $code;
 }
 
 # A map of this name that is there, or a new one; undefined when the kernel has none.

@@ -159,61 +159,73 @@ sub add_counter {
     update_entry($counts, pack('Q', $key), "\0" x ($count_bytes * $processors), $only_new) || $!{EEXIST} or fail("counter $key");
 }
 
-# What the program does with a frame, as instructions of BPF: operation, registers, offset, and a number or the label to jump to.
+# What the program does with a frame (bpf-helpers(7) are called by number; `frame[N]` is in the byte order of the machine).
+#   __sk_buff: bytes in all at 0, protocol at 16, interface at 40
+#   a way: what to go to at 0 (interface, or segment), hardware address at 4, flags at 10, counters at 16 and 24
+#   a port on a segment: interface at 0, counter at 8
 sub load_program {
-    # __sk_buff: bytes in all at 0, protocol at 16, interface at 40. A way: target at 0 (interface or segment), hardware address at 4, flags at 10,
-    # counters at 16 and 24. A port on a segment: interface at 0, counter at 8.
     my ($look_up, $store_bytes, $change_type, $redirect_peer) = (1, 9, 32, 155);
-    my ($ip, $ip6, $tcp, $udp, $link_local, $header) = (0x0008, 0xdd86, 6, 17, 0xfe, 14);
-    my ($next_header, $destination) = ($header + 6, $header + 24);
-    my $look_up_in = sub { [0x18, 1, 1, 0, $_[0]], [0, 0, 0, 0, 0], @_[1 .. $#_], [0x85, 0, 0, 0, $look_up] }; # r0 = entry of map, by r2
+    my ($ip, $ip6, $tcp, $udp, $link_local, $ethernet) = (0x0008, 0xdd86, 6, 17, 0xfe, 14);
+    my ($next_header, $destination) = ($ethernet + 6, $ethernet + 24);
+    # By the counter at an offset of what a register points to; bytes without those of Ethernet, as nft counts them.
     my $count = sub {
-        my ($entry, $counter, $after) = @_;
-        return (
-            $look_up_in->($counts, [0xbf, 2, $entry], [0x07, 2, 0, 0, $counter]),
-            [0x15, 0, 0, $after, 0], # not there
-            [0x79, 1, 0, 0], [0x07, 1, 0, 0, 1], [0x7b, 0, 1, 0], # one packet more
-            [0x61, 2, 6, 0], [0x07, 2, 0, 0, -$header], # r2 = bytes without those of Ethernet, as nft counts them
-            [0x79, 1, 0, 8], [0x0f, 1, 2], [0x7b, 0, 1, 8],
-            $after,
-        );
+        my ($register, $offset, $after) = @_;
+        return qq{
+            r1 = map $counts; r2 = $register; r2 += $offset; call $look_up
+            if r0 == 0 goto $after
+            r1 = u64 r0[0]; r1 += 1; u64 r0[0] = r1
+            r2 = u32 r6[0]; r2 += -$ethernet; r1 = u64 r0[8]; r1 += r2; u64 r0[8] = r1
+            $after:
+        };
     };
-    return assemble(
-        [0xbf, 6, 1], # r6 = the frame
-        [0x61, 7, 6, 16], # r7 = its protocol
-        [0x61, 2, 6, 40], [0x63, 10, 2, -4], # the key is the interface it came in by
-        $look_up_in->($ways, [0xbf, 2, 10], [0x07, 2, 0, 0, -4]),
-        [0x15, 0, 0, 'to nft', 0],
-        [0xbf, 8, 0], [0x69, 9, 8, 10], # r8 = its way, r9 = flags
-        [0x15, 7, 0, 'ip', $ip],
-        [0x55, 7, 0, 'to nft', $ip6],
-        [0x45, 9, 0, 'ip6', $flag{ip6}], [0x05, 0, 0, 'to nft'],
-        'ip6', # what is for hosts of one link, or may be a question for one, nft looks at
-        [0x30, 0, 0, 0, $destination], [0x35, 0, 0, 'to nft', $link_local],
-        [0x30, 0, 0, 0, $next_header], [0x15, 0, 0, 'taken', $tcp], [0x15, 0, 0, 'taken', $udp], [0x05, 0, 0, 'to nft'],
-        'ip',
-        [0x45, 9, 0, 'taken', $flag{ip}], [0x05, 0, 0, 'to nft'],
-        'taken',
-        [0xbf, 7, 8], # r7 = what begins with the interface to go to: the way, or a port
-        [0x45, 9, 0, 'leaves', $flag{leaves}],
-        [0x45, 9, 0, 'rewritten', $flag{rewritten}], [0x05, 0, 0, 'on'],
-        'leaves', # by the port that has the hardware address which the frame is for
-        [0x20, 0, 0, 0, 0], [0x63, 10, 0, -12], [0x28, 0, 0, 0, 4], [0x63, 10, 0, -8], [0x61, 1, 8, 0], [0x63, 10, 1, -16],
-        $look_up_in->($holders, [0xbf, 2, 10], [0x07, 2, 0, 0, -16]),
-        [0x15, 0, 0, 'to nft', 0],
-        [0xbf, 7, 0],
-        $count->(7, 8, 'sent'),
-        [0x05, 0, 0, 'on'],
-        'rewritten',
-        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0xbf, 3, 8], [0x07, 3, 0, 0, 4], [0xb7, 4, 0, 0, 6], [0xb7, 5, 0, 0, 0], [0x85, 0, 0, 0, $store_bytes],
-        'on',
-        $count->(8, 16, 'counted'),
-        $count->(8, 24, 'counted twice'),
-        [0xbf, 1, 6], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $change_type], # it is for the guest: no driver looks at the address again
-        [0x61, 1, 7, 0], [0xb7, 2, 0, 0, 0], [0x85, 0, 0, 0, $redirect_peer], [0x95],
-        'to nft',
-        [0xb7, 0, 0, 0, -1], [0x95], # TC_ACT_UNSPEC
-    );
+    return load_bpf(qq{
+            r6 = r1 # the frame
+            r7 = u32 r6[16]
+            r2 = u32 r6[40]; u32 r10[-4] = r2
+            r1 = map $ways; r2 = r10; r2 += -4; call $look_up
+            if r0 == 0 goto to_nft
+            r8 = r0 # its way
+            r9 = u16 r8[10] # flags
+            if r7 == $ip goto ip
+            if r7 != $ip6 goto to_nft
+            if r9 & $flag{ip6} goto ip6
+            goto to_nft
+        ip6: # what is for hosts of one link, or may be a question for one, nft looks at
+            r0 = u8 frame[$destination]
+            if r0 >= $link_local goto to_nft
+            r0 = u8 frame[$next_header]
+            if r0 == $tcp goto taken
+            if r0 == $udp goto taken
+            goto to_nft
+        ip:
+            if r9 & $flag{ip} goto taken
+            goto to_nft
+        taken:
+            r7 = r8 # what begins with the interface to go to: the way, or a port on a segment
+            if r9 & $flag{leaves} goto leaves
+            if r9 & $flag{rewritten} goto rewritten
+            goto on
+        leaves: # by the port that has the hardware address which the frame is for
+            r0 = u32 frame[0]; u32 r10[-12] = r0
+            r0 = u16 frame[4]; u32 r10[-8] = r0
+            r1 = u32 r8[0]; u32 r10[-16] = r1
+            r1 = map $holders; r2 = r10; r2 += -16; call $look_up
+            if r0 == 0 goto to_nft
+            r7 = r0
+            @{[ $count->('r7', 8, 'sent') ]}
+            goto on
+        rewritten:
+            r1 = r6; r2 = 0; r3 = r8; r3 += 4; r4 = 6; r5 = 0; call $store_bytes
+        on:
+            @{[ $count->('r8', 16, 'counted') ]}
+            @{[ $count->('r8', 24, 'counted_again') ]}
+            r1 = r6; r2 = 0; call $change_type # it is for the guest: no driver looks at the address again
+            r1 = u32 r7[0]; r2 = 0; call $redirect_peer
+            exit
+        to_nft:
+            r0 = -1 # TC_ACT_UNSPEC
+            exit
+    });
 }
 
 # Where the program is at an interface, another one takes its place.
@@ -265,8 +277,7 @@ sub attributes_in {
         my ($length, $type) = unpack 'S S', $bytes;
         last if $length < 4 || $length > length $bytes;
         $found{ $type & 0x3fff } = substr $bytes, 4, $length - 4;
-        substr($bytes, 0, $length + 3 & ~3, '') if length $bytes >= ($length + 3 & ~3);
-        last if length $bytes < 4;
+        $bytes = length $bytes > ($length + 3 & ~3) ? substr $bytes, $length + 3 & ~3 : '';
     }
     return %found;
 }
