@@ -282,18 +282,14 @@ export class TreeChanges {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.hide(view, spec.path);
     else if (view.kind === 'network') this.#orchestrator.networks.hide(view.name, spec.path);
     else if (view.kind === 'host') this.#orchestrator.hosts.hide(view.name, spec.path);
-    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.hide(...recordedPath(view, spec));
+    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.vnfs.hide(...recordedPath(view, spec));
     else throw notPermitted(spec.name);
   }
 
   #show(view: ObjectView, spec: FileSpec): Located {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.show(view, spec.path);
-    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.show(...recordedPath(view, spec));
-    else {
-      const record = this.#recordOf(view);
-      if (record === undefined || record.kind === 'chain') throw notPermitted(spec.name);
-      this.#orchestrator.model.showFile(record, spec.path);
-    }
+    else if (['vnf', 'port', 'network', 'host'].includes(view.kind)) this.#orchestrator.hidden.show(...recordedPath(view, spec));
+    else throw notPermitted(spec.name);
     return { view: this.#tree.get(view.serial) ?? view, spec };
   }
 

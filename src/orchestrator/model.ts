@@ -6,7 +6,7 @@ import { addressOf, hostAddress, hypervisorOf, type PlacementSurroundings, place
 import type { CounterSource, GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
-import type { NetworkDriver, PortSpec } from '../domain/ports/network.ts';
+import type { NetworkDriver } from '../domain/ports/network.ts';
 import type { StateStore } from '../domain/ports/state.ts';
 import {
   type ChainRecord,
@@ -21,7 +21,7 @@ import {
 import { NfioError } from '../errors/index.ts';
 import type { EventLog } from './event-log.ts';
 import { Inventory } from './inventory.ts';
-import { Lane } from './lane.ts';
+import { type Runtime, Runtimes } from './runtime.ts';
 
 /** What the use cases work with. */
 export interface ModelParts {
@@ -38,44 +38,21 @@ export interface ModelParts {
   readonly listener: ModelListener;
 }
 
-/** What is known of a VNF besides its record; gone when the process ends. */
-export interface VnfRuntime {
-  /** Changes to the VNF run here one after another: settings, ports, verbs. */
-  readonly lane: Lane;
-  /** The verb that runs now. */
-  busy: string | undefined;
-  error: string;
-  ip: string;
-  id: string;
-  /** Ports as the driver was last told. */
-  applied: readonly PortSpec[];
-  readonly hidden: Set<string>;
-}
-
 /** The records, what is known of the world, and the one way to change either so that the tree shows it. */
 export class Model {
   readonly inventory = new Inventory();
   readonly parts: ModelParts;
   /** What is to be told of a service chain, without failures of the past. */
   observeChain: ((chain: ChainRecord) => ChainObservation) | undefined;
-  readonly #runtimes = new Map<number, VnfRuntime>();
+  readonly #runtimes = new Runtimes();
   readonly #middleboxes = new Map<string, Middlebox>();
-  /** The last failed operation on a network, a host or a service chain, by serial. */
-  readonly #errors = new Map<number, string>();
-  /** Special files that the owner of a network or a host removed, by serial. */
-  readonly #hidden = new Map<number, Set<string>>();
 
   constructor(parts: ModelParts) {
     this.parts = parts;
   }
 
-  runtime(serial: number): VnfRuntime {
-    let runtime = this.#runtimes.get(serial);
-    if (runtime === undefined) {
-      runtime = { lane: new Lane(), busy: undefined, error: '', ip: '', id: '', applied: [], hidden: new Set() };
-      this.#runtimes.set(serial, runtime);
-    }
-    return runtime;
+  runtime(serial: number): Runtime {
+    return this.#runtimes.of(serial);
   }
 
   /** The VNF of a serial. @throws NotFoundError when it has been removed. */
@@ -192,14 +169,23 @@ export class Model {
     this.publishVnf(vnf.serial);
   }
 
+  /** Shows an object as it is now; nothing of one that is gone. */
+  publish(serial: number): void {
+    const [network, host] = [this.inventory.networkBySerial(serial), this.inventory.hostBySerial(serial)];
+    if (network !== undefined) this.publishNetwork(network);
+    else if (host !== undefined) this.publishHost(host);
+    else if (this.inventory.chain(serial) !== undefined) this.publishChain(serial);
+    else this.publishVnf(serial);
+  }
+
   publishVnf(serial: number): void {
     const record = this.inventory.vnf(serial);
     if (record !== undefined) this.parts.listener({ kind: 'vnf', record, observation: this.#observe(record) });
   }
 
   publishNetwork(record: NetworkRecord): void {
-    const observation = { error: this.#errors.get(record.serial) ?? '', hidden: this.#hiddenOf(record) };
-    this.parts.listener({ kind: 'network', record, observation });
+    const { error, hidden } = this.runtime(record.serial);
+    this.parts.listener({ kind: 'network', record, observation: { error, hidden: [...hidden] } });
   }
 
   publishHost(record: HostRecord): void {
@@ -214,7 +200,7 @@ export class Model {
     this.parts.listener({
       kind: 'chain',
       record,
-      observation: { ...observation, error: this.#errors.get(serial) || observation.error },
+      observation: { ...observation, error: this.runtime(serial).error || observation.error },
     });
   }
 
@@ -224,27 +210,8 @@ export class Model {
 
   /** The object is gone. */
   withdraw(serial: number): void {
-    this.#runtimes.delete(serial);
-    this.#errors.delete(serial);
-    this.#hidden.delete(serial);
+    this.#runtimes.forget(serial);
     this.parts.listener({ kind: 'removed', serial });
-  }
-
-  /** A special file of a network or a host is removed, on the way to removing the whole or to making it again. */
-  hideFile(record: NetworkRecord | HostRecord, path: string): void {
-    this.#hidden.set(record.serial, new Set([...this.#hiddenOf(record), path]));
-    this.#publishAgain(record);
-  }
-
-  /** It is made again; without a path all are. */
-  showFile(record: NetworkRecord | HostRecord, path?: string): void {
-    if (path === undefined) this.#hidden.delete(record.serial);
-    else this.#hidden.get(record.serial)?.delete(path);
-    this.#publishAgain(record);
-  }
-
-  #hiddenOf({ serial }: NetworkRecord | HostRecord): string[] {
-    return [...(this.#hidden.get(serial) ?? [])];
   }
 
   /** Keeps the outcome of an operation on a VNF in its `error` file, and a failure in `events`. Rethrows. */
@@ -277,8 +244,8 @@ export class Model {
       this.parts.events.add({ path: recordKey(record), what: `${what} failed`, why: oneLine((error as Error).message) });
       throw error;
     } finally {
-      this.#errors.set(record.serial, sentence);
-      this.#publishAgain(record);
+      this.runtime(record.serial).error = sentence;
+      this.publish(record.serial);
     }
   }
 
@@ -287,28 +254,12 @@ export class Model {
    * failed.
    */
   async keepingError(serial: number, path: string, write: () => Promise<void>): Promise<void> {
-    const before = this.#errorOf(serial);
+    const runtime = this.runtime(serial);
+    const before = runtime.error;
     await write();
-    if (before === '' || before.startsWith(`${path}: `) || this.#errorOf(serial) !== '') return;
-    const record = this.inventory.networkBySerial(serial) ?? this.inventory.hostBySerial(serial) ?? this.inventory.chain(serial);
-    if (record === undefined) {
-      this.runtime(serial).error = before;
-      this.publishVnf(serial);
-    } else {
-      this.#errors.set(serial, before);
-      this.#publishAgain(record);
-    }
-  }
-
-  #errorOf(serial: number): string {
-    return this.#errors.get(serial) ?? this.#runtimes.get(serial)?.error ?? '';
-  }
-
-  #publishAgain({ kind, name, serial }: NetworkRecord | HostRecord | ChainRecord): void {
-    if (kind === 'chain') this.publishChain(serial);
-    const [network, host] = [this.inventory.network(name), this.inventory.host(name)];
-    if (kind === 'network' && network !== undefined) this.publishNetwork(network);
-    if (kind === 'host' && host !== undefined) this.publishHost(host);
+    if (before === '' || before.startsWith(`${path}: `) || runtime.error !== '') return;
+    runtime.error = before;
+    this.publish(serial);
   }
 
   #observe(vnf: VnfRecord): VnfObservation {
@@ -346,11 +297,9 @@ export class Model {
   #observeHost(record: HostRecord): HostObservation {
     const hypervisor = hypervisorOf(record, this.parts.hypervisor);
     const address = hostAddress(record);
-    const error = this.#errors.get(record.serial) ?? '';
-    const hidden = this.#hiddenOf(record);
-    if (address === undefined) return { hypervisor, status: 'unknown', error, hidden };
-    const { state, why } = this.driver(hypervisor).hostStatus(address);
-    return { hypervisor, status: state, error: error || why, hidden };
+    const { error, hidden } = this.runtime(record.serial);
+    const { state, why } = address === undefined ? { state: 'unknown', why: '' } : this.driver(hypervisor).hostStatus(address);
+    return { hypervisor, status: state, error: error || why, hidden: [...hidden] };
   }
 
   /** The files a module adds, with what its getattr hook says of them. */
