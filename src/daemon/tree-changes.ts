@@ -2,6 +2,7 @@ import type { Ownership } from '../domain/records.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
+import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
@@ -270,7 +271,7 @@ export class TreeChanges {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
-    const instance = model.instance(vnf, options.signal);
+    const instance = hookInstance(model, vnf, options.signal);
     await model.recordVnf(serial, path, async () => {
       const file = moduleFile(middlebox, path);
       if (file?.write !== undefined) await file.write(instance, textOf(options.data));

@@ -6,6 +6,7 @@ import { NfioError } from '../errors/index.ts';
 import type { ChainObserver } from './chains/chain-observer.ts';
 import { wantedLimits } from './guest-spec.ts';
 import type { HiddenFiles } from './hidden-files.ts';
+import { hookInstance } from './hook-instance.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** How to make a VNF. */
@@ -56,7 +57,7 @@ export class VnfService {
       await this.#model.parts.store.create(record, configuration === undefined || options.bare ? {} : { nf_conf: configuration.default });
       this.#model.inventory.put(record);
       try {
-        await middlebox.hooks?.mkdir?.(this.#model.instance(record, new AbortController().signal), options.caller);
+        await middlebox.hooks?.mkdir?.(hookInstance(this.#model, record, new AbortController().signal), options.caller);
       } catch (error) {
         await this.#discard(record);
         this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });
