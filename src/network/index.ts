@@ -10,6 +10,7 @@ export {
   checkBatch,
   isShapedOtherwise,
   type PortChange,
+  portsAfter,
 } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';

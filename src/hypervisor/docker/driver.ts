@@ -20,7 +20,7 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, portsAfter, runProgram } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
 import { copyConfig } from './container.ts';
@@ -214,8 +214,7 @@ export class DockerDriver extends HypervisorBase {
       return;
     }
     await changePort(guest.process, this.#fabric, change, signal);
-    const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+    guest.remember({ ports: portsAfter(guest.ports, change) });
   }
 
   async changeNetwork(

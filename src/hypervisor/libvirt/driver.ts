@@ -20,7 +20,7 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
-import type { Fabric, PortChange } from '../../network/index.ts';
+import { type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { remoteCounters } from './counters.ts';
 import { defineVm, undefineVm } from './define.ts';
@@ -210,8 +210,7 @@ export class LibvirtDriver extends HypervisorBase {
     } catch (error) {
       throw asNfioError('NetworkError', `port ${(change.after ?? change.before)?.name}`, error);
     }
-    const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    await this.#hasPorts(guest, change.after === undefined ? others : [...others, change.after], signal);
+    await this.#hasPorts(guest, portsAfter(guest.ports, change), signal);
   }
 
   async changeNetwork(

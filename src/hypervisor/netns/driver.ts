@@ -28,6 +28,7 @@ import {
   findAddress,
   isShaped,
   type PortChange,
+  portsAfter,
   shapePort,
   signalProcess,
   waitUntilGone,
@@ -196,8 +197,7 @@ export class NetnsDriver extends HypervisorBase {
     const guest = this.#guests.get(ref.id);
     if (guest?.process === undefined) return;
     await changePort(guest.process, this.#fabric, change, signal);
-    const others = guest.record.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+    guest.remember({ ports: portsAfter(guest.record.ports, change) });
   }
 
   async changeNetwork(
