@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { KeptOutput } from '../../network/index.ts';
 import { type Conversation, converse, type ExecState } from './conversation.ts';
 import { endCommand, marker } from './end-command.ts';
 import { type Engine, EngineAnswerError } from './engine/index.ts';
-import { KeptOutput } from './kept-output.ts';
 
 /** The container to run in. */
 export interface ExecuteTarget {
