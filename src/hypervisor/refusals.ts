@@ -2,7 +2,7 @@ import type { GuestRef } from '../domain/ports/hypervisor.ts';
 import { NfioError } from '../errors/index.ts';
 
 /*
- * Why a verb is refused that does not fit how a guest is: whichever hypervisor it has, users read the same.
+ * Why a guest is not made to do something: whichever hypervisor it has, users read the same.
  */
 
 /** There is no such guest. */
@@ -28,4 +28,9 @@ export function runsAlready({ name }: GuestRef): NfioError {
 /** It is to be destroyed, and not by force. */
 export function stillRuns({ name }: GuestRef): NfioError {
   return new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${name} still runs: stop it first` });
+}
+
+/** It is to run a command that has no words. */
+export function noCommand(): NfioError {
+  return new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
 }
