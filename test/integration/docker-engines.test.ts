@@ -27,7 +27,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     tlsPort = await freePort();
     engine = await TestEngine.start({
       flags: (directory) => {
-        const own = makeCertificates(directory, 'right').engine;
+        const own = makeCertificates(directory, 'right').server;
         makeCertificates(directory, 'wrong');
         const files = [`--tlscacert=${own}/ca.pem`, `--tlscert=${own}/cert.pem`, `--tlskey=${own}/key.pem`];
         return ['--tlsverify', ...files, '-H', `tcp://127.0.0.1:${tlsPort}`];
@@ -123,7 +123,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     use('wrong/client');
     await rejects(deploy(address), { code: 'HypervisorConnectionError', errnoName: 'EACCES', message: /certificates do not fit/ });
     // The engine's own is right for the engine and wrong for us: it is no client's, and the engine says so.
-    use('right/engine');
+    use('right/server');
     await rejects(deploy(address), { code: 'HypervisorConnectionError', errnoName: 'EACCES' });
     match(world.driver.hostStatus(address).why, /certificates do not fit/);
     world.driver.setHosts([]);
