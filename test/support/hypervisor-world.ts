@@ -18,6 +18,8 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
   fabric = new Fabric(this.mountId);
   network = new FabricNetwork(this.fabric);
   driver!: Driver;
+  /** Those that closing the world destroys: those that were started by `running`, and any that a test adds. */
+  readonly guests: GuestSpec[] = [];
   readonly #before = snapshotWorld(this.mountId);
   #serial = 0;
 
@@ -69,6 +71,7 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
 
   async running(overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> {
     const spec = this.guest(overrides);
+    this.guests.push(spec);
     await this.driver.deploy(spec, this.signal);
     await this.driver.start(spec, this.signal);
     return spec;
@@ -80,9 +83,9 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
   }
 
   /** Clears everything away, and fails when something is left. */
-  async close(...guests: readonly GuestSpec[]): Promise<void> {
+  async close(): Promise<void> {
     const signal = AbortSignal.timeout(60_000); // the world's own may have aborted by now
-    await Promise.all(guests.map((spec) => this.driver.destroy(spec, { force: true, signal })));
+    await Promise.all(this.guests.map((spec) => this.driver.destroy(spec, { force: true, signal })));
     for (const segment of [this.lan, this.wan]) await this.network.removeSegment(segment, signal);
     await this.network.removeIfUnused(signal);
     await this.driver[Symbol.asyncDispose]();
