@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { NfioError } from '../errors/index.ts';
+import { commandName } from '../fuse/command-name.ts';
 import { mountpointsOf } from '../fuse/mount-info.ts';
 import { mountUsers } from '../fuse/mount-users.ts';
 import type { LiveMount } from './mounts.ts';
@@ -12,17 +12,13 @@ import type { LiveMount } from './mounts.ts';
 export async function notEnded({ mountpoint, supervisorPid, serverPid }: LiveMount, device: string): Promise<NfioError> {
   const [other] = mountpointsOf(device);
   const users = await mountUsers(device).catch(() => []);
-  return new NfioError('TimeoutError', { message: `${mountpoint} is unmounted, but ${await why()}` });
+  return new NfioError('TimeoutError', { message: `${mountpoint} is unmounted, but ${why()}` });
 
-  async function why(): Promise<string> {
+  function why(): string {
     if (other !== undefined) return `the file system is mounted on ${other} too. Unmount that: umount ${other}`;
     if (users.length === 0) return `its processes have not ended. End them with: kill ${supervisorPid} ${serverPid}`;
     // What is in use in this mount namespace is not unmounted.
-    const names = await Promise.all(users.map(async (pid) => `${pid} (${await commandName(pid)})`));
+    const names = users.map((pid) => `${pid} (${commandName(pid) || 'ended'})`);
     return `used in another mount namespace by ${names.join(', ')}. End that, or cut it off with: kill ${supervisorPid}`;
   }
-}
-
-async function commandName(pid: number): Promise<string> {
-  return (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'ended')).trim();
 }

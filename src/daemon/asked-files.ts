@@ -3,6 +3,7 @@ import type { Middlebox, ModuleFile } from '../domain/middlebox.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Ticket } from '../fuse/ticket.ts';
 import { guestAccess } from '../orchestrator/guest-spec.ts';
+import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { readCounter } from '../tree/counters.ts';
 import { fileAt } from '../tree/files.ts';
@@ -123,7 +124,7 @@ export class AskedFiles {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
-    const instance = model.instance(vnf, signal);
+    const instance = hookInstance(model, vnf, signal);
     const file = moduleFile(middlebox, path);
     const content = file?.read === undefined ? await middlebox.hooks?.read?.(instance, path) : await file.read(instance);
     return typeof content === 'string' ? Buffer.from(content) : (content ?? new Uint8Array());

@@ -2,6 +2,7 @@ import type { Ownership } from '../domain/records.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
+import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
@@ -270,7 +271,7 @@ export class TreeChanges {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
-    const instance = model.instance(vnf, options.signal);
+    const instance = hookInstance(model, vnf, options.signal);
     await model.recordVnf(serial, path, async () => {
       const file = moduleFile(middlebox, path);
       if (file?.write !== undefined) await file.write(instance, textOf(options.data));
@@ -282,18 +283,14 @@ export class TreeChanges {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.hide(view, spec.path);
     else if (view.kind === 'network') this.#orchestrator.networks.hide(view.name, spec.path);
     else if (view.kind === 'host') this.#orchestrator.hosts.hide(view.name, spec.path);
-    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.hide(...recordedPath(view, spec));
+    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.vnfs.hide(...recordedPath(view, spec));
     else throw notPermitted(spec.name);
   }
 
   #show(view: ObjectView, spec: FileSpec): Located {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.show(view, spec.path);
-    else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.hidden.show(...recordedPath(view, spec));
-    else {
-      const record = this.#recordOf(view);
-      if (record === undefined || record.kind === 'chain') throw notPermitted(spec.name);
-      this.#orchestrator.model.showFile(record, spec.path);
-    }
+    else if (['vnf', 'port', 'network', 'host'].includes(view.kind)) this.#orchestrator.hidden.show(...recordedPath(view, spec));
+    else throw notPermitted(spec.name);
     return { view: this.#tree.get(view.serial) ?? view, spec };
   }
 

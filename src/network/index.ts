@@ -1,5 +1,6 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
+export { KeptOutput } from './kept-output.ts';
 export { type LinkRequest, requestWords } from './link-request.ts';
 export {
   addPorts,
@@ -10,6 +11,7 @@ export {
   checkBatch,
   isShapedOtherwise,
   type PortChange,
+  portsAfter,
 } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';

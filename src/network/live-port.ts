@@ -17,6 +17,12 @@ export interface PortChange {
   readonly after: PortSpec | undefined;
 }
 
+/** The ports of a guest after a change, of those that it had before. */
+export function portsAfter(ports: readonly PortSpec[], { before, after }: PortChange): PortSpec[] {
+  const others = ports.filter(({ id }) => id !== before?.id && id !== after?.id);
+  return after === undefined ? others : [...others, after];
+}
+
 /**
  * Adds, changes or removes a port of a running guest.
  *

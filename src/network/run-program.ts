@@ -1,10 +1,8 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { NfioError } from '../errors/index.ts';
+import { KeptOutput } from './kept-output.ts';
 import { sealedStdio } from './sealed-stdio.ts';
-
-/** What each kind of output keeps at most when nobody takes it as it comes. */
-const maxKeptBytes = 1024 * 1024;
 
 /** After the end of a program its output has ended when nothing came for so long, and at the latest then. */
 const quietMs = 200;
@@ -116,22 +114,5 @@ function killGroup(child: ChildProcess): void {
     process.kill(-child.pid, 'SIGKILL');
   } catch {
     // it ended at this very moment
-  }
-}
-
-/** The first 1 MiB of an output. */
-class KeptOutput {
-  readonly #chunks: Uint8Array[] = [];
-  #room = maxKeptBytes;
-
-  add(chunk: Uint8Array): void {
-    if (this.#room <= 0) return;
-    const part = chunk.subarray(0, this.#room);
-    this.#room -= part.length;
-    this.#chunks.push(part);
-  }
-
-  text(): string {
-    return Buffer.concat(this.#chunks).toString();
   }
 }

@@ -1,7 +1,8 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
-import { type Model, outputPath, pathOf } from './model.ts';
+import { type Model, pathOf } from './model.ts';
+import { outputPath } from './observations.ts';
 
 /** Largest command, and most output that is kept. Bytes. */
 const commandLimit = 128 * 1024;

@@ -1,9 +1,8 @@
-import { NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
 /**
- * Special files of an undeployed VNF can be removed, and made again: `rm -r`, and the tools that restore by removing first (tar, git), expect
- * that. Nothing else changes, and a new mount or a deployment shows them all again.
+ * Special files of what is not in use can be removed, and made again: `rm -r`, and the tools that restore by removing first (tar, git), expect
+ * that. Nothing else changes, and a new mount or a deployment shows them all again. Those of service chains are kept with the chains.
  */
 export class HiddenFiles {
   readonly #model: Model;
@@ -12,18 +11,20 @@ export class HiddenFiles {
     this.#model = model;
   }
 
-  /** unlink or rmdir of a special file. @throws BusyError on a deployed VNF. */
+  /** A special file of a VNF, a network or a host that is not in use is removed. */
   hide(serial: number, path: string): void {
-    const vnf = this.#model.vnf(serial);
-    if (vnf.deployed) {
-      throw new NfioError('BusyError', { message: `${path} belongs to a deployed VNF: echo destroy > action, then rmdir the VNF` });
-    }
     this.#model.runtime(serial).hidden.add(path);
-    this.#model.publishVnf(serial);
+    this.#model.publish(serial);
   }
 
-  /** create or mkdir of a special file that was removed. */
+  /** It is made again. */
   show(serial: number, path: string): void {
-    if (this.#model.runtime(serial).hidden.delete(path)) this.#model.publishVnf(serial);
+    if (this.#model.runtime(serial).hidden.delete(path)) this.#model.publish(serial);
+  }
+
+  /** The object is about to be removed: should that fail, it is shown whole. */
+  showAll(serial: number): void {
+    this.#model.runtime(serial).hidden.clear();
+    this.#model.publish(serial);
   }
 }

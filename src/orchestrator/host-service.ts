@@ -5,17 +5,20 @@ import { noContents } from '../domain/ports/state.ts';
 import type { HostRecord, Ownership, VnfRecord } from '../domain/records.ts';
 import { hostSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { HiddenFiles } from './hidden-files.ts';
 import { Lane } from './lane.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** Makes, changes and removes entries of hosts/, and tells the drivers of them. */
 export class HostService {
   readonly #model: Model;
+  readonly #hidden: HiddenFiles;
   /** Drivers are told of all machines at once, so entries change one at a time. */
   readonly #lane = new Lane();
 
-  constructor(model: Model) {
+  constructor(model: Model, hidden: HiddenFiles) {
     this.#model = model;
+    this.#hidden = hidden;
   }
 
   /** Tells the drivers which machines there are, and shows what they find out. */
@@ -46,7 +49,7 @@ export class HostService {
   remove(name: string): Promise<void> {
     return this.#lane.run(async () => {
       const record = this.#named(name);
-      this.#model.showFile(record);
+      this.#hidden.showAll(record.serial);
       checkChangeable(record);
       await this.#model.recordObject(record, 'rmdir', async () => {
         this.#checkFree(record, 'removed');
@@ -62,7 +65,7 @@ export class HostService {
   hide(name: string, path: string): void {
     const record = this.#named(name);
     if (!isLocalHost(record)) this.#checkFree(record, 'removed');
-    this.#model.hideFile(record, path);
+    this.#hidden.hide(record.serial, path);
   }
 
   /** Sets a value of a host. @throws BusyError for another hypervisor while a VNF is deployed there. */

@@ -7,6 +7,7 @@ import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainObserver } from './chains/chain-observer.ts';
 import type { Steersman } from './chains/steersman.ts';
+import type { HiddenFiles } from './hidden-files.ts';
 import { Lane } from './lane.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
@@ -17,14 +18,23 @@ export class NetworkService {
   readonly #ports: LivePorts;
   readonly #steersman: Steersman;
   readonly #chains: ChainObserver;
+  readonly #hidden: HiddenFiles;
   /** Networks are checked against each other, so they change one at a time. */
   readonly #lane = new Lane();
 
-  constructor(model: Model, ports: LivePorts, chains: { readonly steersman: Steersman; readonly observer: ChainObserver }) {
+  constructor(
+    model: Model,
+    parts: {
+      readonly live: LivePorts;
+      readonly hidden: HiddenFiles;
+      readonly chains: { readonly steersman: Steersman; readonly observer: ChainObserver };
+    },
+  ) {
     this.#model = model;
-    this.#ports = ports;
-    this.#steersman = chains.steersman;
-    this.#chains = chains.observer;
+    this.#ports = parts.live;
+    this.#steersman = parts.chains.steersman;
+    this.#chains = parts.chains.observer;
+    this.#hidden = parts.hidden;
   }
 
   /** mkdir networks/NAME */
@@ -50,7 +60,7 @@ export class NetworkService {
   remove(name: string): Promise<void> {
     return this.#lane.run(async () => {
       const record = this.#named(name);
-      this.#model.showFile(record);
+      this.#hidden.showAll(record.serial);
       await this.#model.recordObject(record, 'rmdir', async () => {
         const [user] = this.#model.inventory.portsOn(name);
         if (user !== undefined) {
@@ -76,7 +86,7 @@ export class NetworkService {
     if (user !== undefined) {
       throw new NfioError('BusyError', { message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}, which is deployed` });
     }
-    this.#model.hideFile(record, path);
+    this.#hidden.hide(record.serial, path);
   }
 
   /** Sets a value of a network; guests on it follow. */

@@ -9,7 +9,8 @@ import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
 import { HostService } from './host-service.ts';
 import { LivePorts } from './live-ports.ts';
-import { Model, type ModelParts, pathOf } from './model.ts';
+import { Model, pathOf } from './model.ts';
+import type { ModelParts } from './model-parts.ts';
 import { NetworkService } from './network-service.ts';
 import { OwnershipService } from './ownership-service.ts';
 import { PortService } from './port-service.ts';
@@ -41,20 +42,20 @@ export class Orchestrator implements AsyncDisposable {
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
+    this.hidden = new HiddenFiles(this.model);
     const live = new LivePorts(this.model);
     this.chains = new Chains(this.model, live);
     this.types = new TypeService(this.model);
-    this.vnfs = new VnfService(this.model, this.chains.observer);
+    this.vnfs = new VnfService(this.model, this.chains.observer, this.hidden);
     this.actions = new VnfActions(this.model, this.chains.steersman);
     this.ports = new PortService(this.model, { live, actions: this.actions, steersman: this.chains.steersman });
     const { service } = this.chains;
     this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
-    this.networks = new NetworkService(this.model, live, this.chains);
-    this.hosts = new HostService(this.model);
+    this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains });
+    this.hosts = new HostService(this.model, this.hidden);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);
     this.ownership = new OwnershipService(this.model);
-    this.hidden = new HiddenFiles(this.model);
   }
 
   /** Loads the records, finds the guests that are there, and shows everything. */

@@ -7,6 +7,7 @@ import { NfioError } from '../errors/index.ts';
 import type { Steersman } from './chains/steersman.ts';
 import { readCandidate } from './config-files.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
+import { hookInstance } from './hook-instance.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
@@ -72,7 +73,7 @@ export class VnfActions {
       const problem = action === undefined ? 'is not an action' : `needs a running VNF, this one is ${state}`;
       throw new NfioError('InvalidActionError', { message: `"${word.slice(0, 80)}" ${problem}; there are: ${known}` });
     }
-    await action.run(this.#model.instance(vnf, signal));
+    await action.run(hookInstance(this.#model, vnf, signal));
   }
 
   /** deploy, start, configure; what fails is taken back. */

@@ -5,6 +5,8 @@ import { parseSetting, vnfSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainObserver } from './chains/chain-observer.ts';
 import { wantedLimits } from './guest-spec.ts';
+import type { HiddenFiles } from './hidden-files.ts';
+import { hookInstance } from './hook-instance.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** How to make a VNF. */
@@ -19,11 +21,13 @@ export interface NewVnf {
 export class VnfService {
   readonly #model: Model;
   readonly #chains: ChainObserver;
+  readonly #hidden: HiddenFiles;
   readonly #making = new Set<string>();
 
-  constructor(model: Model, chains: ChainObserver) {
+  constructor(model: Model, chains: ChainObserver, hidden: HiddenFiles) {
     this.#model = model;
     this.#chains = chains;
+    this.#hidden = hidden;
   }
 
   /** mkdir nf-types/TYPE/NAME. @throws InvalidNameError, BusyError (EEXIST), and what the module's hook throws. */
@@ -53,7 +57,7 @@ export class VnfService {
       await this.#model.parts.store.create(record, configuration === undefined || options.bare ? {} : { nf_conf: configuration.default });
       this.#model.inventory.put(record);
       try {
-        await middlebox.hooks?.mkdir?.(this.#model.instance(record, new AbortController().signal), options.caller);
+        await middlebox.hooks?.mkdir?.(hookInstance(this.#model, record, new AbortController().signal), options.caller);
       } catch (error) {
         await this.#discard(record);
         this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });
@@ -92,6 +96,14 @@ export class VnfService {
     );
     this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
     this.#chains.vnfNamed(removed.type, removed.name);
+  }
+
+  /** unlink or rmdir of a special file of an instance: on the way to removing the whole, or to making it again. @throws BusyError while it is deployed. */
+  hide(serial: number, path: string): void {
+    if (this.#model.vnf(serial).deployed) {
+      throw new NfioError('BusyError', { message: `${path} belongs to a deployed VNF: echo destroy > action, then rmdir the VNF` });
+    }
+    this.#hidden.hide(serial, path);
   }
 
   /** mv of an instance within its type. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { commandName } from '../fuse/command-name.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { type ObjectKind, topIndex } from './file-spec.ts';
 import type { ObjectView } from './views.ts';
@@ -81,13 +81,4 @@ const homes: Readonly<Partial<Record<ObjectKind, number>>> = {
 function placeOf(view: ObjectView): { readonly parent: number; readonly name: string } | undefined {
   const home = homes[view.kind];
   return home === undefined ? undefined : { parent: specialNodeid(view.parent, home), name: view.name };
-}
-
-/** The name of a process's program (proc_pid_comm(5)), empty when it has ended. */
-function commandName(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/comm`, 'latin1').trimEnd();
-  } catch {
-    return '';
-  }
 }

@@ -13,11 +13,14 @@ export interface HypervisorWorld {
   readonly signal: AbortSignal;
   guest(overrides?: Partial<GuestSpec>): GuestSpec;
   port(address: string, overrides?: Partial<PortSpec>): PortSpec;
+  /** Makes a guest and starts it. */
   running(overrides?: Partial<GuestSpec>): Promise<GuestSpec>;
+  /** Those that closing the world destroys: those that were started by `running`, and any that a test adds. */
+  readonly guests: GuestSpec[];
   sh(spec: GuestSpec, script: string): Promise<{ readonly exitCode: number; readonly stdout: string; readonly stderr: string }>;
   /** As a new process would: a fresh driver that knows nothing yet. */
   again(): Promise<HypervisorDriver>;
-  close(...guests: readonly GuestSpec[]): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** What differs between drivers. */
@@ -50,17 +53,12 @@ export interface MachineTraits {
 export function describeHypervisor(contract: HypervisorContract): void {
   describe(`hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 360_000 }, () => {
     let world: HypervisorWorld;
-    const guests: GuestSpec[] = [];
-    const running = async (overrides?: Partial<GuestSpec>): Promise<GuestSpec> => {
-      const spec = await world.running(overrides);
-      guests.push(spec);
-      return spec;
-    };
+    const running: Running = (overrides) => world.running(overrides);
     before(async () => {
       world = await contract.makeWorld();
     });
     after(async () => {
-      await (world?.close(...guests) ?? Promise.resolve()).finally(contract.clear);
+      await (world?.close() ?? Promise.resolve()).finally(contract.clear);
     });
     let common: Promise<GuestSpec> | undefined;
     /** A guest that tests may share which leave it as it was, where it takes long to boot one. */
@@ -194,7 +192,7 @@ function describeOutside(at: () => HypervisorWorld, { running, contract }: Suite
       await running({ ports: [at().port('10.1.2.1/24')] }),
       await running(),
       await running(),
-      await at().running(),
+      await running(),
       at().guest(),
     ];
     const { signal } = at();

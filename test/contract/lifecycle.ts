@@ -41,28 +41,27 @@ const outcomes: Readonly<Record<State, Readonly<Record<Verb, Outcome>>>> = {
 export function describeLifecycle(contract: HypervisorContract): void {
   describe(`lives of guests, hypervisor ${contract.name}`, { skip: contract.skip ?? false, timeout: 360_000 }, () => {
     let world: HypervisorWorld;
-    const guests: GuestSpec[] = [];
     before(async () => {
       world = await contract.makeWorld();
     });
     after(async () => {
-      await (world?.close(...guests) ?? Promise.resolve()).finally(contract.clear);
+      await (world?.close() ?? Promise.resolve()).finally(contract.clear);
     });
 
-    describeVerbs(() => world, guests);
-    describeMany(() => world, guests);
-    describeMeasures(() => world, guests);
+    describeVerbs(() => world);
+    describeMany(() => world);
+    describeMeasures(() => world);
   });
 }
 
-function describeVerbs(at: () => HypervisorWorld, guests: GuestSpec[]): void {
+function describeVerbs(at: () => HypervisorWorld): void {
   for (const state of Object.keys(outcomes) as State[]) {
     it(`takes or refuses every verb on a guest that is ${state}`, async () => {
       const verbs = Object.keys(outcomes[state]) as Verb[];
       await Promise.all(
         verbs.map(async (verb) => {
-          const spec = at().guest({ ports: [at().port(`10.3.0.${guests.length + 1}/24`)] });
-          guests.push(spec);
+          const spec = at().guest({ ports: [at().port(`10.3.0.${at().guests.length + 1}/24`)] });
+          at().guests.push(spec);
           await bring(at(), spec, state);
           equal(at().driver.guestStatus(spec).state, state);
           const outcome = outcomes[state][verb];
@@ -103,13 +102,12 @@ function act({ driver, signal }: HypervisorWorld, spec: GuestSpec, verb: Verb): 
   }
 }
 
-function describeMany(at: () => HypervisorWorld, guests: GuestSpec[]): void {
+function describeMany(at: () => HypervisorWorld): void {
   it('runs fifty guests at once, each with a port on one network', async () => {
     const { driver, signal } = at();
     const many = await Promise.all(
       Array.from({ length: 50 }, (_, index) => at().running({ ports: [at().port(`10.3.1.${index + 1}/24`)] })),
     );
-    guests.push(...many);
     const [first, last] = [many[0], many.at(-1)];
     ok(first !== undefined && last !== undefined);
     equal((await at().sh(first, 'ping -n -c 3 -i 0.05 -W 2 10.3.1.50')).exitCode, 0);
@@ -119,15 +117,9 @@ function describeMany(at: () => HypervisorWorld, guests: GuestSpec[]): void {
   });
 }
 
-function describeMeasures(at: () => HypervisorWorld, guests: GuestSpec[]): void {
-  const running = async (overrides: Partial<GuestSpec>): Promise<GuestSpec> => {
-    const spec = await at().running(overrides);
-    guests.push(spec);
-    return spec;
-  };
-
+function describeMeasures(at: () => HypervisorWorld): void {
   it('gives a guest no more processor time than its limit', async () => {
-    const spec = await running({ limits: { vcpu: 0.25, memoryBytes: undefined } });
+    const spec = await at().running({ limits: { vcpu: 0.25, memoryBytes: undefined } });
     const begin = performance.now();
     const before = await cpuUsec(at(), spec);
     await at().sh(spec, 'timeout 2 sh -c "while :; do :; done"');
@@ -139,8 +131,8 @@ function describeMeasures(at: () => HypervisorWorld, guests: GuestSpec[]): void 
 
   it('counts what was sent, within its headers', async () => {
     const [serverPort, clientPort] = [at().port('10.3.2.1/24'), at().port('10.3.2.2/24')];
-    const server = await running({ ports: [serverPort], command: ['iperf3', '-s'] });
-    const client = await running({ ports: [clientPort] });
+    const server = await at().running({ ports: [serverPort], command: ['iperf3', '-s'] });
+    const client = await at().running({ ports: [clientPort] });
     const before = await bytesIn(at(), server);
     const run = await at().sh(client, 'for try in 1 2 3 4 5; do iperf3 -J -c 10.3.2.1 -n 20M && exit; sleep 0.3; done; exit 1');
     equal(run.exitCode, 0, run.stdout);

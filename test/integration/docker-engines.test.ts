@@ -5,7 +5,6 @@ import { type AddressInfo, createServer as createSocketServer, type Server } fro
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { DockerWorld } from '../support/docker-world.ts';
 import { freePort } from '../support/free-port.ts';
@@ -20,14 +19,13 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   let relay: Relay;
   let far: string;
   let tlsPort: number;
-  const guests: GuestSpec[] = [];
   const servers: { close(): unknown }[] = [];
 
   before(async () => {
     tlsPort = await freePort();
     engine = await TestEngine.start({
       flags: (directory) => {
-        const own = makeCertificates(directory, 'right').engine;
+        const own = makeCertificates(directory, 'right').server;
         makeCertificates(directory, 'wrong');
         const files = [`--tlscacert=${own}/ca.pem`, `--tlscert=${own}/cert.pem`, `--tlskey=${own}/key.pem`];
         return ['--tlsverify', ...files, '-H', `tcp://127.0.0.1:${tlsPort}`];
@@ -39,15 +37,10 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   });
   after(async () => {
     for (const server of servers) server.close();
-    await world?.close(...guests).finally(() => engine[Symbol.asyncDispose]());
+    await world?.close().finally(() => engine[Symbol.asyncDispose]());
     await relay?.[Symbol.asyncDispose]();
   });
 
-  const running = async (host: string, overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> => {
-    const spec = await world.running({ host, ...overrides });
-    guests.push(spec);
-    return spec;
-  };
   const deploy = (host: string): Promise<void> => world.driver.deploy(world.guest({ host }), world.signal);
   const listen = async (server: Server): Promise<string> => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -56,7 +49,9 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   };
   /** Runs what can be done with any guest. */
   const live = async (host: string): Promise<void> => {
-    const spec = await world.running({ host });
+    const spec = world.guest({ host });
+    await world.driver.deploy(spec, world.signal);
+    await world.driver.start(spec, world.signal);
     equal((await world.sh(spec, 'hostname')).stdout, `${spec.name}\n`);
     const { stdout } = await world.driver.executeInGuest(
       spec,
@@ -106,7 +101,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     const silent = await listen(createSocketServer((socket) => void socket.on('error', () => undefined)));
     const order: string[] = [];
     const dead = deploy(silent).catch((error: { errnoName: string }) => order.push(error.errnoName));
-    await Promise.all(Array.from({ length: 3 }, () => running('').then(() => order.push('alive'))));
+    await Promise.all(Array.from({ length: 3 }, () => world.running().then(() => order.push('alive'))));
     await dead;
     deepEqual(order, ['alive', 'alive', 'alive', 'ETIMEDOUT']);
     const abort = new AbortController();
@@ -123,7 +118,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     use('wrong/client');
     await rejects(deploy(address), { code: 'HypervisorConnectionError', errnoName: 'EACCES', message: /certificates do not fit/ });
     // The engine's own is right for the engine and wrong for us: it is no client's, and the engine says so.
-    use('right/engine');
+    use('right/server');
     await rejects(deploy(address), { code: 'HypervisorConnectionError', errnoName: 'EACCES' });
     match(world.driver.hostStatus(address).why, /certificates do not fit/);
     world.driver.setHosts([]);
@@ -154,7 +149,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
       errnoName: 'EOPNOTSUPP',
       message: /network=bridge in boot\.conf/,
     });
-    const without = await running(far);
+    const without = await world.running({ host: far });
     const change = { before: undefined, after: world.port('10.6.0.2/24') };
     await rejects(world.driver.setPort(without, change, world.signal), { errnoName: 'EOPNOTSUPP' });
     equal(world.driver.rootDir(without), undefined);
@@ -167,7 +162,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     writeFileSync(join(spec.configDir, `${'long-'.repeat(30)}name`), 'x'.repeat(5000));
     symlinkSync('/etc/shadow', join(spec.configDir, 'link'));
     await world.driver.deploy(spec, world.signal);
-    guests.push(spec);
+    world.guests.push(spec);
     await world.driver.start(spec, world.signal);
     equal(
       (await world.sh(spec, 'cat /etc/nfio/nf_conf; cat /etc/nfio/long-* | wc -c; readlink /etc/nfio/link')).stdout,
@@ -178,7 +173,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   });
 
   it('of other machines end a command that is interrupted', async () => {
-    const spec = await running(far);
+    const spec = await world.running({ host: far });
     const abort = new AbortController();
     const waiting = world.driver.executeInGuest(spec, { argv: ['sh', '-c', 'sleep 6611 & sleep 6612 & wait'] }, { signal: abort.signal });
     await sleep(500);
@@ -190,7 +185,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   });
 
   it('that fall silent are found out, and their guests found again', { timeout: 60_000 }, async () => {
-    const [lost, near] = [await running(far), await running('')];
+    const [lost, near] = [await world.running({ host: far }), await world.running()];
     const words: string[] = [];
     world.driver.onChange((ref, { word }) => ref.id === lost.id && words.push(word));
     relay.freeze();
@@ -205,12 +200,12 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
   });
 
   it('that are not there when nf.io begins do not keep it waiting', async () => {
-    const spec = await running(far);
+    const spec = await world.running({ host: far });
     const silent = await listen(createSocketServer((socket) => void socket.on('error', () => undefined)));
     const elsewhere = world.guest({ host: silent });
     const fresh = await world.again();
     const nowhere = world.guest({ host: 'no address' });
-    await fresh.recover([...guests, elsewhere, nowhere], world.signal);
+    await fresh.recover([...world.guests, elsewhere, nowhere], world.signal);
     equal(fresh.guestStatus(nowhere).state, 'unknown');
     equal(fresh.guestStatus(spec).state, 'running');
     equal(fresh.guestStatus(elsewhere).state, 'unknown');
@@ -241,7 +236,7 @@ describe("a network of Docker's own", { skip: whyNoEngine() ?? false, timeout: 3
       ok(grown('rx_packets') >= 10 && grown('rx_packets') <= 30, `${grown('rx_packets')} packets`);
       ok(grown('rx_bytes') >= 10 * 1042 && grown('rx_bytes') <= 10 * 1042 + 20 * 100, `${grown('rx_bytes')} bytes`);
     } finally {
-      await world.close(near, far);
+      await world.close();
     }
   });
 });

@@ -15,25 +15,19 @@ const expectedCapabilities = [0, 1, 3, 5, 6, 7, 8, 10, 12, 13, 18].reduce((mask,
 describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let world: DockerWorld;
-  const guests: GuestSpec[] = [];
 
   before(async () => {
     engine = await TestEngine.start();
     world = new DockerWorld(engine);
   });
   after(async () => {
-    await world?.close(...guests).finally(() => engine[Symbol.asyncDispose]());
+    await world?.close().finally(() => engine[Symbol.asyncDispose]());
   });
 
-  const running = async (overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> => {
-    const spec = await world.running(overrides);
-    guests.push(spec);
-    return spec;
-  };
   const inGuest = async (spec: GuestSpec, script: string): Promise<string> => (await world.sh(spec, script)).stdout;
 
   it('have no more power over the machine than a network function needs', async () => {
-    const spec = await running();
+    const spec = await world.running();
     const status = await inGuest(spec, 'cat /proc/self/status');
     equal(BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(status)?.[1]}`), expectedCapabilities);
     match(status, /^NoNewPrivs:\s*1$/m);
@@ -47,7 +41,7 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
     const directory = join(world.base, 'shared');
     mkdirSync(directory);
     writeFileSync(join(directory, 'file'), 'of the machine\n');
-    const spec = await running({
+    const spec = await world.running({
       command: ['sh', '-c', 'echo "$A|$1" > /tmp/seen; exec sleep 1000', 'sh', 'two words'],
       boot: {
         ...plainBoot,
@@ -102,20 +96,20 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
     }
     const left = await engine.ask<{ Labels: Record<string, string> }[]>('GET', '/containers/json?all=1');
     deepEqual(
-      left.filter(({ Labels }) => !guests.some(({ id }) => id === Labels['io.nfio.id'])),
+      left.filter(({ Labels }) => !world.guests.some(({ id }) => id === Labels['io.nfio.id'])),
       [],
     );
   });
 
   it('know their own name', async () => {
-    const spec = await running();
+    const spec = await world.running();
     equal((await world.sh(spec, 'grep -c "^127.0.1.1[[:space:]]*$(hostname)$" /etc/hosts')).stdout, '1\n');
   });
 
   it('tell in NFIO_PORTS which interfaces to wait for, have their config at /etc/nfio and a process that reaps', async () => {
     const spec = world.guest({ ports: [world.port('10.5.1.1/24'), world.port('10.5.2.1/24', { name: 'wan' })] });
     writeFileSync(join(spec.configDir, 'nf_conf'), 'rules\n');
-    guests.push(spec);
+    world.guests.push(spec);
     await world.driver.deploy(spec, world.signal);
     await world.driver.start(spec, world.signal);
     equal(
@@ -127,7 +121,7 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
   });
 
   it('run commands: 10 MiB of output, both kinds in order, honest statuses, input', async () => {
-    const spec = await running();
+    const spec = await world.running();
     let bytes = 0;
     const onOutput = (chunk: Uint8Array): void => {
       bytes += chunk.length;
@@ -148,7 +142,7 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
   });
 
   it('end with all it started a command that is interrupted', async () => {
-    const spec = await running();
+    const spec = await world.running();
     const abort = new AbortController();
     const waiting = world.driver.executeInGuest(spec, { argv: ['sh', '-c', 'sleep 5511 & sleep 5512 & wait'] }, { signal: abort.signal });
     await sleep(400);
@@ -158,7 +152,7 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
   });
 
   it('say that an image has no shell', async () => {
-    const spec = await running({ image: shellLessImage });
+    const spec = await world.running({ image: shellLessImage });
     await rejects(world.sh(spec, 'echo'), {
       code: 'VNFCommandExecutionError',
       errnoName: 'ENOENT',
@@ -169,13 +163,13 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
   it('write a log that is whole, each line once, whatever becomes of nf.io', async () => {
     const count =
       'i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo line $i; [ $((i % 10)) != 0 ] || echo err $i >&2; sleep 0.01; done; head -c 40000 /dev/zero | tr "\\0" x; echo; echo end; exec sleep 1000';
-    const spec = await running({ command: ['sh', '-c', count] });
+    const spec = await world.running({ command: ['sh', '-c', count] });
     for (const pause of [300, 700, 500]) {
       await sleep(pause);
       const fresh = await world.again();
       // As after a kill: what was appended last was not noted, and will come again.
       appendFileSync(world.driver.logPath(spec), 'line of which nobody took note');
-      await fresh.recover(guests, world.signal);
+      await fresh.recover(world.guests, world.signal);
     }
     const read = (): string => readFileSync(world.driver.logPath(spec), 'utf8');
     const deadline = performance.now() + 20_000;
@@ -195,7 +189,7 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
   });
 
   it('do not lead the log, or the copy of config/, out of their directories', async () => {
-    const spec = await running();
+    const spec = await world.running();
     symlinkSync('/etc/shadow', join(spec.configDir, 'link'));
     match((await world.sh(spec, 'cat /etc/nfio/link')).stderr, /No such file/);
   });

@@ -13,21 +13,15 @@ const soonMs = 3000;
 describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
   let engine: TestEngine;
   let world: DockerWorld;
-  const guests: GuestSpec[] = [];
 
   before(async () => {
     engine = await TestEngine.start();
     world = new DockerWorld(engine);
   });
   after(async () => {
-    await world?.close(...guests).finally(() => engine[Symbol.asyncDispose]());
+    await world?.close().finally(() => engine[Symbol.asyncDispose]());
   });
 
-  const running = async (overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> => {
-    const spec = await world.running(overrides);
-    guests.push(spec);
-    return spec;
-  };
   const docker = async (spec: GuestSpec, method: string, path: string): Promise<void> =>
     engine.ask(method, `/containers/${await world.driver.getId(spec, world.signal)}${path}`);
   /** The next statuses that are told of a guest. */
@@ -47,7 +41,7 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
     world.sh(from, `ping -n -c 2 -i 0.1 -W 2 ${address}`).then(({ exitCode }) => exitCode);
 
   it('shows docker stop, kill, pause and unpause as they happen, each told once', async () => {
-    const spec = await running();
+    const spec = await world.running();
     for (const [path, status] of [
       ['/pause', { state: 'paused', word: 'paused' }],
       ['/unpause', { state: 'running', word: 'running' }],
@@ -65,7 +59,10 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   });
 
   it('gives a guest that someone restarts its ports again', async () => {
-    const [a, b] = [await running({ ports: [world.port('10.4.0.1/24')] }), await running({ ports: [world.port('10.4.0.2/24')] })];
+    const [a, b] = [
+      await world.running({ ports: [world.port('10.4.0.1/24')] }),
+      await world.running({ ports: [world.port('10.4.0.2/24')] }),
+    ];
     equal(await pings(a, '10.4.0.2'), 0);
     const changes = toldUntil(b, (statuses) => statuses.at(-1)?.word === 'running');
     await docker(b, 'POST', '/restart?t=1');
@@ -77,7 +74,7 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   });
 
   it('knows a guest by its id: docker rename changes nothing, docker rm does', async () => {
-    const spec = await running();
+    const spec = await world.running();
     await docker(spec, 'POST', '/rename?name=something-else');
     equal((await world.sh(spec, 'echo here')).stdout, 'here\n');
     const changes = told(spec, 1);
@@ -105,13 +102,13 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
     const Labels = { 'io.nfio.mount': world.mountId, 'io.nfio.id': spec.id, 'io.nfio.type': spec.type, 'io.nfio.name': spec.name };
     await engine.ask('POST', `/containers/create?name=nfio-${world.mountId}-0-${spec.type}-${spec.name}`, { Image: testImage, Labels });
     await world.driver.deploy(spec, world.signal);
-    guests.push(spec);
+    world.guests.push(spec);
     equal(world.driver.guestStatus(spec).state, 'created');
   });
 
   it('shows unknown while the engine is away, and what became of its guests when it is back', async () => {
-    const [alive, created] = [await running({ ports: [world.port('10.4.1.1/24')] }), world.guest()];
-    guests.push(created);
+    const [alive, created] = [await world.running({ ports: [world.port('10.4.1.1/24')] }), world.guest()];
+    world.guests.push(created);
     await world.driver.deploy(created, world.signal);
     const gone = told(alive, 1);
     await engine.stop('SIGTERM');
@@ -133,7 +130,7 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   });
 
   it('loses nothing when the engine is killed: guests, ports and log', async () => {
-    const spec = await running({ command: ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done'] });
+    const spec = await world.running({ command: ['sh', '-c', 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done'] });
     await sleep(300);
     const gone = told(spec, 1);
     await engine.stop('SIGKILL');
@@ -158,13 +155,20 @@ describe('docker guests, changed behind our back', { skip: whyNoEngine() ?? fals
   });
 
   it('finds everything again when nf.io was away, records lost or not, and removes what is in none', async () => {
-    const [kept, lost, orphan] = [await running({ ports: [world.port('10.4.2.1/24')] }), await running(), await world.running()];
+    const [kept, lost, orphan] = [
+      await world.running({ ports: [world.port('10.4.2.1/24')] }),
+      await world.running(),
+      await world.running(),
+    ];
     const ids = await Promise.all([kept, lost].map((spec) => world.driver.getId(spec, world.signal)));
     const orphanId = await world.driver.getId(orphan, world.signal);
     rmSync(`${lost.guestDir}/guest.json`);
     const fresh = await world.again();
     await engine.ask('POST', `/containers/${ids[0]}/pause`);
-    await fresh.recover(guests, world.signal);
+    await fresh.recover(
+      world.guests.filter((spec) => spec !== orphan),
+      world.signal,
+    );
     deepEqual(await Promise.all([kept, lost].map((spec) => fresh.getId(spec, world.signal))), ids);
     deepEqual([fresh.guestStatus(kept).word, fresh.guestStatus(lost).word], ['paused', 'running']);
     await rejects(engine.ask('GET', `/containers/${orphanId}/json`), /404/);

@@ -24,13 +24,12 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
   let daemon: LibvirtDaemon;
   let world: LibvirtWorld;
   let disk: string;
-  const guests: GuestSpec[] = [];
   const { signal } = new AbortController();
   const virsh = (...argv: readonly string[]): string =>
     execFileSync('virsh', ['-q', '-c', daemon.uri, ...argv], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
   const guest = (overrides: Partial<GuestSpec> = {}): GuestSpec => {
     const spec = world.guest({ image: disk, ...overrides });
-    guests.push(spec);
+    world.guests.push(spec);
     return spec;
   };
   /** A deployment fails in this way, and leaves nothing. */
@@ -55,7 +54,7 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
     disk = idleDisk(join(world.base, 'idle.img'));
   });
   after(async () => {
-    await world.close(...guests);
+    await world.close();
     await daemon[Symbol.asyncDispose]();
   });
 
@@ -112,7 +111,6 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
   it('runs a guest without an agent, and says what is missing', async () => {
     const before = readFileSync(disk);
     const spec = await world.running({ image: disk, ports: [world.port('10.1.8.1/24')] });
-    guests.push(spec);
     const remedy = { code: 'UnsupportedError', errnoName: 'EOPNOTSUPP', message: /apt-get install qemu-guest-agent/ };
     await assert.rejects(world.sh(spec, 'true'), remedy);
     assert.equal(world.driver.guestStatus(spec).state, 'running');
@@ -140,7 +138,6 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
 
   it('outlives its daemon: unknown while that is away, as before when it is back', async () => {
     const spec = await world.running({ image: disk });
-    guests.push(spec);
     const uuid = await world.driver.getId(spec, signal);
     const changes: string[] = [];
     world.driver.onChange((ref, { word }) => ref.id === spec.id && changes.push(word));
@@ -159,7 +156,6 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
   it('keeps a port as it is that cannot be changed, and plugs none into a guest that cannot use it', async () => {
     const port = world.port('10.1.9.1/24');
     const spec = await world.running({ image: disk, ports: [port] });
-    guests.push(spec);
     await assert.rejects(world.driver.setPort(spec, { before: undefined, after: world.port('10.1.9.2/24', { name: 'eth1' }) }, signal), {
       code: 'UnsupportedError',
     });

@@ -1,52 +1,27 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { accepts } from '../support/accepts.ts';
+import { freePort } from '../support/free-port.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { LibvirtWorld } from '../support/libvirt-world.ts';
+import { makeCertificates } from '../support/tls-files.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
-
-/** A port of this machine that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { readonly port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Waits until somebody listens on a port of this machine. */
 async function listening(port: number): Promise<void> {
   for (let tries = 0; tries < 250; tries++, await sleep(20)) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port }, () => resolve(true)).once('error', () => resolve(false));
-      socket.once('connect', () => socket.destroy());
-    });
-    if (open) return;
-  }
-}
-
-/** An authority, and certificates of it for a server and a client, in the form the driver takes. */
-function makeCertificates(directory: string): void {
-  const openssl = (...argv: readonly string[]): void => void execFileSync('openssl', argv, { cwd: directory, stdio: 'ignore' });
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl('req', '-x509', ...key, '-keyout', 'ca.key', '-out', 'ca.pem', '-subj', '/CN=test authority', '-days', '2');
-  for (const [name, extension] of Object.entries({ server: 'subjectAltName=IP:127.0.0.1', client: 'extendedKeyUsage=clientAuth' })) {
-    mkdirSync(join(directory, name));
-    openssl('req', ...key, '-keyout', `${name}/key.pem`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
-    writeFileSync(join(directory, `${name}.ext`), extension);
-    const sign = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', `${name}.ext`];
-    openssl('x509', '-req', '-in', `${name}.csr`, '-out', `${name}/cert.pem`, ...sign);
-    copyFileSync(join(directory, 'ca.pem'), join(directory, name, 'ca.pem'));
+    if (await accepts(port)) return;
   }
 }
 
 describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
   let directory: string;
+  let certificates: string;
   let daemon: LibvirtDaemon;
   let world: LibvirtWorld;
   let address: string;
@@ -54,9 +29,10 @@ describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout:
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'nfio-remote-'));
-    makeCertificates(directory);
+    const own = makeCertificates(directory, 'right');
+    certificates = own.client;
     const port = await freePort();
-    const server = (name: string): string => JSON.stringify(join(directory, 'server', name));
+    const server = (name: string): string => JSON.stringify(join(own.server, name));
     daemon = await LibvirtDaemon.start(
       [
         'listen_tls = 1',
@@ -87,7 +63,7 @@ describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout:
     world.driver.setHosts([{ address, certificates: join(directory, 'server-without') }]);
     assert.equal(await reached(address), 'unreachable');
     assert.match(world.driver.hostStatus(address).why, /ca\.pem, cert\.pem and key\.pem/);
-    world.driver.setHosts([{ address, certificates: join(directory, 'client') }]);
+    world.driver.setHosts([{ address, certificates }]);
     assert.equal(await reached(address), 'up');
     const { capacity, load } = await world.driver.hostReport(address, world.signal);
     assert.ok((capacity['vcpu'] ?? 0) > 0 && (load['memory_free_bytes'] ?? 0) > 0);

@@ -4,23 +4,16 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import { checkPrograms } from '../../src/hypervisor/netns/required-programs.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
 describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
-  const guests: GuestSpec[] = [];
-  const running = async (overrides: Partial<GuestSpec>): Promise<GuestSpec> => {
-    const spec = await world.running(overrides);
-    guests.push(spec);
-    return spec;
-  };
 
   before(() => {
     world = new NetnsWorld('nfio netns, a:b#\\"-');
   });
-  after(() => world.close(...guests));
+  after(() => world.close());
 
   it('see its mounts, wherever the directories are and whatever their names', async () => {
     const source = join(world.base, 'data: a, b');
@@ -31,7 +24,7 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
       target,
       readOnly: target === '/srv/read-only',
     }));
-    const spec = await running({ boot: { ...plainBoot, mounts } });
+    const spec = await world.running({ boot: { ...plainBoot, mounts } });
     for (const { target } of mounts) equal((await world.sh(spec, `cat '${target}/file'`)).stdout, 'seen\n');
     equal((await world.sh(spec, "echo x > '/data/in here/new' && cat '/tmp/inside/new'")).stdout, 'x\n');
     ok((await world.sh(spec, 'echo x > /srv/read-only/new')).exitCode !== 0);
@@ -55,7 +48,7 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
 
   it('have its kernel settings, also those of a port', async () => {
     const sysctl = { 'net.ipv4.ip_forward': '1', 'net.ipv4.conf.eth0.rp_filter': '2', 'net.ipv4.ip_local_port_range': '2000 3000' };
-    const spec = await running({ boot: { ...plainBoot, sysctl }, ports: [world.port('10.8.1.1/24')] });
+    const spec = await world.running({ boot: { ...plainBoot, sysctl }, ports: [world.port('10.8.1.1/24')] });
     const values = 'cd /proc/sys/net/ipv4; cat ip_forward conf/eth0/rp_filter ip_local_port_range';
     equal((await world.sh(spec, values)).stdout, '1\n2\n2000\t3000\n');
   });
@@ -69,9 +62,9 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
   });
 
   it('have more capabilities only when it says so', async () => {
-    const granted = await running({ boot: { ...plainBoot, capabilities: ['sys_nice'] } });
+    const granted = await world.running({ boot: { ...plainBoot, capabilities: ['sys_nice'] } });
     match((await world.sh(granted, 'nice -n -5 true && grep CapEff /proc/self/status')).stdout, /00000000a08435fb/);
-    const privileged = await running({ boot: { ...plainBoot, privileged: true } });
+    const privileged = await world.running({ boot: { ...plainBoot, privileged: true } });
     equal((await world.sh(privileged, 'mount -t tmpfs none /mnt && echo mounted')).stdout, 'mounted\n');
     const spec = world.guest({ boot: { ...plainBoot, capabilities: ['no_such'] } });
     await world.driver.deploy(spec, world.signal);
@@ -80,7 +73,7 @@ describe('netns guests with a boot.conf', { skip: whyNoGuests() ?? false, timeou
   });
 
   it('run commands of several lines', async () => {
-    const spec = await running({ command: ['sh', '-c', 'echo one\necho two\nexec sleep 1000'] });
+    const spec = await world.running({ command: ['sh', '-c', 'echo one\necho two\nexec sleep 1000'] });
     const log = world.driver.logPath(spec);
     for (let tries = 0; tries < 100 && !readFileSync(log, 'utf8').includes('two'); tries++) await sleep(20);
     equal(readFileSync(log, 'utf8'), 'one\ntwo\n');

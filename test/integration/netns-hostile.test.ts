@@ -26,7 +26,7 @@ describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 360_00
     world = new NetnsWorld();
     guest = await world.running({ command: ['sleep', '1000000'] });
   });
-  after(() => world.close(guest));
+  after(() => world.close());
 
   const inGuest = async (script: string): Promise<string> => {
     const { stdout, stderr } = await world.sh(guest, script);

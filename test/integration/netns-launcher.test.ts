@@ -22,17 +22,11 @@ import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
 describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
   let world: NetnsWorld;
-  const guests: GuestSpec[] = [];
-  const running = async (overrides: Partial<GuestSpec>): Promise<GuestSpec> => {
-    const spec = await world.running(overrides);
-    guests.push(spec);
-    return spec;
-  };
 
   before(() => {
     world = new NetnsWorld();
   });
-  after(() => world.close(...guests));
+  after(() => world.close());
 
   const findInit = async (id: string): Promise<LabelledProcess> => {
     for (let tries = 0; tries < 200; tries++) {
@@ -55,7 +49,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     const words = ['a\nb\n', `'"\`$(x)\\`, '\u0001\u007f', '', 'grüße 🚀', ' ', '-n', '=', '0'];
     const env = { LINES: 'one\n\ntwo\n', QUOTES: `'"\\ $HOME`, EMPTY: '', UTF: 'ü🚀', EQUALS: 'a=b' };
     const script = 'for w in "$@" "$LINES" "$QUOTES" "$EMPTY" "$UTF" "$EQUALS"; do printf "%s\\0" "$w"; done; echo end; exec sleep 1000';
-    const spec = await running({ boot: { ...plainBoot, env }, command: ['sh', '-c', script, 'sh', ...words] });
+    const spec = await world.running({ boot: { ...plainBoot, env }, command: ['sh', '-c', script, 'sh', ...words] });
     const log = world.driver.logPath(spec);
     for (let tries = 0; tries < 100 && !readFileSync(log, 'utf8').endsWith('end\n'); tries++) await sleep(20);
     deepEqual(readFileSync(log, 'utf8').split('\0'), [...words, ...Object.values(env), 'end\n']);
@@ -69,7 +63,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
   });
 
   it('says which command could not be run', async () => {
-    const spec = await running({ command: ['no-such-program'] });
+    const spec = await world.running({ command: ['no-such-program'] });
     for (let tries = 0; tries < 100 && world.driver.guestStatus(spec).state !== 'exited'; tries++) await sleep(20);
     deepEqual(world.driver.guestStatus(spec), { state: 'exited', word: 'exited', exitCode: 127 });
     match(readFileSync(world.driver.logPath(spec), 'utf8'), /no-such-program: No such file/);
@@ -101,14 +95,14 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
   });
 
   it('goes on when the launcher is killed, and so do the guests it started', async () => {
-    const spec = await running({ command: ['sleep', '1000'] });
+    const spec = await world.running({ command: ['sleep', '1000'] });
     const init = await findInit(spec.id);
     const launcher = findProcesses(`nfio-launcher ${world.mountId}`);
     equal(launcher.length, 1);
     process.kill(launcher[0] ?? 0, 'SIGKILL');
     for (let tries = 0; tries < 100 && findProcesses(`nfio-launcher ${world.mountId}`).length > 0; tries++) await sleep(10);
     await sleep(50); // until the driver knows
-    await running({});
+    await world.running({});
     equal((await world.sh(spec, 'echo well')).stdout, 'well\n');
     equal((await findInit(spec.id)).startTime, init.startTime);
   });
@@ -143,7 +137,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
   });
 
   it("leaves init in the guest's namespaces and cgroups, without the machine's files or the launcher's pipes", async () => {
-    const spec = await running({ command: ['sleep', '1000'] });
+    const spec = await world.running({ command: ['sleep', '1000'] });
     const { pid } = await findInit(spec.id);
     for (const namespace of ['net', 'mnt', 'pid', 'uts', 'ipc']) {
       const of = (process: string): string => readlinkSync(`/proc/${process}/ns/${namespace}`);
@@ -171,8 +165,8 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
 
   it('keeps nothing of other guests in the memory of init', async () => {
     const secret = `word-${Math.random()}`;
-    await running({ boot: { ...plainBoot, env: { SECRET: secret } }, command: ['sleep', '1000'] });
-    const other = await running({ boot: { ...plainBoot, env: { MINE: 'own-word' } }, command: ['sleep', '1000'] });
+    await world.running({ boot: { ...plainBoot, env: { SECRET: secret } }, command: ['sleep', '1000'] });
+    const other = await world.running({ boot: { ...plainBoot, env: { MINE: 'own-word' } }, command: ['sleep', '1000'] });
     const memory = readMemory((await findInit(other.id)).pid);
     ok(memory.includes('own-word'), 'the memory can be searched');
     ok(!memory.includes(secret));

@@ -25,8 +25,8 @@ export class DockerWorld extends HypervisorWorld<DockerDriver> {
     return new DockerDriver({ ...this.context, ...this.#options, dockerSocket: this.engine.socket }, this.fabric);
   }
 
-  override async close(...guests: readonly GuestSpec[]): Promise<void> {
-    await super.close(...guests);
+  override async close(): Promise<void> {
+    await super.close();
     const left = await this.engine.ask<{ Names: string[] }[]>('GET', '/containers/json?all=1');
     const own = left.flatMap(({ Names }) => Names).filter((name) => name.includes(this.mountId));
     if (own.length > 0) throw new Error(`containers left: ${own.join(' ')}`);

@@ -12,18 +12,24 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
   readonly mountId = `t${randomBytes(4).toString('hex').slice(0, 7)}`;
   readonly base: string;
   readonly warnings: string[] = [];
-  readonly signal = AbortSignal.timeout(120_000);
+  readonly signal: AbortSignal;
   readonly lan: SegmentSpec = { id: 'lan000', name: 'lan', uplink: '' };
   readonly wan: SegmentSpec = { id: 'wan000', name: 'wan', uplink: '' };
   fabric = new Fabric(this.mountId);
   network = new FabricNetwork(this.fabric);
   driver!: Driver;
+  /** Those that closing the world destroys: those that were started by `running`, and any that a test adds. */
+  readonly guests: GuestSpec[] = [];
   readonly #before = snapshotWorld(this.mountId);
   #serial = 0;
 
-  /** @param prefix How the name of its directory begins. */
-  constructor(prefix: string) {
+  /**
+   * @param prefix How the name of its directory begins.
+   * @param timeoutMs After so long its signal aborts what still runs.
+   */
+  constructor(prefix: string, timeoutMs = 120_000) {
     this.base = mkdtempSync(join(tmpdir(), prefix));
+    this.signal = AbortSignal.timeout(timeoutMs);
   }
 
   /** As a new process would: a fresh driver that knows nothing yet. */
@@ -65,6 +71,7 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
 
   async running(overrides: Partial<GuestSpec> = {}): Promise<GuestSpec> {
     const spec = this.guest(overrides);
+    this.guests.push(spec);
     await this.driver.deploy(spec, this.signal);
     await this.driver.start(spec, this.signal);
     return spec;
@@ -76,9 +83,9 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
   }
 
   /** Clears everything away, and fails when something is left. */
-  async close(...guests: readonly GuestSpec[]): Promise<void> {
-    const { signal } = this;
-    await Promise.all(guests.map((spec) => this.driver.destroy(spec, { force: true, signal })));
+  async close(): Promise<void> {
+    const signal = AbortSignal.timeout(60_000); // the world's own may have aborted by now
+    await Promise.all(this.guests.map((spec) => this.driver.destroy(spec, { force: true, signal })));
     for (const segment of [this.lan, this.wan]) await this.network.removeSegment(segment, signal);
     await this.network.removeIfUnused(signal);
     await this.driver[Symbol.asyncDispose]();

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { accepts } from './accepts.ts';
 
 /** An sshd of a test's own, whose sessions find an engine at a socket; and an `ssh` that trusts it and is trusted, first on the PATH. */
 export class SshServer implements AsyncDisposable {
@@ -55,14 +55,4 @@ export class SshServer implements AsyncDisposable {
     this.#process.kill();
     await ended;
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

@@ -20,7 +20,8 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, runProgram } from '../../network/index.ts';
+import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, portsAfter, runProgram } from '../../network/index.ts';
+import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
 import { copyConfig } from './container.ts';
 import { type EngineStatistics, remoteCounters } from './counters.ts';
@@ -112,7 +113,7 @@ export class DockerDriver extends HypervisorBase {
 
   async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const guest = await this.#ready(spec, signal);
-    if (guest.runs) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
+    if (guest.runs) throw runsAlready(spec);
     checkSpec(spec, guest.link);
     await this.#verbs.start(guest, spec, signal);
   }
@@ -138,9 +139,7 @@ export class DockerDriver extends HypervisorBase {
     const guest = this.#guests.get(ref.id);
     if (guest !== undefined) {
       await reachable(guest.link, options.signal);
-      if (guest.runs && !options.force) {
-        throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
-      }
+      if (guest.runs && !options.force) throw stillRuns(ref);
       await this.#verbs.remove(guest, options.signal);
     }
     await doing({ code: 'VNFDestroyError', done: 'destroyed' }, { ref, link: this.#engines.link(ref.host) }, () =>
@@ -152,7 +151,7 @@ export class DockerDriver extends HypervisorBase {
 
   async executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
     const guest = await this.#live(ref, options.signal);
-    if (guest.isPaused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    if (guest.isPaused) throw paused(ref);
     return doing({ code: 'VNFCommandExecutionError', done: 'given a command' }, guest, async () => {
       await copyConfig(guest, options.signal);
       const { containerId, link } = guest;
@@ -215,8 +214,7 @@ export class DockerDriver extends HypervisorBase {
       return;
     }
     await changePort(guest.process, this.#fabric, change, signal);
-    const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+    guest.remember({ ports: portsAfter(guest.ports, change) });
   }
 
   async changeNetwork(
@@ -298,9 +296,7 @@ export class DockerDriver extends HypervisorBase {
 
   #known(ref: GuestRef): Guest {
     const guest = this.#guests.get(ref.id);
-    if (guest === undefined || guest.status.state === 'absent') {
-      throw new NfioError('VNFNotFoundError', { message: `${ref.name} is not deployed` });
-    }
+    if (guest === undefined || guest.status.state === 'absent') throw notDeployed(ref);
     return guest;
   }
 
@@ -312,7 +308,7 @@ export class DockerDriver extends HypervisorBase {
   async #live(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
     const guest = await this.#ready(ref, signal);
     if (guest.runs) return guest;
-    throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
+    throw notRunning(ref, guest.status.word);
   }
 }
 

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { KeptOutput } from '../../network/index.ts';
+import { noCommand } from '../refusals.ts';
 import { type Conversation, converse, type ExecState } from './conversation.ts';
 import { endCommand, marker } from './end-command.ts';
 import { type Engine, EngineAnswerError } from './engine/index.ts';
-import { KeptOutput } from './kept-output.ts';
 
 /** The container to run in. */
 export interface ExecuteTarget {
@@ -22,8 +23,7 @@ export interface ExecuteTarget {
  */
 export async function executeInGuest(target: ExecuteTarget, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
   const { engine, containerId } = target;
-  if (command.argv.length === 0)
-    throw new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  if (command.argv.length === 0) throw noCommand();
   const mark = randomBytes(8).toString('hex');
   const env = { ...command.env, ...(target.local ? {} : { [marker]: mark }) };
   const body = {

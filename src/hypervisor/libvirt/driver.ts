@@ -20,7 +20,8 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
-import type { Fabric, PortChange } from '../../network/index.ts';
+import { type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
+import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { remoteCounters } from './counters.ts';
 import { defineVm, undefineVm } from './define.ts';
 import { asNfioError } from './failure.ts';
@@ -129,7 +130,7 @@ export class LibvirtDriver extends HypervisorBase {
   async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const guest = this.#known(spec);
     await this.#ask(guest, signal);
-    if (guest.isActive) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
+    if (guest.isActive) throw runsAlready(spec);
     await this.#verb(guest, 'VNFStartError', () => startVm(guest, spec, { mountId: this.#options.mountId, fabric: this.#fabric, signal }));
   }
 
@@ -163,8 +164,7 @@ export class LibvirtDriver extends HypervisorBase {
     const guest = this.#guests.get(ref.id);
     if (guest !== undefined) {
       await this.#ask(guest, options.signal);
-      if (guest.isActive && !options.force)
-        throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
+      if (guest.isActive && !options.force) throw stillRuns(ref);
       await this.#verb(guest, 'VNFDestroyError', async () => {
         if (guest.isActive) await guest.link.call(procedures.domainDestroyFlags, [guest.domain, 0], options.signal);
         await undefineVm(guest);
@@ -210,8 +210,7 @@ export class LibvirtDriver extends HypervisorBase {
     } catch (error) {
       throw asNfioError('NetworkError', `port ${(change.after ?? change.before)?.name}`, error);
     }
-    const others = guest.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    await this.#hasPorts(guest, change.after === undefined ? others : [...others, change.after], signal);
+    await this.#hasPorts(guest, portsAfter(guest.ports, change), signal);
   }
 
   async changeNetwork(
@@ -321,14 +320,14 @@ export class LibvirtDriver extends HypervisorBase {
 
   #known(ref: GuestRef): Guest {
     const guest = this.#guests.get(ref.id);
-    if (guest === undefined) throw new NfioError('VNFNotFoundError', { message: `${ref.name} is not deployed` });
+    if (guest === undefined) throw notDeployed(ref);
     return guest;
   }
 
   async #live(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
     const guest = this.#known(ref);
     await this.#ask(guest, signal);
-    if (!guest.isActive) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
+    if (!guest.isActive) throw notRunning(ref, guest.status.word);
     return guest;
   }
 
@@ -336,7 +335,7 @@ export class LibvirtDriver extends HypervisorBase {
   async #awake(ref: GuestRef, signal: AbortSignal): Promise<Guest> {
     const guest = await this.#live(ref, signal);
     if (guest.status.state !== 'paused') return guest;
-    throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    throw paused(ref);
   }
 
   #linkChanged(link: HostLink): void {

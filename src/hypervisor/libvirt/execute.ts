@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { noCommand } from '../refusals.ts';
 import type { AgentExec, GuestAgent } from './agent.ts';
 
 /** What each output keeps at most when nobody takes it as it comes. Bytes. */
@@ -44,8 +45,7 @@ export async function executeByAgent(
   command: GuestCommand,
   options: ExecuteOptions,
 ): Promise<ExecuteResult> {
-  if (command.argv.length === 0)
-    throw new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  if (command.argv.length === 0) throw noCommand();
   const at = `${directory}/${process.pid}-${++lastNumber}`;
   const { signal } = options;
   const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);

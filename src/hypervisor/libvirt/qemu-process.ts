@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProcess, type ProcessId } from '../../network/index.ts';
+import { readOrEmpty } from '../read-or-empty.ts';
 import { formatUuid } from './labels.ts';
 
 const cgroupRoot = '/sys/fs/cgroup';
@@ -9,7 +10,7 @@ const cgroupRoot = '/sys/fs/cgroup';
 export function findQemu(uuid: string): ProcessId | undefined {
   for (const number of readdirSync('/proc')) {
     if (!/^\d+$/.test(number)) continue;
-    const words = read(`/proc/${number}/cmdline`).split('\0');
+    const words = readOrEmpty(`/proc/${number}/cmdline`).split('\0');
     if (words[words.indexOf('-uuid') + 1] === formatUuid(uuid) && words[0]?.includes('qemu')) return findProcess(Number(number));
   }
   return undefined;
@@ -17,7 +18,7 @@ export function findQemu(uuid: string): ProcessId | undefined {
 
 /** Where the kernel counts processor time and memory of a QEMU: in the cgroup that libvirt gave it. */
 export function counterPaths({ pid }: ProcessId): { readonly cpuPath: string | undefined; readonly memoryPath: string | undefined } {
-  const groups = read(`/proc/${pid}/cgroup`)
+  const groups = readOrEmpty(`/proc/${pid}/cgroup`)
     .split('\n')
     .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
     .filter((match) => match !== null)
@@ -45,12 +46,4 @@ function aboveThreads(path: string): string {
 /** What is not in a group of its own shares the counters of all. */
 function isRoot(path: string): boolean {
   return path.split('/').length <= cgroupRoot.split('/').length + 2;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

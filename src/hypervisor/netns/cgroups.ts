@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
+import { readOrEmpty } from '../read-or-empty.ts';
 
 /** A guest that forks without end stops here, not at the machine's limit. */
 const maxProcesses = 4096;
@@ -88,8 +89,8 @@ export class Cgroups {
   isFrozen(id: string): boolean {
     const directory = this.#directory(id, 'freezer');
     if (directory === undefined) return false;
-    if (this.#mounts.v1.freezer !== undefined) return read(join(directory, 'freezer.state')).trim() === 'FROZEN';
-    return /^frozen 1$/m.test(read(join(directory, 'cgroup.events')));
+    if (this.#mounts.v1.freezer !== undefined) return readOrEmpty(join(directory, 'freezer.state')).trim() === 'FROZEN';
+    return /^frozen 1$/m.test(readOrEmpty(join(directory, 'cgroup.events')));
   }
 
   /** Where cumulative CPU time and memory in use are read. */
@@ -155,7 +156,7 @@ export class Cgroups {
 
   #limitMemory(id: string, bytes: string | undefined): void {
     const v1 = this.#mounts.v1.memory !== undefined;
-    const usage = Number(read(this.counterPaths(id).memoryPath ?? ''));
+    const usage = Number(readOrEmpty(this.counterPaths(id).memoryPath ?? ''));
     if (!v1 && bytes !== undefined && usage > Number(bytes)) throw memoryInUse(undefined);
     this.#limit(id, 'memory', v1 ? 'memory.limit_in_bytes' : 'memory.max', bytes ?? (v1 ? '-1' : 'max'), bytes);
   }
@@ -199,7 +200,7 @@ export class Cgroups {
 }
 
 function processesIn(procsFile: string): number[] {
-  return read(procsFile)
+  return readOrEmpty(procsFile)
     .split('\n')
     .map(Number)
     .filter((pid) => pid > 1);
@@ -259,13 +260,5 @@ function subdirectories(directory: string): string[] {
     return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
   } catch {
     return [];
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

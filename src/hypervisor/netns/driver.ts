@@ -28,10 +28,12 @@ import {
   findAddress,
   isShaped,
   type PortChange,
+  portsAfter,
   shapePort,
   signalProcess,
   waitUntilGone,
 } from '../../network/index.ts';
+import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
@@ -104,7 +106,7 @@ export class NetnsDriver extends HypervisorBase {
 
   async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const guest = this.#known(spec);
-    if (guest.process !== undefined) throw new NfioError('VNFStartError', { errno: 'EBUSY', message: `${spec.name} runs already` });
+    if (guest.process !== undefined) throw runsAlready(spec);
     await this.#prepare();
     await guest.clearing;
     try {
@@ -150,7 +152,7 @@ export class NetnsDriver extends HypervisorBase {
   async destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void> {
     const guest = this.#guests.get(ref.id);
     if (guest?.process !== undefined) {
-      if (!options.force) throw new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${ref.name} still runs: stop it first` });
+      if (!options.force) throw stillRuns(ref);
       guest.verb = 'destroy';
       if (guest.paused) await this.#cgroups.freeze(ref.id, false);
       await this.#kill(guest);
@@ -195,8 +197,7 @@ export class NetnsDriver extends HypervisorBase {
     const guest = this.#guests.get(ref.id);
     if (guest?.process === undefined) return;
     await changePort(guest.process, this.#fabric, change, signal);
-    const others = guest.record.ports.filter(({ id }) => id !== change.before?.id && id !== change.after?.id);
-    guest.remember({ ports: change.after === undefined ? others : [...others, change.after] });
+    guest.remember({ ports: portsAfter(guest.record.ports, change) });
   }
 
   async changeNetwork(
@@ -327,20 +328,19 @@ export class NetnsDriver extends HypervisorBase {
 
   #known(ref: GuestRef): Guest {
     const guest = this.#guests.get(ref.id);
-    if (guest === undefined) throw new NfioError('VNFNotFoundError', { message: `${ref.name} is not deployed` });
+    if (guest === undefined) throw notDeployed(ref);
     return guest;
   }
 
   #live(ref: GuestRef): Guest & { readonly process: NonNullable<Guest['process']> } {
     const guest = this.#known(ref);
-    if (guest.process === undefined)
-      throw new NfioError('VNFNotRunningError', { message: `${ref.name} is not running (${guest.status.word})` });
+    if (guest.process === undefined) throw notRunning(ref, guest.status.word);
     return guest as Guest & { readonly process: NonNullable<Guest['process']> };
   }
 
   #awake(ref: GuestRef): Guest & { readonly process: NonNullable<Guest['process']> } {
     const guest = this.#live(ref);
-    if (guest.paused) throw new NfioError('VNFNotRunningError', { message: `${ref.name} is paused: write unpause to its action first` });
+    if (guest.paused) throw paused(ref);
     return guest;
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
 import { type ProcessId, runProgram } from '../../network/index.ts';
+import { noCommand } from '../refusals.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-records.ts';
 import { searchPath } from './search-path.ts';
@@ -51,8 +51,7 @@ function run(
   options: ExecuteOptions,
   env: Readonly<Record<string, string>>,
 ): Promise<ExecuteResult> {
-  if (command.argv.length === 0)
-    throw new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  if (command.argv.length === 0) throw noCommand();
   return runProgram(argv as [string, ...string[]], {
     signal: options.signal,
     env: { PATH: searchPath, ...env },

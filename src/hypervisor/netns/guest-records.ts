@@ -1,6 +1,7 @@
-import { closeSync, constants, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import type { ProcessId } from '../../network/index.ts';
+import { readOrEmpty } from '../read-or-empty.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
 export interface GuestRecord {
@@ -91,18 +92,10 @@ export class GuestRecords implements Disposable {
 /** A last line that is cut off was never confirmed, and is left out. */
 function readLines(path: string): Map<string, GuestRecord> {
   const records = new Map<string, GuestRecord>();
-  for (const line of read(path).split('\n').slice(0, -1)) {
+  for (const line of readOrEmpty(path).split('\n').slice(0, -1)) {
     const { id, record } = JSON.parse(line) as Line;
     if (record === undefined) records.delete(id);
     else records.set(id, record);
   }
   return records;
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

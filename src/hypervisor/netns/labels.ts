@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { findProcess, type ProcessId } from '../../network/index.ts';
+import { readOrEmpty } from '../read-or-empty.ts';
 
 /** A guest's init as its label names it. */
 export interface LabelledProcess extends ProcessId {
@@ -17,7 +18,7 @@ export function guestLabel(guest: { readonly mountId: string; readonly id: strin
 export function findGuests(mountId: string): LabelledProcess[] {
   const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return numbers.flatMap((number) => {
-    const label = read(`/proc/${number}/cmdline`).split('\0', 1)[0] ?? '';
+    const label = readOrEmpty(`/proc/${number}/cmdline`).split('\0', 1)[0] ?? '';
     const [, mount, id = '', type = '', name = ''] = label.split(' ');
     if (mount !== mountId || label !== guestLabel({ mountId, id, type, name })) return [];
     const found = isInit(number) ? findProcess(Number(number)) : undefined;
@@ -32,13 +33,5 @@ function isInit(number: string): boolean {
 }
 
 function namespaceNumbers(number: string): string[] {
-  return /^NSpid:\t(.*)$/m.exec(read(`/proc/${number}/status`))?.[1]?.split('\t') ?? [];
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return /^NSpid:\t(.*)$/m.exec(readOrEmpty(`/proc/${number}/status`))?.[1]?.split('\t') ?? [];
 }

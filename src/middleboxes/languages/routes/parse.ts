@@ -1,6 +1,6 @@
 import { didYouMean } from '../../../domain/did-you-mean.ts';
 import { formatAddress, formatCidr, networkOf, parseAddress, parseCidr } from '../../../domain/ip.ts';
-import { NfioError } from '../../../errors/index.ts';
+import { parseLines } from '../parse-lines.ts';
 
 /** A route as ip-route(8) takes it. */
 export interface Route {
@@ -14,7 +14,6 @@ export interface Route {
 }
 
 const types = ['unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'];
-const maxBytes = 1024 * 1024;
 
 /** Words of a route that take a value, each with a check of it. */
 const options: Readonly<Record<string, (value: string) => void>> = {
@@ -36,27 +35,14 @@ const flags = ['onlink'];
  * @throws ConfigurationError (EINVAL) naming the line.
  */
 export function parseRoutes(text: string): Route[] {
-  if (Buffer.byteLength(text) > maxBytes)
-    throw new NfioError('ConfigurationError', { message: `nf_conf is larger than ${maxBytes} bytes` });
-  const routes: Route[] = [];
   const seen = new Map<string, number>();
-  for (const [index, line] of text.split('\n').entries()) {
-    const words = line
-      .replace(/#.*/s, '')
-      .split(/\s+/)
-      .filter((word) => word !== '');
-    if (words.length === 0) continue;
-    try {
-      const route = parseRoute(words, index + 1);
-      const first = seen.get(route.key);
-      if (first !== undefined) throw new Error(`the same route is on line ${first}: give one of them another metric`);
-      seen.set(route.key, route.line);
-      routes.push(route);
-    } catch (cause) {
-      throw new NfioError('ConfigurationError', { message: `nf_conf line ${index + 1}: ${(cause as Error).message}` });
-    }
-  }
-  return routes;
+  return parseLines(text, (words, line) => {
+    const route = parseRoute(words, line);
+    const first = seen.get(route.key);
+    if (first !== undefined) throw new Error(`the same route is on line ${first}: give one of them another metric`);
+    seen.set(route.key, line);
+    return route;
+  });
 }
 
 /** Parses the words of one route. @throws Error saying what is wrong. */

@@ -1,5 +1,5 @@
 import { didYouMean } from '../../../domain/did-you-mean.ts';
-import { NfioError } from '../../../errors/index.ts';
+import { parseLines } from '../parse-lines.ts';
 
 /** One tc command. */
 export interface TcCommand {
@@ -8,8 +8,6 @@ export interface TcCommand {
   /** Line it stands on, from 1. */
   readonly line: number;
 }
-
-const maxBytes = 1024 * 1024;
 
 /** Kinds that need no file of the machine. tc loads a shared object for a kind that it does not know: only these are let through. */
 const kinds: Readonly<Record<string, readonly string[]>> = {
@@ -74,22 +72,7 @@ const actions = [
  * @throws ConfigurationError (EINVAL) naming the line. What the kernel says of them shows only when they run.
  */
 export function parseTc(text: string): TcCommand[] {
-  if (Buffer.byteLength(text) > maxBytes)
-    throw new NfioError('ConfigurationError', { message: `nf_conf is larger than ${maxBytes} bytes` });
-  const commands: TcCommand[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    const words = line
-      .replace(/#.*/s, '')
-      .split(/\s+/)
-      .filter((word) => word !== '');
-    if (words.length === 0) continue;
-    try {
-      commands.push(parseCommand(words, index + 1));
-    } catch (cause) {
-      throw new NfioError('ConfigurationError', { message: `nf_conf line ${index + 1}: ${(cause as Error).message}` });
-    }
-  }
-  return commands;
+  return parseLines(text, parseCommand);
 }
 
 function parseCommand(words: readonly string[], line: number): TcCommand {

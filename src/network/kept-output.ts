@@ -6,6 +6,7 @@ export class KeptOutput {
   readonly #chunks: Uint8Array[] = [];
   #room = maxKeptBytes;
 
+  /** Takes in what came next; the chunk is copied, for it may be part of a larger buffer. */
   add(chunk: Uint8Array): void {
     if (this.#room <= 0) return;
     const part = Uint8Array.from(chunk.subarray(0, this.#room));

@@ -1,0 +1,22 @@
+import type { ModelListener } from '../domain/observation.ts';
+import type { HypervisorDriver, HypervisorName } from '../domain/ports/hypervisor.ts';
+import type { Logger } from '../domain/ports/logger.ts';
+import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
+import type { NetworkDriver } from '../domain/ports/network.ts';
+import type { StateStore } from '../domain/ports/state.ts';
+import type { EventLog } from './event-log.ts';
+
+/** What the use cases work with. */
+export interface ModelParts {
+  readonly store: StateStore;
+  /** The mount's own hypervisor. */
+  readonly hypervisor: HypervisorName;
+  /** Absolute path: the text of a link may begin with it. */
+  readonly mountpoint: string;
+  readonly drivers: Readonly<Record<HypervisorName, HypervisorDriver>>;
+  readonly network: NetworkDriver;
+  readonly middleboxes: MiddleboxSource;
+  readonly events: EventLog;
+  readonly logger: Logger;
+  readonly listener: ModelListener;
+}

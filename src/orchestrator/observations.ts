@@ -1,0 +1,84 @@
+import type { VnfState } from '../domain/lifecycle.ts';
+import type { Middlebox } from '../domain/middlebox.ts';
+import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
+import { hostAddress, hypervisorOf } from '../domain/placement.ts';
+import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
+import { type HostRecord, type NetworkRecord, recordKey, type VnfRecord } from '../domain/records.ts';
+import { hookInstance } from './hook-instance.ts';
+import type { World } from './world.ts';
+
+/** Finds out what the tree shows of a VNF. */
+export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
+  const { error, ip, id, hidden } = world.runtime(vnf.serial);
+  const middlebox = world.loadedMiddlebox(vnf.type);
+  const ref = world.ref(vnf);
+  const driver = world.driverOf(vnf);
+  const state = world.state(vnf);
+  return {
+    state,
+    word: stateWord(world, vnf, state),
+    error,
+    ip,
+    id,
+    domainXml: driver.description?.(ref),
+    counters: counterSource(world, vnf, state),
+    countsDrops: middlebox?.configuration?.language.drops !== undefined,
+    paths: {
+      config: world.parts.store.configDir(vnf),
+      // Of a VNF that is not deployed it may not be there yet.
+      root: driver.rootDir(ref) ?? `${ref.guestDir}/root`,
+      log: driver.logPath(ref),
+      output: outputPath(ref),
+    },
+    moduleFiles: middlebox === undefined ? [] : moduleFiles(world, vnf, middlebox),
+    hidden: [...hidden],
+  };
+}
+
+/** The like for a network. */
+export function observeNetwork(world: World, { serial }: NetworkRecord): NetworkObservation {
+  const { error, hidden } = world.runtime(serial);
+  return { error, hidden: [...hidden] };
+}
+
+/** The like for a machine that VNFs can run on. */
+export function observeHost(world: World, record: HostRecord): HostObservation {
+  const { error, hidden } = world.runtime(record.serial);
+  const hypervisor = hypervisorOf(record, world.parts.hypervisor);
+  const address = hostAddress(record);
+  const { state, why } = address === undefined ? { state: 'unknown', why: '' } : world.driver(hypervisor).hostStatus(address);
+  return { hypervisor, status: state, error: error || why, hidden: [...hidden] };
+}
+
+/** File on this machine with the output of a VNF's last command. */
+export function outputPath(ref: GuestRef): string {
+  return `${ref.guestDir}/command.out`;
+}
+
+function stateWord(world: World, vnf: VnfRecord, state: VnfState): string {
+  if (state === 'undeployed' || state === 'inconsistent') return state;
+  const status = world.status(vnf);
+  // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
+  if (status.state === 'absent' && status.progress === undefined)
+    return world.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
+  return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;
+}
+
+/** Of a guest that nobody knows the state of the driver says why not, to who reads. */
+function counterSource(world: World, vnf: VnfRecord, state: VnfState): CounterSource | undefined {
+  if (state === 'unknown' && world.address(vnf) !== undefined) return { kind: 'remote' };
+  return state === 'running' || state === 'paused' ? world.driverOf(vnf).counterSource(world.ref(vnf)) : undefined;
+}
+
+/** The files a module adds, with what its getattr hook says of them. */
+function moduleFiles(world: World, vnf: VnfRecord, middlebox: Middlebox): VnfObservation['moduleFiles'] {
+  return (middlebox.files ?? []).map((file) => {
+    let attributes: { readonly mode?: number; readonly size?: number } | undefined;
+    try {
+      attributes = middlebox.hooks?.getattr?.(hookInstance(world, vnf, new AbortController().signal), file.path);
+    } catch (error) {
+      world.parts.logger.error(`${recordKey(vnf)}/${file.path}: ${(error as Error).message}`);
+    }
+    return { path: file.path, mode: attributes?.mode ?? file.mode, size: attributes?.size };
+  });
+}

@@ -1,0 +1,36 @@
+import type { PortSpec } from '../domain/ports/network.ts';
+import { Lane } from './lane.ts';
+
+/** What is known of a VNF, a network, a host or a service chain besides its record; gone when the process ends. */
+export interface Runtime {
+  /** The last failed operation in one line; empty after a success. */
+  error: string;
+  /** Special files that their owner removed, by path below the object. */
+  readonly hidden: Set<string>;
+  /** Of a VNF: changes to it run here one after another: settings, ports, verbs. */
+  readonly lane: Lane;
+  /** The verb that runs now on a VNF. */
+  busy: string | undefined;
+  ip: string;
+  id: string;
+  /** Ports as the driver was last told. */
+  applied: readonly PortSpec[];
+}
+
+/** The runtimes of all objects, by serial. */
+export class Runtimes {
+  readonly #known = new Map<number, Runtime>();
+
+  of(serial: number): Runtime {
+    let runtime = this.#known.get(serial);
+    if (runtime === undefined) {
+      runtime = { error: '', hidden: new Set(), lane: new Lane(), busy: undefined, ip: '', id: '', applied: [] };
+      this.#known.set(serial, runtime);
+    }
+    return runtime;
+  }
+
+  forget(serial: number): void {
+    this.#known.delete(serial);
+  }
+}
