@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createSocketServer, type Server } fro
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Engine } from '../../src/hypervisor/docker/engine/index.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { DockerWorld } from '../support/docker-world.ts';
 import { freePort } from '../support/free-port.ts';
@@ -108,6 +109,17 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     const waiting = world.driver.deploy(world.guest({ host: silent }), abort.signal);
     setTimeout(() => abort.abort(), 100);
     await rejects(waiting, { code: 'InterruptedError' });
+  });
+
+  it('are connected to anew after their connections were ended, but not when that was for good', async () => {
+    const { signal } = world;
+    const known = new Engine({ kind: 'unix', path: engine.socket }, { certificates: () => '', insecure: false, connectTimeoutMs: 5000 });
+    const ask = (): Promise<unknown> => known.json({ method: 'GET', path: '/info', timeoutMs: 5000 }, signal);
+    await ask();
+    known.disconnect();
+    await ask();
+    known[Symbol.dispose]();
+    await rejects(ask(), { code: 'InterruptedError' });
   });
 
   it('are spoken to by TLS, with certificates that fit both ways', async () => {

@@ -66,7 +66,7 @@ export class Engines implements Disposable {
     this.#hosts = new Map(valid.map((host) => [this.#key(host.address), host]));
     for (const [key, { certificates }] of this.#hosts) {
       // What was connected with the certificates of before is connected anew.
-      if (before.has(key) && before.get(key)?.certificates !== certificates) this.#links.get(key)?.engine[Symbol.dispose]();
+      if (before.has(key) && before.get(key)?.certificates !== certificates) this.#links.get(key)?.engine.disconnect();
     }
     this.releaseUnused(isUsed);
     for (const { address } of valid) this.link(address).keep();

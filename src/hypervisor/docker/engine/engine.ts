@@ -22,6 +22,7 @@ export class Engine implements Disposable {
   readonly #requests: ConnectionPool;
   readonly #streams: ConnectionPool;
   #version: Promise<string> | undefined;
+  #closed = false;
 
   constructor(address: EngineAddress, options: ConnectOptions) {
     this.address = address;
@@ -70,9 +71,16 @@ export class Engine implements Disposable {
     throw connectionError(this.address, Object.assign(new Error('it did not give the connection away'), { code: 'EPROTO' }));
   }
 
-  [Symbol.dispose](): void {
+  /** Ends all connections; the next request makes another. */
+  disconnect(): void {
     this.#requests.destroy();
     this.#streams.destroy();
+  }
+
+  /** Ends all connections for good: requests are refused from now on (InterruptedError). */
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.disconnect();
   }
 
   async #prefix(signal: AbortSignal): Promise<string> {
@@ -90,10 +98,12 @@ export class Engine implements Disposable {
       throw connectionError(this.address, cause instanceof SyntaxError ? Object.assign(cause, { code: 'EPROTO' }) : cause);
     } finally {
       finish();
+      if (this.#closed) this.disconnect(); // it was being made when the others ended
     }
   }
 
   async #send(request: EngineRequest, options: SendOptions): Promise<Sent> {
+    if (this.#closed) throw new NfioError('InterruptedError');
     try {
       return await send(request, options);
     } catch (cause) {
