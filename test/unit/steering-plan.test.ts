@@ -280,6 +280,22 @@ describe('rules of the fabric', () => {
     assert.doesNotMatch(script, new RegExp(`(flush|delete) chain netdev nfio_chains ${atName(`p${idOf(302)}`)}\n`));
   });
 
+  test('of service chains far apart are loaded apart, in the order of their priorities', () => {
+    const web = applied([hop('a', 'routed', 1)]);
+    const later = { ...applied([hop('b', 'routed', 2)], { priority: 50 }), name: 'later', serial: web.serial + 10_000 };
+    const both = programOf(planSteering([web, later], world()));
+    const [first = '', second = '', ...others] = both.chains.get(`segment_${idOf(lan.serial)}`)?.rules ?? [];
+    assert.match(first, new RegExp(`^jump segment_${idOf(lan.serial)}_50_`));
+    assert.match(second, new RegExp(`^jump segment_${idOf(lan.serial)}_100_`));
+    assert.deepEqual(others, []);
+    const mended = programOf(
+      planSteering([web, { ...later, applied: { ...later.applied, failure: 'open' } as AppliedChain }], world([102])),
+    );
+    const script = transition(both, mended);
+    assert.ok(script.includes(`flush chain netdev nfio_chains ${first.slice('jump '.length)}\n`));
+    assert.ok(!script.includes(second.slice('jump '.length)), script);
+  });
+
   test('name interfaces of users without a way out of the name', () => {
     assert.match(atName('eth0.7-x'), /^at_[a-z0-9_]+$/);
     assert.notEqual(atName('a.b'), atName('a-b'));

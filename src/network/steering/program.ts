@@ -33,6 +33,9 @@ export interface NftProgram {
   readonly counters: ReadonlySet<string>;
 }
 
+/** A service chain of three hops takes some twenty numbers for itself and its ports. */
+const groupSerials = 256;
+
 /** Names of counters. `in`, `out` and `lost` are of a service chain, by direction; `into` and `from` of a hop's port. */
 export const counterName = {
   in: (chain: string, direction: Direction): string => `in_${direction}_${chain}`,
@@ -92,13 +95,13 @@ function exitName(segment: string): string {
 class ProgramBuilder implements NftProgram {
   readonly chains = new Map<string, NftChain>();
   readonly counters = new Set<string>();
-  /** What becomes of packets that were picked, by the name of the nft chain that it is, or would be. */
-  readonly #entries = new Map<string, readonly string[]>();
+  /** What picks packets, by the name of the nft chain that they enter, or would enter. */
+  readonly #picks = new Map<string, readonly string[]>();
 
   include(part: ProgramBuilder): void {
     for (const [name, chain] of part.chains) this.chains.set(name, chain);
     for (const name of part.counters) this.counters.add(name);
-    for (const [name, rules] of part.#entries) this.#entries.set(name, rules);
+    for (const [name, rules] of part.#picks) this.#picks.set(name, rules);
   }
 
   addChain(chain: ChainSteering): void {
@@ -113,46 +116,52 @@ class ProgramBuilder implements NftProgram {
         `counter name ${counted}`,
         ...this.#onward(chain, direction, chain.entries[direction]),
       ]);
-      this.#addEntry(entryName(chain.id, direction), rules, chain.probe !== undefined);
+      this.#addEntry(chain, direction, rules);
     }
     for (const port of chain.ports) this.#addPort(chain, port, watch);
     if (chain.probe !== undefined) this.#addProbe(chain);
   }
 
-  /** One rule stands where packets are picked: it costs them less than an nft chain of its own. */
-  #addEntry(name: string, rules: readonly string[], probed: boolean): void {
-    this.#entries.set(name, rules);
-    if (rules.length > 1 || probed) this.chains.set(name, { device: undefined, policy: 'accept', rules });
+  /**
+   * Where packets are picked. One rule stands there itself: it costs them less than an nft chain of its own. Where packets go on as they were, the next
+   * service chain may want them too.
+   */
+  #addEntry({ id, classifiers, entries, probe }: ChainSteering, direction: Direction, rules: readonly string[]): void {
+    const name = entryName(id, direction);
+    const [rule = '', ...more] = rules;
+    if (more.length > 0 || probe !== undefined) this.chains.set(name, { device: undefined, policy: 'accept', rules });
+    const verdict = entries[direction].target.kind === 'plain' ? 'jump' : 'goto';
+    const entering = more.length === 0 ? rule : `${verdict} ${name}`;
+    this.#picks.set(
+      name,
+      conditionsOf(classifiers[direction]).map((condition) => `${condition} ${entering}`),
+    );
   }
 
   addSegment({ id, ports, uplink }: SteeredSegment, chains: readonly ChainSteering[]): void {
-    this.chains.set(`segment_${id}`, { device: undefined, policy: 'accept', rules: this.#segmentRules(id, chains) });
+    const groups = [...Map.groupBy(chains, groupOf)].map(([key, group]) => [`segment_${id}_${key}`, this.#groupRules(id, group)] as const);
+    const filled = groups.filter(([, rules]) => rules.length > 0);
+    const [only, ...others] = filled;
+    const steering = others.length === 0 ? (only?.[1] ?? []) : filled.map(([name]) => `jump ${name}`);
+    if (others.length > 0) for (const [name, rules] of filled) this.chains.set(name, { device: undefined, policy: 'accept', rules });
+    this.chains.set(`segment_${id}`, { device: undefined, policy: 'accept', rules: [...this.#seenRules(id, chains), ...steering] });
     this.chains.set(exitName(id), { device: undefined, policy: 'accept', rules: exitRules(id, ports) });
     const devices = [...ports.map((port) => fabricPortName(port.id)), ...(uplink === '' ? [] : [uplink])];
     for (const device of devices) this.chains.set(atName(device), segmentEntry(device, id));
   }
 
-  /** What becomes of a frame that comes from a port on a segment. */
-  #segmentRules(segment: string, chains: readonly ChainSteering[]): string[] {
-    const seen: string[] = [];
-    const picked: string[] = [];
-    for (const chain of chains) {
-      for (const direction of ['forward', 'backward'] as const) {
-        if (chain.classifiers[direction].segment !== segment) continue;
-        seen.push(...new WatchRules(chain, this.counters).seen(direction).map(({ rule }) => rule));
-        picked.push(...this.#pickRules(chain, direction));
-      }
-    }
-    const asking = chains.flatMap(({ ports }) => ports.filter(({ asks }) => asks?.segment === segment));
-    return [...seen, ...picked, ...answerRules(4, asking), ...answerRules(6, asking)];
+  /** Frames of traced flows that come from a port on a segment, whoever takes them. */
+  #seenRules(segment: string, chains: readonly ChainSteering[]): string[] {
+    return classifiersOn(segment, chains).flatMap(([chain, direction]) =>
+      new WatchRules(chain, this.counters).seen(direction).map(({ rule }) => rule),
+    );
   }
 
-  /** Where packets go on as they were, the next service chain may want them too. */
-  #pickRules({ id, classifiers, entries }: ChainSteering, direction: Direction): string[] {
-    const name = entryName(id, direction);
-    const [rule = '', ...more] = this.#entries.get(name) ?? [];
-    const verdict = entries[direction].target.kind === 'plain' ? 'jump' : 'goto';
-    return conditionsOf(classifiers[direction]).map((condition) => `${condition} ${more.length === 0 ? rule : `${verdict} ${name}`}`);
+  /** What becomes of a frame that comes from a port on a segment, as far as some service chains are concerned. */
+  #groupRules(segment: string, chains: readonly ChainSteering[]): string[] {
+    const picks = classifiersOn(segment, chains).flatMap(([{ id }, direction]) => this.#picks.get(entryName(id, direction)) ?? []);
+    const asking = chains.flatMap(({ ports }) => ports.filter(({ asks }) => asks?.segment === segment));
+    return [...picks, ...answerRules(4, asking), ...answerRules(6, asking)];
   }
 
   /** Probes come in here: into the service chain from both its ends. */
@@ -225,6 +234,20 @@ class ProgramBuilder implements NftProgram {
       `counter name ${counted} ${addressed}fwd to "${fabricPortName(port)}"`,
     ];
   }
+}
+
+/** Of service chains with one priority, those that were made about the same time: when one of them changes, only their rules are loaded again. */
+function groupOf({ id, priority }: ChainSteering): string {
+  return `${priority}_${Math.floor(Number.parseInt(id, 36) / groupSerials)}`;
+}
+
+/** Those that pick packets which come from a segment, and which way these go. */
+function classifiersOn(segment: string, chains: readonly ChainSteering[]): (readonly [ChainSteering, Direction])[] {
+  return chains.flatMap((chain) =>
+    (['forward', 'backward'] as const).flatMap((direction) =>
+      chain.classifiers[direction].segment === segment ? [[chain, direction] as const] : [],
+    ),
+  );
 }
 
 /** Rules for parts in a row: those without a condition share one, which costs a packet less than one for each. */

@@ -114,8 +114,8 @@ export class Steering implements AsyncDisposable {
   /** Interfaces of these names are others now: rules that name one have to be loaded again. */
   #forget(devices: ReadonlySet<string>): void {
     this.#fastPath.forget(devices);
-    if (this.#loaded === undefined) return;
-    const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, names(chain, devices) ? stale : chain]));
+    if (this.#loaded === undefined || !hasAny(devicesIn(this.#loaded), devices)) return;
+    const chains = new Map([...this.#loaded.chains].map(([name, chain]) => [name, hasAny(devicesOf(chain), devices) ? stale : chain]));
     this.#loaded = { ...this.#loaded, chains };
   }
 
@@ -195,21 +195,30 @@ interface ListedObject {
 /** A chain whose rules are not what is wanted, whatever that is. */
 const stale: NftChain = { device: undefined, policy: 'accept', rules: ['?'] };
 
-function names(chain: NftChain, devices: ReadonlySet<string>): boolean {
-  return devicesOf(chain).some((device) => devices.has(device));
+/** Interfaces that a program names. Found once: most ports that come are new to it. */
+const inPrograms = new WeakMap<NftProgram, ReadonlySet<string>>();
+
+function devicesIn(program: NftProgram): ReadonlySet<string> {
+  const devices = inPrograms.get(program) ?? new Set([...program.chains.values()].flatMap((chain) => [...devicesOf(chain)]));
+  inPrograms.set(program, devices);
+  return devices;
 }
 
-/** Found once: most nft chains are as they were. */
-const devicesIn = new WeakMap<NftChain, readonly string[]>();
+/** Interfaces that an nft chain names. Found once: most are as they were. */
+const inChains = new WeakMap<NftChain, ReadonlySet<string>>();
 
-function devicesOf(chain: NftChain): readonly string[] {
-  let devices = devicesIn.get(chain);
-  if (devices === undefined) {
-    const named = chain.rules.flatMap((rule) => [...rule.matchAll(/"([^"]*)"/g)].map(([, name = '']) => name));
-    devices = chain.device === undefined ? named : [chain.device, ...named];
-    devicesIn.set(chain, devices);
-  }
+function devicesOf(chain: NftChain): ReadonlySet<string> {
+  const devices = inChains.get(chain) ?? new Set([chain.device ?? [], chain.rules.flatMap(quoted)].flat());
+  inChains.set(chain, devices);
   return devices;
+}
+
+function quoted(rule: string): string[] {
+  return [...rule.matchAll(/"([^"]*)"/g)].map(([, name = '']) => name);
+}
+
+function hasAny(all: ReadonlySet<string>, some: ReadonlySet<string>): boolean {
+  return [...some].some((each) => all.has(each));
 }
 
 /** The program without interfaces that are not there: what would go to one is dropped, as what goes to a dead hop is. */
