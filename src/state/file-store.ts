@@ -116,11 +116,11 @@ export class FileStore implements StateStore {
   }
 
   configDir(record: StoredRecord): string {
-    return join(this.#root, recordKey(record), 'config');
+    return `${this.#root}/${recordKey(record)}/config`;
   }
 
   guestDir(serial: number): string {
-    return join(this.#root, 'guests', idOf(serial));
+    return `${this.#root}/guests/${idOf(serial)}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

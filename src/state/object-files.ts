@@ -30,16 +30,20 @@ export class ObjectFiles {
     this.#root = root;
   }
 
-  /** Carries an entry out. @throws as node:fs does. */
-  apply(entry: JournalEntry): void {
+  /**
+   * Carries an entry out.
+   *
+   * @param overwriting is told the text of a record that is about to be replaced.
+   * @throws as node:fs does; then that record may be cut off, and all else is as before.
+   */
+  apply(entry: JournalEntry, overwriting: (before: string) => void = () => undefined): void {
     switch (entry.op) {
       case 'put':
-        if (entry.made === undefined) this.#overwrite(entry.key, entry.text);
+        if (entry.made === undefined) this.#overwrite(entry.key, entry.text, overwriting);
         else this.#make(entry, entry.made);
         break;
       case 'rename':
-        renameSync(this.#path(entry.key), this.#path(entry.to));
-        this.#overwrite(entry.to, entry.text);
+        this.#rename(entry, overwriting);
         break;
       case 'remove':
         renameSync(this.#path(entry.key), join(this.#root, trashName, String(entry.serial)));
@@ -49,7 +53,7 @@ export class ObjectFiles {
   /** The text of a record, undefined when there is none. */
   read(key: string): string | undefined {
     try {
-      return readFileSync(join(this.#path(key), recordName), 'utf8');
+      return readFileSync(`${this.#path(key)}/${recordName}`, 'utf8');
     } catch {
       return undefined;
     }
@@ -72,13 +76,25 @@ export class ObjectFiles {
     if (!existsSync(path)) makeUserDirectory(path, userFiles);
   }
 
-  /** In place, so that the file keeps its inode: the journal has the text should this be cut off. */
-  #overwrite(key: string, text: string): void {
-    const bytes = Buffer.from(text);
-    const file = openSync(join(this.#path(key), recordName), 'r+');
+  #rename({ key, to, text }: Extract<JournalEntry, { op: 'rename' }>, overwriting: (before: string) => void): void {
+    renameSync(this.#path(key), this.#path(to));
     try {
+      this.#overwrite(to, text, overwriting);
+    } catch (error) {
+      renameSync(this.#path(to), this.#path(key));
+      throw error;
+    }
+  }
+
+  /** In place, so that the file keeps its inode: the journal has the text should this be cut off. */
+  #overwrite(key: string, text: string, overwriting: (before: string) => void): void {
+    const bytes = Buffer.from(text);
+    const file = openSync(`${this.#path(key)}/${recordName}`, 'r+');
+    try {
+      const before = readFileSync(file, 'utf8');
+      overwriting(before);
       for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written, bytes.length - written, written);
-      ftruncateSync(file, bytes.length);
+      if (bytes.length < Buffer.byteLength(before)) ftruncateSync(file, bytes.length);
     } finally {
       closeSync(file);
     }
@@ -100,12 +116,18 @@ export class ObjectFiles {
 
   /** A loss of power can leave a directory without its record, which nobody sees: it makes room. */
   #putInPlace(building: string, { key, serial }: Extract<JournalEntry, { op: 'put' }>): void {
-    if (!this.read(key) && existsSync(this.#path(key))) renameSync(this.#path(key), join(this.#root, trashName, `old-${serial}`));
-    renameSync(building, this.#path(key));
+    const path = this.#path(key);
+    try {
+      renameSync(building, path);
+    } catch (error) {
+      if (this.read(key) || !existsSync(path)) throw error;
+      renameSync(path, join(this.#root, trashName, `old-${serial}`));
+      renameSync(building, path);
+    }
   }
 
   #path(key: string): string {
-    return join(this.#root, key);
+    return `${this.#root}/${key}`;
   }
 }
 

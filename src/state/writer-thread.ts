@@ -78,12 +78,17 @@ class WriterThread {
 
   /** Changes the files. What cannot be changed is taken back, in the journal too. */
   #apply(entry: JournalEntry): string | undefined {
-    const before = this.#files.read(entry.key);
-    const failure = codeOf(() => this.#files.apply(entry));
+    let before: string | undefined;
+    const failure = codeOf(() =>
+      this.#files.apply(entry, (text) => {
+        before = text;
+      }),
+    );
     this.#unsynced.add(entry.key);
     if (entry.op === 'rename') this.#unsynced.add(entry.to);
     if (failure === undefined) return undefined;
     const { key, serial } = entry;
+    before ??= this.#files.read(key);
     const inverse: JournalEntry = before === undefined ? { op: 'remove', key, serial } : { op: 'put', key, serial, text: before };
     codeOf(() => this.#journal.append([inverse], { sync: true }));
     if (before !== undefined) codeOf(() => this.#files.apply(inverse));
