@@ -17,7 +17,7 @@ export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
 export { loopbackRequest, newPortRequests } from './port-requests.ts';
-export { findProcess, isAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
+export { findProcess, isAlive, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';

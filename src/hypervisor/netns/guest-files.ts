@@ -23,10 +23,10 @@ const unfitTypes = new Map([
 export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
   for (const mount of boot.mounts) checkMount(mount);
   try {
-    makeDirectory(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
-    for (const name of ['upper', 'work']) {
-      removeTree(join(guestDir, name)); // a guest may have left anything there
-      mkdirSync(join(guestDir, name));
+    const isNew = makeDirectory(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
+    for (const path of [`${guestDir}/upper`, `${guestDir}/work`]) {
+      if (!isNew) rmSync(path, { recursive: true, force: true }); // a guest may have left anything there
+      mkdirSync(path);
     }
   } catch (cause) {
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
@@ -44,24 +44,21 @@ function checkMount({ source, target }: GuestSpec['boot']['mounts'][number]): vo
   throw new NfioError('VNFDeployError', { errno: found === undefined ? 'ENOENT' : 'EINVAL', message: `mounts in boot.conf: ${wrong}` });
 }
 
-function makeDirectory(path: string, mode: number): void {
-  mkdirSync(path, { recursive: true, mode });
+/** True when it was not there. */
+function makeDirectory(path: string, mode: number): boolean {
+  const isNew = mkdirSync(path, { recursive: true, mode }) !== undefined;
   if ((statSync(path).mode & 0o7777) !== mode) chmodSync(path, mode);
-}
-
-/** Most often there is nothing, which lstat(2) tells at a tenth of rmSync's cost. */
-function removeTree(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) rmSync(path, { recursive: true, force: true });
+  return isNew;
 }
 
 /** Where the guest's output goes. */
 export function logFile(guestDir: string): string {
-  return join(guestDir, 'log');
+  return `${guestDir}/log`;
 }
 
 /** Directory of what a guest wrote. */
 export function upperDirectory(guestDir: string): string {
-  return join(guestDir, 'upper');
+  return `${guestDir}/upper`;
 }
 
 /** What the directory of a guest without a record tells: a record does not outlive a reboot. */
@@ -74,7 +71,7 @@ export function readTraces(guestDir: string): 'none' | 'made' | 'ran' {
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */
 export function readExitCode(guestDir: string): number {
   try {
-    const text = readFileSync(join(guestDir, 'exit'), 'latin1');
+    const text = readFileSync(join(guestDir, 'exit'), 'utf8');
     return /^\d{1,3}\n$/.test(text) ? Number(text) : 137;
   } catch {
     return 137;

@@ -1,15 +1,18 @@
 import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
-import { isAlive, waitUntilGone } from '../../network/index.ts';
+import { isAlive, mayBeAlive, waitUntilGone } from '../../network/index.ts';
 import { boundLog } from '../bound-log.ts';
 import type { Guest } from './guest.ts';
 import { logFile, readExitCode } from './guest-files.ts';
 
 const intervalMs = 300;
-/** Logs are looked at once in so many rounds. */
-const logRounds = 10;
+/** Everything is looked at once in so many rounds. */
+const wholeRounds = 10;
 
-/** Notices, within half a second, guests that end by themselves or are killed from outside; and keeps their logs within bounds. */
+/**
+ * Notices guests that end by themselves or are killed from outside: within half a second, and within some where another process has the number of one by
+ * then, or its own parent does not take note of its end. Keeps their logs within bounds.
+ */
 export class Watcher implements Disposable {
   readonly #guests: ReadonlyMap<string, Guest>;
   readonly #clear: (guest: Guest) => Promise<void>;
@@ -44,11 +47,12 @@ export class Watcher implements Disposable {
   }
 
   #lookAtAll(): void {
-    const logsToo = ++this.#round % logRounds === 0;
+    const isWhole = ++this.#round % wholeRounds === 0;
+    const isUp = isWhole ? isAlive : mayBeAlive;
     for (const guest of this.#guests.values()) {
       if (guest.process === undefined) continue;
-      if (!isAlive(guest.process)) this.#look(guest);
-      else if (logsToo) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
+      if (!isUp(guest.process)) this.#look(guest);
+      else if (isWhole) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
     }
   }
 
