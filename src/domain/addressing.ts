@@ -58,10 +58,8 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
   const wanted = new Set(addresses.map(hostPart));
   for (const other of others) {
     if (other.port.serial === subject.port.serial) continue;
-    const taken = addressesOf(other.port)
-      .map(hostPart)
-      .find((address) => wanted.has(address));
-    if (taken !== undefined) {
+    for (const taken of addressesOf(other.port).map(hostPart)) {
+      if (!wanted.has(taken)) continue;
       throw new NfioError('InvalidValueError', {
         message: `${taken} is the address of ${portPath(other)} on network ${network.name}: choose another`,
         errno: 'EADDRINUSE',

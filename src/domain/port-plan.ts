@@ -90,7 +90,10 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
 function gatewayFor({ vnf, port }: PlacedPort, family: Family, surroundings: PortSurroundings): string | undefined {
   const network = surroundings.network(port.settings['network'] ?? '');
   if (network === undefined) return undefined;
-  const addresses = addressesOf(port).map(parseCidr);
+  const addresses = addressesOf(port)
+    .map(parseCidr)
+    .filter((own) => own.family === family);
+  if (addresses.length === 0) return undefined;
   const named = gatewayOf(network, family);
   const reachable = (address: string): boolean => {
     const cidr = parseAddress(address);

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseBootConf } from '../domain/boot-conf.ts';
 import type { ConfigCandidate } from '../domain/middlebox.ts';
@@ -57,6 +57,7 @@ function isRootsAlone({ uid, mode }: Stats): boolean {
 
 /** Reads a file of config/ whole, at once, for most often there is none; its owner may have made it a link or a FIFO, which is refused. */
 function readConfig(path: string, limit: number): ConfigFile | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined; // an exception would cost more
   const name = path.slice(path.lastIndexOf('/') + 1);
   let file: number;
   try {

@@ -117,7 +117,12 @@ export class Inventory {
 
   /** All ports on a network, of all VNFs. */
   portsOn(network: string): PlacedPort[] {
-    return [...(this.#networkPorts.get(network) ?? [])].flatMap((serial) => this.port(serial) ?? []);
+    const placed: PlacedPort[] = [];
+    for (const serial of this.#networkPorts.get(network) ?? []) {
+      const port = this.port(serial);
+      if (port !== undefined) placed.push(port);
+    }
+    return placed;
   }
 
   #putVnf(vnf: VnfRecord): void {

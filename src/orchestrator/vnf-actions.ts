@@ -99,36 +99,51 @@ export class VnfActions {
   }
 
   async #run(vnf: VnfRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    let deployed: GuestSpec | undefined;
     for (const step of steps) {
       signal.throwIfAborted();
-      await this.#take(step, this.#model.vnf(vnf.serial), signal);
+      deployed = await this.#take(step, this.#model.vnf(vnf.serial), { deployed, signal });
     }
   }
 
-  async #take(step: Step, vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+  /** @returns what was deployed, if the step did so: a start right after it needs no other specification. */
+  async #take(
+    step: Step,
+    vnf: VnfRecord,
+    { deployed, signal }: { readonly deployed: GuestSpec | undefined; readonly signal: AbortSignal },
+  ): Promise<GuestSpec | undefined> {
     const driver = this.#model.driverOf(vnf);
     const ref = this.#model.ref(vnf);
     if (endsGuest(step)) await this.#steersman.vnfLeaves(vnf.serial, signal);
     switch (step) {
       case 'check':
-        return await this.#check(vnf, signal);
+        await this.#check(vnf, signal);
+        break;
       case 'deploy':
         return await this.#deploy(vnf, signal);
       case 'start':
-        return await this.#start(vnf, (spec) => driver.start(spec, signal), signal);
+        await this.#start(vnf, { spec: deployed, signal, start: (spec) => driver.start(spec, signal) });
+        break;
       case 'restart':
-        return await this.#start(vnf, (spec) => driver.restart(spec, signal), signal);
+        await this.#start(vnf, { spec: undefined, signal, start: (spec) => driver.restart(spec, signal) });
+        break;
       case 'configure':
-        return await this.#configure(vnf, signal);
+        await this.#configure(vnf, signal);
+        break;
       case 'stop':
-        return await driver.stop(ref, signal);
+        await driver.stop(ref, signal);
+        break;
       case 'pause':
-        return await driver.pause(ref, signal);
+        await driver.pause(ref, signal);
+        break;
       case 'unpause':
-        return await driver.unpause(ref, signal);
+        await driver.unpause(ref, signal);
+        break;
       case 'destroy':
-        return await this.#destroy(vnf);
+        await this.#destroy(vnf);
+        break;
     }
+    return undefined;
   }
 
   async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
@@ -148,7 +163,7 @@ export class VnfActions {
     if (candidate !== undefined) await language?.apply(candidate, guestAccess(this.#model, vnf, signal));
   }
 
-  async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+  async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<GuestSpec> {
     const spec = guestSpec(this.#model, vnf);
     const placement = this.#model.placement(vnf);
     this.#model.runtime(vnf.serial).hidden.clear();
@@ -156,14 +171,18 @@ export class VnfActions {
     await this.#model.commitVnf({ ...vnf, deployed: true, placement });
     try {
       await this.#model.driver(placement.hypervisor).deploy(spec, signal);
+      return spec;
     } catch (error) {
       await this.#undoDeploy(vnf, error);
       throw error;
     }
   }
 
-  async #start(vnf: VnfRecord, start: (spec: GuestSpec) => Promise<void>, signal: AbortSignal): Promise<void> {
-    const spec = guestSpec(this.#model, vnf);
+  async #start(
+    vnf: VnfRecord,
+    how: { readonly spec: GuestSpec | undefined; readonly start: (spec: GuestSpec) => Promise<void>; readonly signal: AbortSignal },
+  ): Promise<void> {
+    const { spec = guestSpec(this.#model, vnf), start, signal } = how;
     await this.#ensureSegments(spec.ports, signal);
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
     const driver = this.#model.driverOf(vnf);
