@@ -38,7 +38,7 @@ async function main(start: ServerStart): Promise<void> {
   };
   orchestrator = await compose(options, { logger, listener });
   const { store } = orchestrator.model.parts;
-  publisher.post({ kind: 'put', view: rootView(store) });
+  publisher.post({ kind: 'put', views: [rootView(store)] });
   await orchestrator.start();
 
   const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;

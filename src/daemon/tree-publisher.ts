@@ -48,11 +48,9 @@ export class TreePublisher {
       return;
     }
     if (change.kind === 'chain') this.#withdrawMissing(change.record);
-    for (const view of viewsOf(change, surroundings)) {
-      const before = this.tree.get(view.serial);
-      this.post({ kind: 'put', view });
-      this.#watchers.changed(before, view);
-    }
+    const changed = viewsOf(change, surroundings).map((view) => ({ view, before: this.tree.get(view.serial) }));
+    this.post({ kind: 'put', views: changed.map(({ view }) => view) });
+    for (const { view, before } of changed) this.#watchers.changed(before, view);
   }
 
   /** Hops and links that are in the tree and in the service chain no more. */

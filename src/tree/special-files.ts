@@ -70,7 +70,7 @@ export class SpecialFiles {
 
   /** Empties a value; readers see it at once. */
   #empty(request: Request, view: ObjectView, spec: RegularSpec): void {
-    this.#context.tree.apply({ kind: 'put', view: withoutText(view, spec.path) });
+    this.#context.tree.apply({ kind: 'put', views: [withoutText(view, spec.path)] });
     this.#context.forward({ op: 'empty', ticket: request.defer() });
   }
 

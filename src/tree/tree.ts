@@ -24,7 +24,7 @@ export class Tree {
   /** Takes one change in. */
   apply(change: TreeChange): void {
     if (change.kind === 'remove') this.#remove(change.serial);
-    else this.#put(change.view);
+    else for (const view of change.views) this.#put(view);
   }
 
   /** The object with a serial, undefined when there is none (any more). */

@@ -107,4 +107,6 @@ export interface SymlinkView extends BaseView {
 export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView | ChainView | HopView | SymlinkView;
 
 /** One change to the tree. */
-export type TreeChange = { readonly kind: 'put'; readonly view: ObjectView } | { readonly kind: 'remove'; readonly serial: number };
+export type TreeChange =
+  /** These are as follows from now on, and new if need be: what shows together is sent together. */
+  { readonly kind: 'put'; readonly views: readonly ObjectView[] } | { readonly kind: 'remove'; readonly serial: number };
