@@ -82,8 +82,7 @@ sub send_requests {
 sub set_first_there {
     my ($path, $value, $other) = @_;
     $path = $other if defined $other && !-e "/proc/sys/$path";
-    my $file;
-    sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value or fail("sysctl $path");
+    write_file("/proc/sys/$path", 0, $value) or fail("sysctl $path");
 }
 
 # What the kernel adds to the number of an error, in its attributes.
@@ -98,6 +97,17 @@ sub explanation {
     return '';
 }
 
+# Writes a text to a file at once; false when that fails. sysopen would ask the kernel three things more of every file, for buffers.
+sub write_file {
+    my ($path, $flags, $text) = @_;
+    my $file = POSIX::open($path, O_WRONLY | $flags, 0644) // return 0;
+    my $written = $text eq '' || (POSIX::write($file, $text, length $text) // -1) == length $text;
+    my $why = $!;
+    POSIX::close($file);
+    $! = $why;
+    return $written;
+}
+
 # Pairs of a path below /proc/sys and a value; one that begins with "-" need not exist. Ports inherit some of what is set before they
 # are made; others are set by a port's name.
 sub set_kernel_settings {
@@ -105,8 +115,7 @@ sub set_kernel_settings {
     my @left = @$settings;
     while (my ($path, $value) = splice @left, 0, 2) {
         my $optional = $path =~ s/^-//;
-        my $file;
-        next if sysopen($file, "/proc/sys/$path", O_WRONLY) && defined syswrite $file, $value;
+        next if write_file("/proc/sys/$path", 0, $value);
         fail("sysctl $path") if $! != ENOENT || $which eq 'all' && !$optional;
     }
 }

@@ -12,7 +12,7 @@
 use strict;
 use warnings;
 use Errno qw(EEXIST EINVAL ENOENT);
-use Fcntl qw(O_APPEND O_CREAT O_DIRECTORY O_NOFOLLOW O_RDONLY O_TRUNC O_WRONLY);
+use Fcntl qw(O_APPEND O_CREAT O_DIRECTORY O_NOFOLLOW O_RDONLY O_RDWR O_TRUNC O_WRONLY);
 use POSIX ();
 require($0 =~ s{[^/]*/[^/]*/[^/]*$}{network/network-requests.pl}r);
 
@@ -57,13 +57,15 @@ while (1) {
 sub start {
     read_request(\my $request);
     my $id = substr $request, 0, index $request, "\0";
-    my ($report, $reporter, $init);
-    $init = fork_init() if pipe $report, $reporter;
+    my ($report, $reporter) = POSIX::pipe();
+    my $init = defined $report ? fork_init() : undef;
     run_init(take_request($request), $report, $reporter) if defined $init && $init == 0;
+    my $said = defined $init ? "pid $init" : sprintf 'fail %d fork: %s', $!, $!;
+    POSIX::close($reporter) if defined $report;
     $request =~ tr/\0-\377/\0/; # in place: a later guest's init is a copy of this memory
-    return say_of($id, sprintf 'fail %d fork: %s', $!, $!) if !defined $init;
-    $starting{ fileno $report } = { id => $id, pid => $init, pipe => $report, said => '' };
-    say_of($id, "pid $init");
+    if (defined $init) { $starting{$report} = { id => $id, pid => $init, said => '' } }
+    elsif (defined $report) { POSIX::close($report) }
+    say_of($id, $said);
 }
 
 # Each in a pid namespace of its own. The launcher's children are in its own one again afterwards.
@@ -80,9 +82,11 @@ sub fork_init {
 sub hear {
     my ($descriptor) = @_;
     my $init = $starting{$descriptor};
-    return if sysread $init->{pipe}, $init->{said}, 4096, length $init->{said};
+    my $count = POSIX::read($descriptor, my $part, 4096) // 0;
+    my $said = $init->{said} .= $part // '';
+    return if $count > 0 && $said ne 'ready';
     delete $starting{$descriptor};
-    my $said = $init->{said};
+    POSIX::close($descriptor);
     return say_of($init->{id}, "ready $init->{pid}") if $said eq 'ready';
     kill 'KILL', $init->{pid};
     $said =~ s/\s+/ /g;
@@ -107,16 +111,16 @@ my $reporter;
 
 sub fail {
     my ($step, $why) = @_;
-    syswrite $reporter, sprintf '%d %s: %s', $!, $step, $why // "$!";
+    my $said = sprintf '%d %s: %s', $!, $step, $why // "$!";
+    POSIX::write($reporter, $said, length $said);
     POSIX::_exit(1);
 }
 
 sub run_init {
     my ($guest, $report) = @_;
     $reporter = $_[2];
-    close $report;
+    POSIX::close($_) for $report, keys %starting;
     close $own_pid_namespace;
-    %starting = ();
     my ($all, $none) = (POSIX::SigSet->new(POSIX::SIGTERM, POSIX::SIGUSR1, POSIX::SIGCHLD), POSIX::SigSet->new);
     POSIX::sigprocmask(POSIX::SIG_BLOCK, $all);
     $SIG{CHLD} = 'DEFAULT';
@@ -140,10 +144,7 @@ sub run_init {
 
 # The first waits for the kernel, some idle milliseconds; those that follow soon do not.
 sub join_cgroups {
-    for my $file (@{ $_[0] }) {
-        my $procs;
-        sysopen($procs, $file, O_WRONLY) && syswrite $procs, '0' or fail('cgroup', "$file: $!");
-    }
+    for my $file (@{ $_[0] }) { write_file($file, 0, '0') or fail('cgroup', "$file: $!") }
 }
 
 # Leaves the launcher's pipes. What the command prints goes to the log. Returns the guest's directory.
@@ -152,10 +153,11 @@ sub open_files {
     chdir $guest->{directory} or fail('directory');
     sysopen(my $home, '.', O_RDONLY | O_DIRECTORY) or fail('directory');
     unlink 'exit' or $! == ENOENT or fail('exit');
-    my $log;
-    if (@{ $guest->{command} }) { sysopen($log, 'log', O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640) or fail('log') }
-    else { sysopen($log, '/dev/null', O_WRONLY) or fail('log') }
-    open(STDIN, '<', '/dev/null') && open(STDOUT, '>&', $log) && open(STDERR, '>&', $log) or fail('log');
+    my $nothing = POSIX::open('/dev/null', O_RDWR) // fail('log');
+    my $log = $nothing;
+    if (@{ $guest->{command} }) { $log = POSIX::open('log', O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640) // fail('log') }
+    POSIX::dup2($nothing, 0) && POSIX::dup2($log, 1) && POSIX::dup2($log, 2) or fail('log');
+    POSIX::close($_) for $nothing, $log == $nothing ? () : $log;
     return $home;
 }
 
@@ -170,10 +172,7 @@ sub make_private_files {
     my @directories = @{ $guest->{directories} };
     while (my ($mode, $path) = splice @directories, 0, 2) { mkdir $path, oct $mode or $! == EEXIST or fail($path) }
     my @files = @{ $guest->{files} };
-    while (my ($path, $text) = splice @files, 0, 2) {
-        sysopen(my $file, $path, O_WRONLY | O_CREAT, 0644) or fail($path);
-        $text eq '' or (syswrite($file, $text) // -1) == length $text or fail($path);
-    }
+    while (my ($path, $text) = splice @files, 0, 2) { write_file($path, O_CREAT, $text) or fail($path) }
     umask 022;
 }
 
@@ -228,8 +227,8 @@ sub supervise {
     local $SIG{USR1} = sub { $go = 1 };
     local $SIG{TERM} = sub { $term = 1 };
     local $SIG{CHLD} = sub { };
-    (syswrite($reporter, 'ready') // 0) == 5 or POSIX::_exit(1);
-    close $reporter;
+    (POSIX::write($reporter, 'ready', 5) // 0) == 5 or POSIX::_exit(1);
+    POSIX::close($reporter);
     while (1) {
         finish($home, 128 + POSIX::SIGTERM) if $term && !defined $main;
         kill 'TERM', $main if $term;

@@ -12,6 +12,6 @@ const program = join(import.meta.dirname, 'guest-launcher.pl');
 export class Launcher extends ResidentProgram {
   /** @param mountId For people who look at the list of processes. */
   constructor(mountId: string) {
-    super(program, { title: `nfio-launcher ${mountId}`, env: { PATH: searchPath } });
+    super(program, { title: `nfio-launcher ${mountId}`, env: { PATH: searchPath, LD_BIND_NOW: '1' } });
   }
 }
