@@ -29,6 +29,12 @@ export interface PortPlace {
 
 const vethPeer = 1; // linux/veth.h
 
+/** A veth uses one each in any case; left to itself, the kernel makes as many as there are processors first, with all that they show in sysfs. */
+const oneQueue: readonly Attribute[] = [
+  [Link.sendQueues, 1],
+  [Link.receiveQueues, 1],
+];
+
 /** Brings the loopback interface of a new namespace up. */
 export function loopbackRequest(): LinkRequest {
   return { namespace: 'guest', what: 'lo', message: changeLinkMessage({ index: 1, up: true }) };
@@ -58,13 +64,19 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
 function newLink(port: PortSpec, { guestPid, bridge }: PortPlace): Buffer {
   const mtu: Attribute[] = port.mtu === undefined ? [] : [[Link.mtu, port.mtu]];
   const mac = Buffer.from(port.mac.replaceAll(':', ''), 'hex');
-  const peer: Attribute[] = [[Link.name, guestInterfaceName(port)], [Link.address, mac], ...mtu, [Link.namespacePid, guestPid]];
+  const peer: Attribute[] = [
+    [Link.name, guestInterfaceName(port)],
+    [Link.address, mac],
+    ...oneQueue,
+    ...mtu,
+    [Link.namespacePid, guestPid],
+  ];
   const peerBytes = Buffer.concat([linkBody({ index: guestInterfaceIndex(port), up: undefined }), encodeAttributes(peer)]);
   const info: Attribute[] = [
     [LinkInfo.kind, 'veth'],
     [LinkInfo.data, [[vethPeer, peerBytes]]],
   ];
-  const attributes: Attribute[] = [[Link.name, fabricPortName(port.id)], ...mtu, [Link.info, info]];
+  const attributes: Attribute[] = [[Link.name, fabricPortName(port.id)], ...oneQueue, ...mtu, [Link.info, info]];
   if (bridge !== undefined) attributes.push([Link.master, bridge]);
   const body = linkBody({ index: fabricInterfaceIndex(port), up: port.up && (bridge !== undefined || port.steered === true) });
   return encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });

@@ -14,7 +14,17 @@ export const RtnetlinkType = {
 export const RtnetlinkFlag = { request: 1, acknowledge: 4, replace: 0x100, exclusive: 0x200, create: 0x400 } as const;
 
 /** Attributes of links, of linux/if_link.h. */
-export const Link = { address: 1, name: 3, mtu: 4, master: 10, info: 18, namespacePid: 19, alias: 20 } as const;
+export const Link = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  master: 10,
+  info: 18,
+  namespacePid: 19,
+  alias: 20,
+  sendQueues: 31,
+  receiveQueues: 32,
+} as const;
 export const LinkInfo = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 
 /** AF_INET and AF_INET6 */
