@@ -55,16 +55,16 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
     }
   }
   if (addresses.length === 0) return;
-  const wanted = new Set(addresses.map(hostPart));
+  const wanted = addresses.map(hostPart);
   for (const other of others) {
-    if (other.port.serial === subject.port.serial) continue;
-    for (const taken of addressesOf(other.port).map(hostPart)) {
-      if (!wanted.has(taken)) continue;
-      throw new NfioError('InvalidValueError', {
-        message: `${taken} is the address of ${portPath(other)} on network ${network.name}: choose another`,
-        errno: 'EADDRINUSE',
-      });
-    }
+    const { address = '' } = other.port.settings;
+    // Most often it is nowhere in the text, which is told at once.
+    const taken = wanted.find((each) => address.includes(each) && addressesOf(other.port).map(hostPart).includes(each));
+    if (taken === undefined || other.port.serial === subject.port.serial) continue;
+    throw new NfioError('InvalidValueError', {
+      message: `${taken} is the address of ${portPath(other)} on network ${network.name}: choose another`,
+      errno: 'EADDRINUSE',
+    });
   }
 }
 

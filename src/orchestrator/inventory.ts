@@ -19,7 +19,8 @@ export class Inventory {
   readonly #vnfs = new Map<number, VnfRecord>();
   readonly #vnfSerials = new Map<string, number>();
   readonly #portOwners = new Map<number, number>();
-  readonly #networkPorts = new Map<string, Set<number>>();
+  /** By network, then by the port's serial. */
+  readonly #networkPorts = new Map<string, Map<number, PlacedPort>>();
 
   /** Adds a record or replaces the one with its serial. */
   put(record: StoredRecord): void {
@@ -117,12 +118,7 @@ export class Inventory {
 
   /** All ports on a network, of all VNFs. */
   portsOn(network: string): PlacedPort[] {
-    const placed: PlacedPort[] = [];
-    for (const serial of this.#networkPorts.get(network) ?? []) {
-      const port = this.port(serial);
-      if (port !== undefined) placed.push(port);
-    }
-    return placed;
+    return [...(this.#networkPorts.get(network)?.values() ?? [])];
   }
 
   #putVnf(vnf: VnfRecord): void {
@@ -130,7 +126,7 @@ export class Inventory {
     this.#vnfSerials.set(`${vnf.type}/${vnf.name}`, vnf.serial);
     for (const port of vnf.ports) {
       this.#portOwners.set(port.serial, vnf.serial);
-      this.#networkOf(port)?.add(port.serial);
+      this.#networkOf(port)?.set(port.serial, { vnf, port });
     }
   }
 
@@ -145,12 +141,12 @@ export class Inventory {
     }
   }
 
-  #networkOf(port: PortRecord): Set<number> | undefined {
+  #networkOf(port: PortRecord): Map<number, PlacedPort> | undefined {
     const name = port.settings['network'] ?? '';
     if (name === '') return undefined;
     const known = this.#networkPorts.get(name);
     if (known !== undefined) return known;
-    const made = new Set<number>();
+    const made = new Map<number, PlacedPort>();
     this.#networkPorts.set(name, made);
     return made;
   }
