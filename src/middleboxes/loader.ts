@@ -40,6 +40,7 @@ export interface ModuleLoaderOptions {
 export class ModuleLoader implements MiddleboxSource {
   readonly #options: ModuleLoaderOptions;
   readonly #loaded = new Map<string, { readonly version: string; readonly middlebox: LoadedMiddlebox }>();
+  readonly #builtIn = new Map<string, LoadedMiddlebox>();
 
   constructor(options: ModuleLoaderOptions) {
     this.#options = options;
@@ -83,13 +84,17 @@ export class ModuleLoader implements MiddleboxSource {
   }
 
   async #loadBuiltIn(type: string): Promise<LoadedMiddlebox> {
+    const known = this.#builtIn.get(type);
+    if (known !== undefined) return known;
     const load = Object.hasOwn(builtInModules, type) ? builtInModules[type] : undefined;
     if (load === undefined) {
       const where = this.#options.userRoot === undefined ? 'no module root is set' : `nor is there ${this.#options.userRoot}/${type}.ts`;
       const hint = didYouMean(type, Object.keys(builtInModules));
       throw new NfioError('UnknownTypeError', { message: `there is no built-in module "${type}"${hint}, ${where}; see: nfio types` });
     }
-    return guardMiddlebox(type, (await load()).default);
+    const middlebox = guardMiddlebox(type, (await load()).default);
+    this.#builtIn.set(type, middlebox);
+    return middlebox;
   }
 
   async #loadFile(source: ModuleSource): Promise<LoadedMiddlebox> {

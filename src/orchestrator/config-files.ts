@@ -27,7 +27,7 @@ interface ConfigFile {
  *   that the guest gets powers over this machine.
  */
 export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
-  const path = join(model.parts.store.configDir(vnf), 'boot.conf');
+  const path = `${model.parts.store.configDir(vnf)}/boot.conf`;
   const file = readConfig(path, bootConfLimit);
   const options = parseBootConf(file?.text ?? '');
   if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(statSync(dirname(path))))) {

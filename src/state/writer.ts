@@ -6,7 +6,8 @@ import type { WriterData, WriterReply, WriterRequest, WriterWork } from './write
 
 /** What waits for a change. */
 interface Waiting {
-  readonly path: string;
+  /** Of the object below the root. */
+  readonly key: string;
   /** True when all that was asked for before is durable, too, once this is done. */
   readonly makesDurable: boolean;
   readonly done: PromiseWithResolvers<void>;
@@ -54,9 +55,9 @@ export class Writer implements AsyncDisposable {
   #send(work: WriterWork): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(stateWriteError(this.#root, this.#failure));
     this.#count += 1;
-    const path = join(this.#root, work.kind === 'change' ? work.entry.key : '');
+    const key = work.kind === 'change' ? work.entry.key : '';
     const makesDurable = work.kind !== 'change' || work.durable;
-    const waiting = { path, makesDurable, done: Promise.withResolvers<void>() };
+    const waiting = { key, makesDurable, done: Promise.withResolvers<void>() };
     this.#waiting.set(this.#count, waiting);
     if (!makesDurable) this.#lastMade = this.#count;
     const request: WriterRequest = { id: this.#count, work };
@@ -71,13 +72,13 @@ export class Writer implements AsyncDisposable {
     if (this.#waiting.size === 0) this.#port.unref();
     if (code === undefined && waiting?.makesDurable) this.#durableUpTo = Math.max(this.#durableUpTo, id);
     if (code === undefined) waiting?.done.resolve();
-    else waiting?.done.reject(stateWriteError(waiting.path, { code }));
+    else waiting?.done.reject(stateWriteError(join(this.#root, waiting.key), { code }));
   }
 
   /** The thread ended: what waits for it cannot have been done, and nothing can be from now on. */
   #fail(error: Error): void {
     this.#failure = error;
-    for (const { path, done } of this.#waiting.values()) done.reject(stateWriteError(path, error));
+    for (const { key, done } of this.#waiting.values()) done.reject(stateWriteError(join(this.#root, key), error));
     this.#waiting.clear();
   }
 

@@ -47,7 +47,7 @@ export class Cgroups {
   joinFiles(id: string): string[] {
     const [homes, others] = [this.#roots(always), this.#roots(onDemand)];
     const used = [...homes, ...others.filter((root) => !homes.includes(root) && existsSync(this.#in(root, id)))];
-    return used.map((root) => join(this.#in(root, id), 'cgroup.procs'));
+    return used.map((root) => `${this.#in(root, id)}/cgroup.procs`);
   }
 
   /**
@@ -98,8 +98,8 @@ export class Cgroups {
     const cpu = this.#directory(id, 'cpuacct');
     const memory = this.#directory(id, 'memory');
     return {
-      cpuPath: cpu && join(cpu, this.#mounts.v1.cpuacct === undefined ? 'cpu.stat' : 'cpuacct.usage'),
-      memoryPath: memory && join(memory, this.#mounts.v1.memory === undefined ? 'memory.current' : 'memory.usage_in_bytes'),
+      cpuPath: cpu && `${cpu}/${this.#mounts.v1.cpuacct === undefined ? 'cpu.stat' : 'cpuacct.usage'}`,
+      memoryPath: memory && `${memory}/${this.#mounts.v1.memory === undefined ? 'memory.current' : 'memory.usage_in_bytes'}`,
     };
   }
 
@@ -173,7 +173,7 @@ export class Cgroups {
     const directory = this.#directory(id, controller);
     if (directory === undefined) return false;
     try {
-      writeFileSync(join(directory, file), value, { flag: 'r+' });
+      writeFileSync(`${directory}/${file}`, value, { flag: 'r+' });
       return true;
     } catch (cause) {
       const errno = errnoName(errnoOf(cause)) ?? 'EIO';

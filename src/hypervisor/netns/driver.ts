@@ -247,12 +247,12 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   get #devDirectory(): string {
-    return join(this.#context.runDir, 'dev');
+    return `${this.#context.runDir}/dev`;
   }
 
   /** Empty: what a guest has mounted here, it alone sees. */
   get #privateDirectory(): string {
-    return join(this.#context.runDir, 'private');
+    return `${this.#context.runDir}/private`;
   }
 
   /** Makes, once, what all guests share. */
