@@ -12,6 +12,7 @@ const program = join(import.meta.dirname, 'guest-launcher.pl');
 export class Launcher extends ResidentProgram {
   /** @param mountId For people who look at the list of processes. */
   constructor(mountId: string) {
+    // What is bound at the start need not be looked up in each init (ld.so(8)); a guest's command gets an environment of its own.
     super(program, { title: `nfio-launcher ${mountId}`, env: { PATH: searchPath, LD_BIND_NOW: '1' } });
   }
 }
