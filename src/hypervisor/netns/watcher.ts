@@ -6,11 +6,13 @@ import type { Guest } from './guest.ts';
 import { logFile, readExitCode } from './guest-files.ts';
 
 const intervalMs = 300;
-/** Everything is looked at once in so many rounds. */
-const wholeRounds = 10;
+/** Once in so many rounds the very process is looked for, not just one of its number. */
+const carefulRounds = 3;
+/** Logs are looked at once in so many rounds. */
+const logRounds = 10;
 
 /**
- * Notices guests that end by themselves or are killed from outside: within half a second, and within some where another process has the number of one by
+ * Notices guests that end by themselves or are killed from outside: within half a second, and within one where another process has the number of a guest by
  * then, or its own parent does not take note of its end. Keeps their logs within bounds.
  */
 export class Watcher implements Disposable {
@@ -47,12 +49,13 @@ export class Watcher implements Disposable {
   }
 
   #lookAtAll(): void {
-    const isWhole = ++this.#round % wholeRounds === 0;
-    const isUp = isWhole ? isAlive : mayBeAlive;
+    this.#round += 1;
+    const logsToo = this.#round % logRounds === 0;
+    const isUp = this.#round % carefulRounds === 0 ? isAlive : mayBeAlive;
     for (const guest of this.#guests.values()) {
       if (guest.process === undefined) continue;
       if (!isUp(guest.process)) this.#look(guest);
-      else if (isWhole) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
+      else if (logsToo) void boundLog(logFile(guest.ref.guestDir)).catch(() => undefined);
     }
   }
 
