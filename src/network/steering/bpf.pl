@@ -8,8 +8,10 @@ use POSIX ();
 my $bpf = { x86_64 => 321, aarch64 => 280 }->{ (POSIX::uname())[4] };
 my %command = (
     create_map => 0, look_up => 1, update => 2, delete => 3, next_key => 4, load_program => 5, next_map => 12, open_map => 14, describe => 15,
+    bind_map => 35,
 );
 my ($no_preallocation, $most_entries, $classifier) = (1, 1 << 14, 3);
+my %map_type = (hash => 1, percpu_array => 6);
 
 # Loads a program: lines of what `assemble` knows. Resolves to a descriptor; undefined when the kernel does not take it.
 sub load_bpf {
@@ -57,9 +59,9 @@ sub assemble {
     return $code;
 }
 
-# A map of this name that is there, or a new one; undefined when the kernel has none.
+# A map of this name that is there, or a new one, of a type, with keys and values of so many bytes; undefined when the kernel has none.
 sub open_map {
-    my ($name, @layout) = @_;
+    my ($name, $type, $key_bytes, $value_bytes) = @_;
     my $id = 0;
     while (defined(my $next = next_map($id))) {
         $id = $next;
@@ -67,7 +69,14 @@ sub open_map {
         return $map if name_of($map) eq $name;
         POSIX::close($map);
     }
-    return bpf('create_map', pack 'L5 x8 a16', @layout, $most_entries, $no_preallocation, $name);
+    my $flags = $type eq 'hash' ? $no_preallocation : 0;
+    return bpf('create_map', pack 'L5 x8 a16', $map_type{$type}, $key_bytes, $value_bytes, $most_entries, $flags, $name);
+}
+
+# Keeps a map that the program does not use for as long as there is the program.
+sub bind_map {
+    my ($program, $map) = @_;
+    return bpf('bind_map', pack 'L L x4', $program, $map);
 }
 
 sub next_map {
@@ -102,8 +111,8 @@ sub look_up {
 }
 
 sub update_entry {
-    my ($map, $key, $value, $how) = @_;
-    return bpf('update', pack 'L x4 P P Q', $map, $key, $value, $how);
+    my ($map, $key, $value) = @_;
+    return bpf('update', pack 'L x4 P P x8', $map, $key, $value);
 }
 
 sub delete_entry {
@@ -119,6 +128,10 @@ sub bpf {
     }
     my $result = syscall $bpf, $command{ $_[0] }, $_[1], length $_[1];
     return $result < 0 ? undef : $result || '0 but true';
+}
+
+sub most_entries {
+    return $most_entries;
 }
 
 sub possible_processors {

@@ -18,10 +18,8 @@ use Errno qw(EACCES EEXIST EINVAL ENOENT ENOSYS EPERM);
 require($0 =~ s{steering/[^/]*$}{network-requests.pl}r);
 require($0 =~ s{[^/]*$}{bpf.pl}r);
 
-# linux/bpf.h
-my %map_type = (hash => 1, percpu_hash => 5);
-my $only_new = 1;
-my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes, $counter_bytes, $count_bytes) = (4, 32, 12, 16, 8, 16);
+my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes) = (4, 24, 12, 8);
+my ($counter_bytes, $place_bytes, $count_bytes) = (8, 4, 16);
 my %flag = (ip => 1, ip6 => 2, rewritten => 4, leaves => 8);
 # linux/rtnetlink.h, linux/pkt_sched.h, linux/pkt_cls.h, linux/if_link.h
 my %message = (get_link => 18, new_qdisc => 36, new_filter => 44);
@@ -34,9 +32,9 @@ my ($ifla_name, $ifla_qdisc, $ifla_linkinfo, $kind) = (3, 6, 18, 1);
 my $mount = $ARGV[0] =~ s/^\S+ (\S+).*$/$1/r;
 $0 = $ARGV[0];
 my $processors = possible_processors();
-# Descriptors of the maps and the program, once they are there; what was offered: its map and its key there; indexes of interfaces that the
-# program is at.
-my ($ways, $holders, $counts, $program, %offered, %at);
+# Descriptors of the maps and the program, once they are there; places of counters in the array of counts, and those that are free; what was offered:
+# its map and its key there; indexes of interfaces that the program is at.
+my ($ways, $holders, $places, $counts, $program, %place, @free, %offered, %at);
 my %verbs = (withdraw => \&withdraw, offer => \&offer, counts => \&counts);
 
 while (1) {
@@ -59,12 +57,20 @@ sub fail {
 sub open_once {
     my ($id) = @_;
     return if defined $program;
-    $ways = open_map("ways_$mount", $map_type{hash}, $way_key_bytes, $way_bytes) // return impossible('map');
-    $holders = open_map("ports_$mount", $map_type{hash}, $holder_key_bytes, $holder_bytes) // return impossible('map');
-    $counts = open_map("counts_$mount", $map_type{percpu_hash}, $counter_bytes, $count_bytes) // return impossible('map');
+    $ways = open_map("ways_$mount", 'hash', $way_key_bytes, $way_bytes) // return impossible('map');
+    $holders = open_map("ports_$mount", 'hash', $holder_key_bytes, $holder_bytes) // return impossible('map');
+    $places = open_map("places_$mount", 'hash', $counter_bytes, $place_bytes) // return impossible('map');
+    $counts = open_map("counts_$mount", 'percpu_array', $place_bytes, $count_bytes) // return impossible('map');
     withdraw_entry($ways, $_) for keys_of($ways, $way_key_bytes);
     withdraw_entry($holders, $_) for keys_of($holders, $holder_key_bytes);
-    $program = load_program() // return impossible('program');
+    for my $counter (keys_of($places, $counter_bytes)) {
+        $place{ unpack 'Q', $counter } = unpack 'L', look_up($places, $counter, $place_bytes) // next;
+    }
+    my %taken = reverse %place;
+    @free = grep { !exists $taken{$_} } 0 .. most_entries() - 1;
+    my $loaded = load_program() // return impossible('program');
+    bind_map($loaded, $places) // return impossible('program');
+    $program = $loaded;
     say_line("$id began ");
     return;
 }
@@ -89,7 +95,11 @@ sub withdraw {
         delete $offered{$key};
         delete $at{$index} if defined $index; # another interface may have this index next time
     }
-    delete_entry($counts, pack 'Q', $_) for take_list(\@words);
+    for my $counter (take_list(\@words)) {
+        my $place = delete $place{$counter} // next;
+        delete_entry($places, pack 'Q', $counter);
+        push @free, $place;
+    }
     return 'done ';
 }
 
@@ -118,18 +128,18 @@ sub offer_way {
         $flags |= $flag{rewritten} if $mac ne '';
     }
     return if $here->{kind} ne 'veth' || !attach($socket, $here->{index});
-    add_counter($_) for @counters;
+    my ($out, $in) = map { place_of($_) // return } @counters;
     my $key = pack 'L', $here->{index};
-    update_entry($ways, $key, pack('L a6 S x4 Q Q', $target, $mac, $flags, @counters), 0) or fail("way of $device");
+    update_entry($ways, $key, pack('L a6 S x4 L L', $target, $mac, $flags, $out, $in)) or fail("way of $device");
     return [$ways, $key, $here->{index}];
 }
 
 sub offer_holder {
     my ($socket, $nothing, $device, $mac, $segment, $counter) = @_;
     my $index = straight_to($socket, $device) // return;
-    add_counter($counter);
+    my $place = place_of($counter) // return;
     my $key = pack 'L L L', $segment, unpack 'N n', pack 'H*', $mac;
-    update_entry($holders, $key, pack('L x4 Q', $index, $counter), 0) or fail("port $device");
+    update_entry($holders, $key, pack('L L', $index, $place)) or fail("port $device");
     return [$holders, $key];
 }
 
@@ -142,32 +152,37 @@ sub straight_to {
 
 sub counts {
     my ($id) = @_;
-    for my $key (keys_of($counts, $counter_bytes)) {
-        my $values = look_up($counts, $key, $count_bytes * $processors) // next;
+    for my $counter (keys %place) {
+        my $values = look_up($counts, pack('L', $place{$counter}), $count_bytes * $processors) // next;
         my ($packets, $bytes) = (0, 0);
         while (my ($more, $size) = unpack 'Q Q', $values) {
             ($packets, $bytes) = ($packets + $more, $bytes + $size);
             substr($values, 0, $count_bytes) = '';
         }
-        say_line(join ' ', $id, 'count', unpack('Q', $key), $packets, $bytes);
+        say_line("$id count $counter $packets $bytes");
     }
     return 'done ';
 }
 
-sub add_counter {
-    my ($key) = @_;
-    update_entry($counts, pack('Q', $key), "\0" x ($count_bytes * $processors), $only_new) || $!{EEXIST} or fail("counter $key");
+# The place of a counter, which begins with nothing; undef when there is none left.
+sub place_of {
+    my ($counter) = @_;
+    return $place{$counter} if exists $place{$counter};
+    my $place = pop @free // return;
+    update_entry($counts, pack('L', $place), "\0" x ($count_bytes * $processors)) or fail("counter $counter");
+    update_entry($places, pack('Q', $counter), pack 'L', $place) or fail("counter $counter");
+    return $place{$counter} = $place;
 }
 
 # What the program does with a frame (bpf-helpers(7) are called by number; `frame[N]` is in the byte order of the machine).
 #   __sk_buff: bytes in all at 0, protocol at 16, interface at 40
-#   a way: what to go to at 0 (interface, or segment), hardware address at 4, flags at 10, counters at 16 and 24
-#   a port on a segment: interface at 0, counter at 8
+#   a way: what to go to at 0 (interface, or segment), hardware address at 4, flags at 10, places of counters at 16 and 20
+#   a port on a segment: interface at 0, place of a counter at 4
 sub load_program {
     my ($look_up, $store_bytes, $change_type, $redirect_peer) = (1, 9, 32, 155);
     my ($ip, $ip6, $tcp, $udp, $link_local, $ethernet) = (0x0008, 0xdd86, 6, 17, 0xfe, 14);
     my ($next_header, $destination) = ($ethernet + 6, $ethernet + 24);
-    # By the counter at an offset of what a register points to; bytes without those of Ethernet, as nft counts them.
+    # At the place that is at an offset of what a register points to; bytes without those of Ethernet, as nft counts them.
     my $count = sub {
         my ($register, $offset, $after) = @_;
         return qq{
@@ -212,13 +227,13 @@ sub load_program {
             r1 = map $holders; r2 = r10; r2 += -16; call $look_up
             if r0 == 0 goto to_nft
             r7 = r0
-            @{[ $count->('r7', 8, 'sent') ]}
+            @{[ $count->('r7', 4, 'sent') ]}
             goto on
         rewritten:
             r1 = r6; r2 = 0; r3 = r8; r3 += 4; r4 = 6; r5 = 0; call $store_bytes
         on:
             @{[ $count->('r8', 16, 'counted') ]}
-            @{[ $count->('r8', 24, 'counted_again') ]}
+            @{[ $count->('r8', 20, 'counted_again') ]}
             r1 = r6; r2 = 0; call $change_type # it is for the guest: no driver looks at the address again
             r1 = u32 r7[0]; r2 = 0; call $redirect_peer
             exit
