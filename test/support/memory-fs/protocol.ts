@@ -19,6 +19,8 @@ export type Command =
   /** Answers the read of a blocked file. */
   | { readonly do: 'answer'; readonly name: string; readonly content: string }
   | { readonly do: 'waiting' }
+  /** How often a read of a blocked file came, those that were sent again among them. */
+  | { readonly do: 'handed' }
   | { readonly do: 'invalEntry'; readonly parent: number; readonly name: string }
   | { readonly do: 'invalInode'; readonly nodeid: number }
   | { readonly do: 'delete'; readonly parent: number; readonly child: number; readonly name: string }

@@ -15,6 +15,7 @@ const replier = new Replier(fd);
 const waiting = new Map<string, Ticket>();
 const polled = new Set<number>();
 const errors: string[] = [];
+let handed = 0;
 
 const worker = new Worker(new URL('./session.ts', import.meta.url), {
   workerData: { fd, counts, readdirPlus, port: port2 },
@@ -23,6 +24,7 @@ const worker = new Worker(new URL('./session.ts', import.meta.url), {
 
 worker.on('message', (message: FromSession) => {
   if (message.kind === 'handed') {
+    handed += 1;
     if (replier.accept(message.ticket)) waiting.set(message.name, message.ticket);
   } else if (message.kind === 'interrupted') {
     const ticket = replier.find(message.uniqueLow, message.uniqueHigh);
@@ -38,6 +40,8 @@ function obey(command: Command): unknown {
       return { counts: [...counts], errors, outstanding: replier.outstanding };
     case 'waiting':
       return [...waiting.keys()];
+    case 'handed':
+      return handed;
     case 'answer': {
       const ticket = waiting.get(command.name);
       waiting.delete(command.name);
