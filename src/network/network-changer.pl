@@ -5,29 +5,18 @@
 use strict;
 use warnings;
 require($0 =~ s{[^/]*$}{network-requests.pl}r);
+require($0 =~ s{[^/]*$}{answer-requests.pl}r);
 
 $0 = $ARGV[0];
-sysopen(my $own, '/proc/self/ns/net', 0) or exit 1;
-while (1) {
-    read_request(\my $request);
-    my ($id, $fabric, $guest, @words) = split /\0/, $request, -1;
-    my $done = eval { change($fabric, $guest, @words); 1 };
-    my $said = $done ? 'done ' : 'fail ' . ($@ =~ s/\s+/ /gr);
-    enter_network($own);
-    syswrite STDOUT, substr("$id $said", 0, 600) . "\n";
-}
+answer_requests(\&change);
 
 sub change {
-    my ($fabric, $guest, @words) = @_;
+    my ($id, $fabric, $guest, @words) = @_;
     my @settings = take_list(\@words);
     my @requests = take_list(\@words);
     my %sockets = (fabric => socket_in($fabric), guest => socket_in($guest));
     set_kernel_settings(\@settings, 'existing');
     send_requests(\@requests, \%sockets);
     set_kernel_settings(\@settings, 'all');
-}
-
-sub fail {
-    my ($step, $why) = @_;
-    die sprintf "%d %s: %s\n", $!, $step, $why // "$!";
+    return 'done ';
 }

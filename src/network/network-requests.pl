@@ -9,6 +9,7 @@ use POSIX ();
 # setns(2) by number (asm/unistd_64.h, asm-generic/unistd.h).
 my $setns = { x86_64 => 308, aarch64 => 268 }->{ (POSIX::uname())[4] } or exit 95;
 my $clone_newnet = 0x40000000;
+my $moved = 0;
 my %done = map { $_ => 1 } EEXIST, ENOENT, ESRCH, ENODEV;
 # linux/netlink.h
 my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
@@ -40,6 +41,14 @@ sub take_list {
 sub enter_network {
     my ($namespace) = @_;
     syscall($setns, fileno $namespace, $clone_newnet) == 0 or fail('network');
+    $moved = 1;
+}
+
+# Back to where it was before it entered another one, if it did.
+sub return_to_network {
+    my ($namespace) = @_;
+    enter_network($namespace) if $moved;
+    $moved = 0;
 }
 
 # A socket belongs to the network namespace it was made in, wherever its process goes.

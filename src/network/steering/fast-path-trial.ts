@@ -1,9 +1,6 @@
-import { join } from 'node:path';
 import { encodeRequest, listWords } from '../resident-program.ts';
 import { type RunResult, runProgram } from '../run-program.ts';
-
-/** Beside this file in src/ and in dist/. */
-const program = join(import.meta.dirname, 'fast-path.pl');
+import { fastPathProgram } from './fast-path.ts';
 
 /** A pair of interfaces, and the program at one of them. */
 const script = 'ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; exec perl "$@"';
@@ -12,7 +9,7 @@ const script = 'ip link add v0 type veth peer name v1; ip link set v0 up; ip lin
 export async function whyNoFastPath(signal: AbortSignal): Promise<string | undefined> {
   const offer = ['v0', 'v0', 'v1', '', '4', '0', '1'];
   const input = encodeRequest(['1', '/proc/self/ns/net', 'offer', ...listWords(offer)]).toString('latin1');
-  const argv = ['unshare', '--net', '--', 'sh', '-ec', script, 'sh', program, 'nfio-fast-path doctor00'] as const;
+  const argv = ['unshare', '--net', '--', 'sh', '-ec', script, 'sh', fastPathProgram, 'nfio-fast-path doctor00'] as const;
   return reason(await runProgram(argv, { signal, input }));
 }
 

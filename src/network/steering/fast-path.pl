@@ -16,6 +16,7 @@ use strict;
 use warnings;
 use Errno qw(EACCES EEXIST EINVAL ENOENT ENOSYS EPERM);
 require($0 =~ s{steering/[^/]*$}{network-requests.pl}r);
+require($0 =~ s{steering/[^/]*$}{answer-requests.pl}r);
 require($0 =~ s{[^/]*$}{bpf.pl}r);
 
 my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes) = (4, 24, 12, 8);
@@ -37,21 +38,10 @@ my $processors = possible_processors();
 my ($ways, $holders, $places, $counts, $program, %place, @free, %offered, %at);
 my %verbs = (withdraw => \&withdraw, offer => \&offer, counts => \&counts);
 
-while (1) {
-    read_request(\my $text);
-    my ($id, $fabric, $verb, @words) = split /\0/, $text, -1;
-    my $said = eval { open_once($id) // $verbs{$verb}->($id, $fabric, @words) } // 'fail ' . ($@ =~ s/\s+/ /gr);
-    say_line("$id $said");
-}
-
-sub say_line {
-    syswrite STDOUT, substr($_[0], 0, 600) . "\n";
-}
-
-sub fail {
-    my ($step, $why) = @_;
-    die sprintf "%d %s: %s\n", $!, $step, $why // "$!";
-}
+answer_requests(sub {
+    my ($id, $fabric, $verb, @words) = @_;
+    return open_once($id) // $verbs{$verb}->($id, $fabric, @words);
+});
 
 # The maps outlive this process, and so do the interfaces that the program is at. What an earlier one offered is withdrawn.
 sub open_once {

@@ -6,7 +6,7 @@ import { listWords, type Report, ResidentProgram } from '../resident-program.ts'
 import { counterOf, type FastWays, keyOf, type Offer } from './fast-ways.ts';
 
 /** Beside this file in src/ and in dist/. */
-const program = join(import.meta.dirname, 'fast-path.pl');
+export const fastPathProgram = join(import.meta.dirname, 'fast-path.pl');
 
 /**
  * Takes packets on behind a hop past the rules of nft and past one of two crossings, by a BPF program, where the kernel can (Linux 5.10). The rules
@@ -24,7 +24,7 @@ export class FastPath implements AsyncDisposable {
 
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
-    this.#process = new ResidentProgram(program, { title: `nfio-fast-path ${fabric.mountId}` });
+    this.#process = new ResidentProgram(fastPathProgram, { title: `nfio-fast-path ${fabric.mountId}` });
   }
 
   /**
