@@ -13,7 +13,7 @@ export {
   type PortChange,
   portsAfter,
 } from './live-port.ts';
-export { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
+export { bridgeName, fabricName, fabricPortName, ipLine, machineTapName } from './names.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
 export { loopbackRequest, newPortRequests } from './port-requests.ts';

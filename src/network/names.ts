@@ -1,6 +1,9 @@
 import type { SegmentSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 
+/** IFNAMSIZ of linux/if.h, without the NUL. */
+const longestName = 15;
+
 /** The network namespace that holds the segments of a mount. */
 export function fabricName(mountId: string): string {
   return `nfio-${mountId}`;
@@ -14,6 +17,11 @@ export function bridgeName(segment: Pick<SegmentSpec, 'id'>): string {
 /** The fabric's end of a port. */
 export function fabricPortName(portId: string): string {
   return `p${portId}`;
+}
+
+/** What a tap is called in the machine's own namespace, which mounts share: their ports have the same ids. */
+export function machineTapName(mountId: string, portId: string): string {
+  return `p${`${mountId}${portId}`.slice(-longestName + 1)}`;
 }
 
 /** The two ends of what probes of a service chain are sent by: into the first, to come out of the second. */

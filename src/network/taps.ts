@@ -2,20 +2,25 @@ import type { PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Fabric } from './fabric.ts';
 import { checkBatch } from './live-port.ts';
-import { fabricPortName, ipLine, shaperName } from './names.ts';
+import { fabricPortName, ipLine, machineTapName, shaperName } from './names.ts';
 import { runProgram } from './run-program.ts';
 import { isShaped, shapeInterface } from './shape-port.ts';
 
 /*
  * A virtual machine's port is a tap device. It is made in the machine's own network namespace, where the machine's hypervisor opens it, and
  * is then moved to the fabric: what was opened stays open (tun_chr_open in drivers/net/tun.c takes hold of the device, not of where it is).
+ * Until then its name has to tell it from those of other mounts.
  */
 
 /** Makes a tap for each port, with as many queues as will be opened. Those that are there from a start cut short are made anew. */
-export async function makeTaps(ports: readonly PortSpec[], queues: number, signal: AbortSignal): Promise<void> {
+export async function makeTaps(
+  ports: readonly PortSpec[],
+  { fabric, queues }: { readonly fabric: Fabric; readonly queues: number },
+  signal: AbortSignal,
+): Promise<void> {
   if (ports.length === 0) return;
   const multi = queues > 1 ? ['multi_queue'] : [];
-  const names = ports.map(({ id }) => fabricPortName(id));
+  const names = ports.map(({ id }) => machineTapName(fabric.mountId, id));
   await inMachine(
     names.map((name) => ipLine('link', 'del', 'dev', name)),
     signal,
@@ -31,7 +36,9 @@ export async function makeTaps(ports: readonly PortSpec[], queues: number, signa
 export async function moveTaps(ports: readonly PortSpec[], fabric: Fabric, signal: AbortSignal): Promise<void> {
   if (ports.length === 0) return;
   await fabric.ensure();
-  const lines = ports.map(({ id }) => ipLine('link', 'set', 'dev', fabricPortName(id), 'netns', fabric.name));
+  const lines = ports.map(({ id }) =>
+    ipLine('link', 'set', 'dev', machineTapName(fabric.mountId, id), 'name', fabricPortName(id), 'netns', fabric.name),
+  );
   checkBatch(lines, await inMachine(lines, signal));
   const sized = ports.filter(({ mtu }) => mtu !== undefined);
   await fabric.change(sized.map(({ id, mtu }) => ipLine('link', 'set', 'dev', fabricPortName(id), 'mtu', mtu ?? 1500)));
@@ -45,7 +52,7 @@ export async function removeTaps(ports: readonly PortSpec[], fabric: Fabric, sig
   await fabric.removePorts(ports.map(({ id }) => id));
   if (ports.some(isShaped)) await fabric.change(ports.filter(isShaped).map(shaperRemoval)).catch(() => undefined);
   await inMachine(
-    ports.map(({ id }) => ipLine('link', 'del', 'dev', fabricPortName(id))),
+    ports.map(({ id }) => ipLine('link', 'del', 'dev', machineTapName(fabric.mountId, id))),
     signal,
   );
 }

@@ -6,6 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec, HypervisorDriver } from '../../src/domain/ports/hypervisor.ts';
 import { domainName } from '../../src/hypervisor/libvirt/labels.ts';
+import { makeTaps, moveTaps, removeTaps } from '../../src/network/index.ts';
 import { qemuOf } from '../support/libvirt-contract.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { LibvirtWorld } from '../support/libvirt-world.ts';
@@ -166,6 +167,21 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
       1,
     );
     assert.equal(await world.driver.getIp(spec, signal), '10.1.9.1');
+  });
+
+  it('takes no tap for its own that another mount starts a guest with: their ports have the same ids', async () => {
+    const other = new LibvirtWorld(daemon.uri, disk);
+    chmodSync(other.base, 0o755);
+    try {
+      const ports = [world.port('10.1.10.1/24')];
+      await makeTaps(ports, { fabric: other.fabric, queues: 1 }, signal);
+      const spec = await world.running({ image: disk, ports });
+      await world.driver.destroy(spec, { force: true, signal });
+      await moveTaps(ports, other.fabric, signal);
+      await removeTaps(ports, other.fabric, signal);
+    } finally {
+      await other.close();
+    }
   });
 });
 

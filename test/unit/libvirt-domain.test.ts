@@ -59,7 +59,7 @@ describe('the description of a domain', () => {
       [read(text, 'target', 'type'), read(text, 'mtu', 'size'), read(text, 'link', 'state')],
       ['isa-serial', '1400', 'down'],
     );
-    assert.match(text, /<interface type="ethernet"><mac address="02:00:00:00:00:01"\/><target dev="pq00001" managed="no"\/>/);
+    assert.match(text, /<interface type="ethernet"><mac address="02:00:00:00:00:01"\/><target dev="pmount123q00001" managed="no"\/>/);
     assert.doesNotMatch(text, /cputune|queues|<disk/);
   });
 

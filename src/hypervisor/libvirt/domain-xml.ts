@@ -1,5 +1,5 @@
 import type { PortSpec } from '../../domain/ports/network.ts';
-import { fabricPortName } from '../../network/index.ts';
+import { machineTapName } from '../../network/index.ts';
 import type { VmImage } from './image.ts';
 import { type XmlElement, xml, xmlText } from './xml.ts';
 
@@ -50,21 +50,29 @@ export function domainXml(vm: VmSpec): string {
       xml('on_poweroff', {}, 'destroy'),
       xml('on_reboot', {}, vm.image.kind === 'kernel' ? 'destroy' : 'restart'),
       xml('on_crash', {}, 'destroy'),
-      xml('devices', {}, [...fixedDevices(vm), ...vm.ports.map((port) => interfaceElement(port, vm.vcpus))]),
+      xml('devices', {}, [
+        ...fixedDevices(vm),
+        ...vm.ports.map((port) => interfaceElement(port, { mountId: vm.labels.mount, vcpus: vm.vcpus })),
+      ]),
     ]),
   );
 }
 
+interface PortOwner {
+  readonly mountId: string;
+  readonly vcpus: number;
+}
+
 /** The description of one port, to add it to a running guest, change it or remove it. */
-export function interfaceXml(port: PortSpec, vcpus: number): string {
-  return xmlText(interfaceElement(port, vcpus));
+export function interfaceXml(port: PortSpec, vm: PortOwner): string {
+  return xmlText(interfaceElement(port, vm));
 }
 
 /** The tap device is nf.io's (managed no): libvirt opens it, and nf.io takes it to where the segments are. */
-function interfaceElement(port: PortSpec, vcpus: number): XmlElement {
+function interfaceElement(port: PortSpec, { mountId, vcpus }: PortOwner): XmlElement {
   return xml('interface', { type: 'ethernet' }, [
     xml('mac', { address: port.mac }),
-    xml('target', { dev: fabricPortName(port.id), managed: 'no' }),
+    xml('target', { dev: machineTapName(mountId, port.id), managed: 'no' }),
     xml('model', { type: 'virtio' }),
     vcpus > 1 ? xml('driver', { queues: queues(vcpus) }) : undefined,
     port.mtu === undefined ? undefined : xml('mtu', { size: port.mtu }),

@@ -8,6 +8,7 @@ import {
   fabricPortName,
   ipLine,
   isShapedOtherwise,
+  machineTapName,
   makeTaps,
   moveTaps,
   type PortChange,
@@ -66,12 +67,12 @@ export async function changeVmNetwork(
 
 /** `inGuest` is what is done there once the guest has the interfaces. */
 async function plug(guest: Guest, { fabric, ports, inGuest, signal }: PlugOptions): Promise<void> {
-  const { vcpus } = guest.record;
+  const vm = { mountId: fabric.mountId, vcpus: guest.record.vcpus };
   await setUp(guest, signal);
-  await makeTaps(ports, queues(vcpus), signal);
+  await makeTaps(ports, { fabric, queues: queues(vm.vcpus) }, signal);
   try {
     for (const port of ports)
-      await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vcpus), live], signal);
+      await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vm), live], signal);
     await moveTaps(ports, fabric, signal);
     await inGuest(runner(guest, signal));
   } catch (error) {
@@ -83,9 +84,11 @@ async function plug(guest: Guest, { fabric, ports, inGuest, signal }: PlugOption
 
 /** The guest has a say in this: it is asked to let go of the device, and waited for. */
 async function unplug(guest: Guest, fabric: Fabric, port: PortSpec, signal: AbortSignal): Promise<void> {
-  await guest.link.call(procedures.domainDetachDeviceFlags, [guest.domain, interfaceXml(port, guest.record.vcpus), live], signal);
+  const { mountId } = fabric;
+  const description = interfaceXml(port, { mountId, vcpus: guest.record.vcpus });
+  await guest.link.call(procedures.domainDetachDeviceFlags, [guest.domain, description, live], signal);
   const end = performance.now() + unplugTimeoutMs;
-  while (await hasInterface(guest, port, signal)) {
+  while (await hasInterface(guest, machineTapName(mountId, port.id), signal)) {
     if (performance.now() > end) {
       throw new NfioError('NetworkError', {
         errno: 'ETIMEDOUT',
@@ -97,9 +100,9 @@ async function unplug(guest: Guest, fabric: Fabric, port: PortSpec, signal: Abor
   await removeTaps([port], fabric, signal);
 }
 
-async function hasInterface(guest: Guest, port: PortSpec, signal: AbortSignal): Promise<boolean> {
+async function hasInterface(guest: Guest, tap: string, signal: AbortSignal): Promise<boolean> {
   const description = await guest.link.call(procedures.domainGetXmlDesc, [guest.domain, 0], signal);
-  return description.includes(`'${fabricPortName(port.id)}'`);
+  return description.includes(`'${tap}'`);
 }
 
 async function apply(

@@ -23,7 +23,7 @@ export async function startVm(
   const { size, image } = await defineVm(guest, spec, how);
   const { link, domain } = guest;
   try {
-    await makeTaps(spec.ports, queues(size.vcpus), signal);
+    await makeTaps(spec.ports, { fabric, queues: queues(size.vcpus) }, signal);
     await link.call(procedures.domainCreateWithFlags, [domain, startPaused], signal);
     await moveTaps(spec.ports, fabric, signal);
     guest.started(spec, size);
