@@ -5,22 +5,9 @@
  */
 export { type MountOptions, startDaemon } from './daemon/index.ts';
 export { HypervisorBase } from './domain/hypervisor-base.ts';
-export type * from './domain/middlebox.ts';
-export { defineMiddlebox } from './domain/middlebox.ts';
 export type * from './domain/ports/hypervisor.ts';
 export type { Logger } from './domain/ports/logger.ts';
 export type { NetworkDriver, PortSpec, SegmentSpec } from './domain/ports/network.ts';
-export {
-  Errno,
-  type ErrnoName,
-  type ErrorCode,
-  type ErrorEntry,
-  errnoName,
-  errnoOf,
-  errorTable,
-  NfioError,
-  type NfioErrorOptions,
-} from './errors/index.ts';
 export { DockerDriver, type DockerDriverOptions } from './hypervisor/docker/index.ts';
 export { LibvirtDriver, type LibvirtDriverOptions } from './hypervisor/libvirt/index.ts';
 export { NetnsDriver } from './hypervisor/netns/index.ts';
@@ -28,5 +15,5 @@ export { type GuestSpecOptions, makeGuestSpec } from './library/guest-spec.ts';
 export { HypervisorFactory, type HypervisorOptions, type HypervisorType } from './library/hypervisor-factory.ts';
 export { Nfio, type NfioOptions } from './library/nfio.ts';
 export { type InstanceConfiguration, VnfsOperations } from './library/vnfs-operations.ts';
-export { type CheckedProgram, nftables, programChecked, routes, serviceCommand, trafficControl } from './middleboxes/languages/index.ts';
+export * from './middleboxes/for-modules.ts';
 export { Fabric, FabricNetwork } from './network/index.ts';

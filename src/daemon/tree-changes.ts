@@ -277,6 +277,7 @@ export class TreeChanges {
       if (file?.write !== undefined) await file.write(instance, textOf(options.data));
       else await middlebox.hooks?.write?.(instance, path, options.data);
     });
+    await model.refreshFiles(serial);
   }
 
   #hide(view: ObjectView, spec: FileSpec): void {

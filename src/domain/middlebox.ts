@@ -58,12 +58,18 @@ export interface ModuleFile {
   readonly write?: (instance: HookInstance, text: string) => void | Promise<void>;
 }
 
+/** What a module may say of one of its files; what it does not say is as declared. */
+export interface ModuleFileAttributes {
+  readonly mode?: number;
+  readonly size?: number;
+}
+
 /** The original prototype's four hooks, for files the module declares without read or write of their own. */
 export interface ModuleHooks {
   /** After an instance was made; throwing undoes it. */
   mkdir?(instance: HookInstance, caller: HookCaller): void | Promise<void>;
   /** Attributes of one of the module's files, asked whenever the VNF changes; undefined leaves the default. */
-  getattr?(instance: HookInstance, path: string): { readonly mode?: number; readonly size?: number } | undefined;
+  getattr?(instance: HookInstance, path: string): ModuleFileAttributes | undefined | Promise<ModuleFileAttributes | undefined>;
   read?(instance: HookInstance, path: string): string | Uint8Array | Promise<string | Uint8Array>;
   write?(instance: HookInstance, path: string, data: Uint8Array): void | Promise<void>;
 }

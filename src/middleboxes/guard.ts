@@ -1,5 +1,6 @@
-import type { ConfigLanguage, Middlebox, ModuleAction, ModuleFile, ModuleHooks } from '../domain/middlebox.ts';
+import type { ConfigLanguage, Middlebox, ModuleAction, ModuleFile, ModuleFileAttributes, ModuleHooks } from '../domain/middlebox.ts';
 import { NfioError } from '../errors/index.ts';
+import { firstLine } from './first-line.ts';
 import { withTimeout } from './time-limit.ts';
 
 /** Longest that a call into a module may take: hooks answer file operations, the others may run programs in a guest. Milliseconds. */
@@ -20,7 +21,7 @@ export function guardMiddlebox(type: string, middlebox: Middlebox): Middlebox {
     ...(configuration && { configuration: { ...configuration, language: guardLanguage(call, configuration.language) } }),
     ...(files && { files: files.map((file) => guardFile(call, file)) }),
     ...(actions && { actions: guardActions(call, actions) }),
-    ...(hooks && { hooks: guardHooks(type, call, hooks) }),
+    ...(hooks && { hooks: guardHooks(call, hooks) }),
   };
 }
 
@@ -62,31 +63,28 @@ function guardActions(call: Call, actions: Readonly<Record<string, ModuleAction>
   return Object.fromEntries(guarded);
 }
 
-function guardHooks(type: string, call: Call, hooks: ModuleHooks): ModuleHooks {
+function guardHooks(call: Call, hooks: ModuleHooks): ModuleHooks {
   const { mkdir, getattr, read, write } = hooks;
   return {
     ...(mkdir && { mkdir: (instance, caller) => call('the hook mkdir', () => mkdir.call(hooks, instance, caller)) }),
-    ...(getattr && { getattr: (instance, path) => guardedGetattr(type, () => getattr.call(hooks, instance, path)) }),
+    ...(getattr && {
+      getattr: (instance, path) => call('the hook getattr', async () => expectAttributes(await getattr.call(hooks, instance, path))),
+    }),
     ...(read && { read: (instance, path) => call('the hook read', async () => expectData(await read.call(hooks, instance, path))) }),
     ...(write && { write: (instance, path, data) => call('the hook write', () => write.call(hooks, instance, path, data)) }),
   };
 }
 
-/** getattr answers at once: it has no time limit, and a promise is no answer. */
-function guardedGetattr(type: string, run: () => ReturnType<NonNullable<ModuleHooks['getattr']>>): ReturnType<typeof run> {
-  try {
-    const attributes: unknown = run();
-    if (attributes === undefined) return undefined;
-    if (typeof attributes !== 'object' || attributes === null || 'then' in attributes) throw new TypeError('it must return an object');
-    const { mode, size } = attributes as { readonly mode?: unknown; readonly size?: unknown };
-    for (const value of [mode, size]) {
-      if (value !== undefined && !(Number.isSafeInteger(value) && (value as number) >= 0))
-        throw new TypeError(`${value} is no mode or size`);
-    }
-    return { ...(mode !== undefined && { mode: mode as number }), ...(size !== undefined && { size: size as number }) };
-  } catch (cause) {
-    throw cause instanceof NfioError ? cause : failed(type, 'the hook getattr', cause);
-  }
+function expectAttributes(value: unknown): ModuleFileAttributes | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'object' || value === null) throw new TypeError(`it returned ${value}, not an object`);
+  const { mode, size } = value as { readonly mode?: unknown; readonly size?: unknown };
+  return { ...(mode !== undefined && { mode: expectNumber(mode) }), ...(size !== undefined && { size: expectNumber(size) }) };
+}
+
+function expectNumber(value: unknown): number {
+  if (!(Number.isSafeInteger(value) && (value as number) >= 0)) throw new TypeError(`${value} is no mode or size`);
+  return value as number;
 }
 
 function expectText(value: unknown): string {
@@ -101,8 +99,7 @@ function expectData(value: unknown): string | Uint8Array {
 }
 
 function failed(type: string, what: string, cause: unknown): NfioError {
-  const said = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-  return broken(type, what, `failed: ${said}`, cause);
+  return broken(type, what, `failed: ${firstLine(cause)}`, cause);
 }
 
 function broken(type: string, what: string, why: string, cause?: unknown): NfioError {

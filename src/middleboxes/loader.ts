@@ -5,9 +5,10 @@ import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import { NfioError } from '../errors/index.ts';
 import { builtInModules } from './built-in.ts';
 import { guardMiddlebox } from './guard.ts';
-import { importModule } from './import-module.ts';
+import { IsolatedModule } from './isolated/isolated-module.ts';
+import { proxyMiddlebox } from './isolated/module-proxy.ts';
+import type { ModuleLimits } from './isolated/running-thread.ts';
 import { findModuleFile, listModuleFiles, type ModuleSource } from './module-files.ts';
-import { validateMiddlebox } from './validate.ts';
 
 /** A middlebox whose hooks, actions and languages cannot throw anything but a NfioError, nor take forever. */
 export type LoadedMiddlebox = Middlebox;
@@ -23,23 +24,33 @@ export interface ModuleListing {
   readonly error?: string;
 }
 
+/** What a user's own module may take. */
+const defaultLimits: ModuleLimits = { importTimeoutMs: 5000, patienceMs: 5000, memoryMiB: 256 };
+
+/** A user's own module, as it was when it was loaded. */
+interface LoadedFile {
+  readonly version: string;
+  readonly module: IsolatedModule;
+  readonly middlebox: LoadedMiddlebox;
+}
+
 /** Where modules come from. */
 export interface ModuleLoaderOptions {
   /** Directory of the user's own modules; undefined: only what is built in. */
   readonly userRoot: string | undefined;
   readonly logger: Logger;
-  /** Longest that importing a module may take, milliseconds; default 5000. */
-  readonly importTimeoutMs?: number;
+  /** What a user's own module may take; default: `defaultLimits`. */
+  readonly limits?: Partial<ModuleLimits>;
 }
 
 /**
  * Finds middlebox modules by type. A user's own file wins over a built-in module of the same name, so that a site can replace
- * one without waiting for a release; the log says so. A file that changed is imported again, without a restart; what was loaded
- * before stays as it was for those who hold it.
+ * one without waiting for a release; the log says so. It runs in a thread of its own. A file that changed is imported again, without a
+ * restart; what was loaded before stays as it was for those who hold it.
  */
 export class ModuleLoader implements MiddleboxSource {
   readonly #options: ModuleLoaderOptions;
-  readonly #loaded = new Map<string, { readonly version: string; readonly middlebox: LoadedMiddlebox }>();
+  readonly #loaded = new Map<string, LoadedFile>();
   readonly #builtIn = new Map<string, LoadedMiddlebox>();
 
   constructor(options: ModuleLoaderOptions) {
@@ -58,11 +69,12 @@ export class ModuleLoader implements MiddleboxSource {
     if (source === undefined) return this.#loadBuiltIn(type);
     const known = this.#loaded.get(type);
     if (known?.version === source.version) return known.middlebox;
-    const middlebox = await this.#loadFile(source);
+    const loaded = await this.#loadFile(source);
     if (Object.hasOwn(builtInModules, type)) logger.warn(`module ${type}: ${source.path} is used instead of the built-in module`);
     else logger.info(`module ${type}: loaded from ${source.path}`);
-    this.#loaded.set(type, { version: source.version, middlebox });
-    return middlebox;
+    this.#loaded.get(type)?.module.retire();
+    this.#loaded.set(type, loaded);
+    return loaded.middlebox;
   }
 
   /** Every module there is, by type; those that cannot be loaded say why. Never rejects for a bad module. */
@@ -97,8 +109,11 @@ export class ModuleLoader implements MiddleboxSource {
     return middlebox;
   }
 
-  async #loadFile(source: ModuleSource): Promise<LoadedMiddlebox> {
-    const exported = await importModule(source, this.#options.importTimeoutMs ?? 5000);
-    return guardMiddlebox(source.type, validateMiddlebox(source.path, exported));
+  async #loadFile(source: ModuleSource): Promise<LoadedFile> {
+    const { limits, logger } = this.#options;
+    const onBroken = (error: Error): void => logger.error(`${error.message}; it begins anew at its next call`);
+    const module = new IsolatedModule(source, { ...defaultLimits, ...limits }, onBroken);
+    const proxy = proxyMiddlebox(await module.describe(), (call) => module.call(call));
+    return { version: source.version, module, middlebox: guardMiddlebox(source.type, proxy) };
   }
 }

@@ -1,5 +1,6 @@
 import type { ChainObservation } from '../domain/observation.ts';
 import { type ChainRecord, type HostRecord, type NetworkRecord, recordKey, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import { refreshFileAttributes } from './file-attributes.ts';
 import { KeptErrors } from './kept-errors.ts';
 import { observeHost, observeNetwork, observeVnf } from './observations.ts';
 import { World } from './world.ts';
@@ -26,7 +27,19 @@ export class Model extends World {
     else this.publishVnf(serial);
   }
 
+  /** Shows a VNF as it is, and again if its module then says something else of its files. */
   publishVnf(serial: number): void {
+    this.#showVnf(serial);
+    void this.refreshFiles(serial);
+  }
+
+  /** Has a VNF's module say what its files are like, and shows that. */
+  async refreshFiles(serial: number): Promise<void> {
+    const record = this.inventory.vnf(serial);
+    if (record !== undefined && (await refreshFileAttributes(this, record))) this.#showVnf(serial);
+  }
+
+  #showVnf(serial: number): void {
     const record = this.inventory.vnf(serial);
     if (record !== undefined) this.parts.listener({ kind: 'vnf', record, observation: observeVnf(this, record) });
   }

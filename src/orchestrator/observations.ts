@@ -3,8 +3,7 @@ import type { Middlebox } from '../domain/middlebox.ts';
 import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { hostAddress, hypervisorOf } from '../domain/placement.ts';
 import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
-import { type HostRecord, type NetworkRecord, recordKey, type VnfRecord } from '../domain/records.ts';
-import { hookInstance } from './hook-instance.ts';
+import type { HostRecord, NetworkRecord, VnfRecord } from '../domain/records.ts';
 import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
@@ -70,15 +69,8 @@ function counterSource(world: World, vnf: VnfRecord, state: VnfState): CounterSo
   return state === 'running' || state === 'paused' ? world.driverOf(vnf).counterSource(world.ref(vnf)) : undefined;
 }
 
-/** The files a module adds, with what its getattr hook says of them. */
-function moduleFiles(world: World, vnf: VnfRecord, middlebox: Middlebox): VnfObservation['moduleFiles'] {
-  return (middlebox.files ?? []).map((file) => {
-    let attributes: { readonly mode?: number; readonly size?: number } | undefined;
-    try {
-      attributes = middlebox.hooks?.getattr?.(hookInstance(world, vnf, new AbortController().signal), file.path);
-    } catch (error) {
-      world.parts.logger.error(`${recordKey(vnf)}/${file.path}: ${(error as Error).message}`);
-    }
-    return { path: file.path, mode: attributes?.mode ?? file.mode, size: attributes?.size };
-  });
+/** The files a module adds, with what its getattr hook said of them last. */
+function moduleFiles(world: World, vnf: VnfRecord, { files = [] }: Middlebox): VnfObservation['moduleFiles'] {
+  const { fileAttributes } = world.runtime(vnf.serial);
+  return files.map(({ path, mode }) => ({ path, mode, size: undefined, ...fileAttributes.get(path) }));
 }

@@ -1,3 +1,4 @@
+import type { ModuleFileAttributes } from '../domain/middlebox.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { Lane } from './lane.ts';
 
@@ -13,6 +14,8 @@ export interface Runtime {
   busy: string | undefined;
   ip: string;
   id: string;
+  /** What the getattr hook of its module said of the module's files, by path. */
+  readonly fileAttributes: Map<string, ModuleFileAttributes>;
   /** Ports as the driver was last told. */
   applied: readonly PortSpec[];
 }
@@ -24,7 +27,16 @@ export class Runtimes {
   of(serial: number): Runtime {
     let runtime = this.#known.get(serial);
     if (runtime === undefined) {
-      runtime = { error: '', hidden: new Set(), lane: new Lane(), busy: undefined, ip: '', id: '', applied: [] };
+      runtime = {
+        error: '',
+        hidden: new Set(),
+        lane: new Lane(),
+        busy: undefined,
+        ip: '',
+        id: '',
+        fileAttributes: new Map(),
+        applied: [],
+      };
       this.#known.set(serial, runtime);
     }
     return runtime;

@@ -64,6 +64,7 @@ export class VnfService {
         throw error;
       }
       this.#model.publishVnf(serial);
+      await this.#model.refreshFiles(serial);
       this.#chains.vnfNamed(type, name);
       return record;
     } finally {

@@ -239,6 +239,40 @@ describe('modules', () => {
       await rm(modules, { recursive: true, force: true });
     }
   });
+
+  test('one that would take nf.io down fails what called it, and nothing else', async () => {
+    const modules = await mkdtemp(join(tmpdir(), 'nfio-modules-'));
+    try {
+      await writeFile(
+        join(modules, 'hostile.ts'),
+        `const write = (instance, text) => {
+           if (text === 'loop') for (;;);
+           if (text === 'exit') process.exit(1);
+           setTimeout(() => { throw new Error('from a timer'); });
+           return new Promise(() => {});
+         };
+         export default { summary: 'h', files: [{ path: 'do', mode: 0o200, write }], actions: { loop: { summary: 'l', run() { for (;;); } } } };`,
+      );
+      await using own = await TestMount.start({ modules });
+      await own.run('mkdir -p nf-types/hostile/h nf-types/hostile/i networks/lan');
+      const looping = own.sh('echo loop > nf-types/hostile/h/do');
+      await own.run('echo 10.9.0.0/24 > networks/lan/subnet; mkdir -p nf-types/host/a; echo activate > nf-types/host/a/action');
+      const { status, stderr } = await looping;
+      assert.notEqual(status, 0);
+      assert.match(stderr, /Input\/output error/);
+      assert.match(await own.run('cat nf-types/hostile/h/error'), /^do: module hostile has not come back for 5 s: look for a loop/);
+      for (const [word, why] of [
+        ['exit', 'ended its own thread'],
+        ['throw', 'threw where nobody catches: from a timer'],
+      ] as const) {
+        assert.notEqual((await own.sh(`echo ${word} > nf-types/hostile/h/do`)).status, 0);
+        assert.match(await own.run('cat nf-types/hostile/h/error'), new RegExp(why));
+      }
+      assert.equal(await own.run('cat nf-types/host/a/status; echo destroy > nf-types/host/a/action'), 'running\n');
+    } finally {
+      await rm(modules, { recursive: true, force: true });
+    }
+  });
 });
 
 describe('mounting', () => {

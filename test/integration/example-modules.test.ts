@@ -39,8 +39,8 @@ describe('examples/modules/blocklist.ts', () => {
     assert.equal(await hooks.read(instance, 'note'), 'made by user 1000\n');
     await hooks.write(instance, 'note', Buffer.from('for the lab\n'));
     assert.equal(await hooks.read(instance, 'note'), 'for the lab\n');
-    assert.deepEqual(hooks.getattr(instance, 'note'), { size: 12 });
-    assert.equal(hooks.getattr(instance, 'block'), undefined);
+    assert.deepEqual(await hooks.getattr(instance, 'note'), { size: 12 });
+    assert.equal(await hooks.getattr(instance, 'block'), undefined);
   });
 
   it('blocks and counts', { skip: whyNoNamespaces() ?? false, timeout: 30_000 }, async () => {

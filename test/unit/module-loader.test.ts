@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
-import type { HookInstance } from '../../src/domain/middlebox.ts';
+import type { ConfigLanguage, GuestAccess, HookInstance } from '../../src/domain/middlebox.ts';
 import { NfioError } from '../../src/errors/index.ts';
 import { ModuleLoader } from '../../src/middleboxes/loader.ts';
 
@@ -13,7 +13,7 @@ after(() => rmSync(userRoot, { recursive: true, force: true }));
 const log: string[] = [];
 const note = (message: string): void => void log.push(message);
 const logger = { debug: note, info: note, warn: note, error: note };
-const loader = new ModuleLoader({ userRoot, logger, importTimeoutMs: 300 });
+const loader = new ModuleLoader({ userRoot, logger });
 
 const instance: HookInstance = {
   type: 'x',
@@ -76,12 +76,14 @@ describe('ModuleLoader finds', () => {
   });
 
   it('the next version of a file, without a restart', async () => {
-    put('changing.ts', `export default { summary: 'first' };`);
+    const text = (word: string): string =>
+      `export default { summary: '${word}', files: [{ path: 'a', mode: 0o444, read: () => '${word}' }] };`;
+    put('changing.ts', text('first'));
     const first = await loader.load('changing');
     assert.equal(await loader.load('changing'), first, 'unchanged: the same');
-    put('changing.ts', `export default { summary: 'later' };`);
+    put('changing.ts', text('later'));
     assert.equal((await loader.load('changing')).summary, 'later');
-    assert.equal(first.summary, 'first');
+    assert.equal(await first.files?.[0]?.read?.(instance), 'later', 'who holds the first can call it');
   });
 
   it('a user file rather than the built-in module, and says so', async () => {
@@ -218,8 +220,15 @@ describe('ModuleLoader refuses', () => {
   });
 
   it('a module whose import never ends: EIO', async () => {
-    put('endless.ts', `await new Promise(() => {});\nexport default { summary: 'x' };`);
-    await assert.rejects(loader.load('endless'), { code: 'BrokenModuleError', message: /did not finish loading within 0\.3 s/ });
+    const hasty = new ModuleLoader({ userRoot, logger, limits: { importTimeoutMs: 300 } });
+    for (const endless of ['await new Promise(() => {});', 'for (;;);']) {
+      put('endless.ts', `${endless}\nexport default { summary: 'x' };`);
+      await assert.rejects(hasty.load('endless'), {
+        code: 'BrokenModuleError',
+        message: /endless\.ts did not finish loading within 0\.3 s/,
+      });
+    }
+    rmSync(join(userRoot, 'endless.ts'));
   });
 
   it('and lists all the others', async () => {
@@ -287,5 +296,119 @@ describe('A loaded module', () => {
     const reading = Promise.resolve((await loader.load('slow')).files?.[0]?.read?.(instance));
     context.mock.timers.tick(10_000);
     await assert.rejects(reading, { code: 'BrokenModuleError', message: 'module slow: reading a did not finish within 10 s' });
+  });
+});
+
+describe('A module that breaks its thread', () => {
+  const patient = new ModuleLoader({ userRoot, logger, limits: { patienceMs: 1500, memoryMiB: 32 } });
+  const breaks: Readonly<Record<string, readonly [statement: string, why: string]>> = {
+    'that loops': ['for (;;);', 'has not come back for 1.5 s: look for a loop without an await'],
+    'that ends the process': ['process.exit(0)', 'ended its own thread, with process.exit for one'],
+    'that needs more and more memory': ['const all = []; for (;;) all.push(new Array(100_000).fill(1.5))', 'needs more than 32 MiB'],
+    'that throws from a timer': [
+      `setTimeout(() => { throw new Error('late'); }); return new Promise(() => {})`,
+      'threw where nobody catches: late',
+    ],
+    'that nobody waits for': ['Promise.reject(null); return new Promise(() => {})', 'threw where nobody catches: '],
+  };
+  for (const [name, [statement, why]] of Object.entries(breaks)) {
+    it(`by a function ${name} fails in that, and begins anew`, async () => {
+      put(
+        'breaking.ts',
+        `let calls = 0;
+         const read = () => String(++calls);
+         const write = () => { ${statement} };
+         export default { summary: 'b', files: [{ path: 'a', mode: 0o644, read, write }] };`,
+      );
+      const { files } = await patient.load('breaking');
+      const [file] = files ?? [];
+      assert.equal(await file?.read?.(instance), '1');
+      assert.equal(await file?.read?.(instance), '2');
+      const broken = assert.rejects(
+        async () => file?.write?.(instance, ''),
+        (error: NfioError) => {
+          assert.deepEqual([error.code, error.errnoName], ['BrokenModuleError', 'EIO']);
+          assert.ok(error.message.startsWith(`module breaking ${why}`), error.message);
+          return true;
+        },
+      );
+      assert.equal(await (await loader.load('own-ts')).summary, 'one of .ts', 'others go on');
+      await broken;
+      assert.match(log.at(-1) ?? '', /^module breaking .*; it begins anew at its next call$/);
+      assert.equal(await file?.read?.(instance), '1');
+    });
+  }
+});
+
+describe('What a module is given', () => {
+  const command = { argv: ['nft', 'list'], stdin: 'x' };
+  const guest = (execute: HookInstance['execute'], signal = new AbortController().signal): GuestAccess => ({
+    ports: ['lan', 'wan'],
+    signal,
+    execute,
+    executeInNetwork: async ({ argv }) => ({ exitCode: 0, stdout: `outside: ${argv.join(' ')}`, stderr: '' }),
+  });
+  const language = async (body: string): Promise<ConfigLanguage> => {
+    put(
+      'given.ts',
+      `import { NfioError } from 'nfio';
+       const apply = async ({ text }, guest) => { ${body} };
+       export default { summary: 'g', configuration: { default: '', language: { name: 'l', check: apply, apply } } };`,
+    );
+    const { configuration } = await loader.load('given');
+    assert.ok(configuration);
+    return configuration.language;
+  };
+  const candidate = { text: 'the text', guestPath: '' };
+
+  it('are the values of an instance, and its guest', async () => {
+    put(
+      'asking.ts',
+      `const read = async ({ type, name, value, execute }) => [type, name, value('machine/ip'), (await execute({ argv: ['id'] })).stdout].join(' ');
+       export default { summary: 'a', files: [{ path: 'a', mode: 0o444, read }] };`,
+    );
+    const { files } = await loader.load('asking');
+    const asked: HookInstance = { ...instance, execute: async ({ argv }) => ({ exitCode: 0, stdout: `ran ${argv}`, stderr: '' }) };
+    assert.equal(await files?.[0]?.read?.(asked), 'x x-1 value of machine/ip ran id');
+  });
+
+  it('are a guest’s ports and both ways to run programs', async () => {
+    const { apply, check } = await language(`
+      const inside = await guest.execute(${JSON.stringify(command)});
+      const outside = await guest.executeInNetwork({ argv: ['ip', 'a'] });
+      throw new NfioError('ConfigurationError', { message: [text, guest.ports, inside.stdout, outside.stdout].join('; ') });`);
+    const commands: unknown[] = [];
+    const execute: HookInstance['execute'] = async (run) => {
+      commands.push(run);
+      return { exitCode: 0, stdout: 'inside', stderr: '' };
+    };
+    await assert.rejects(apply(candidate, guest(execute)), {
+      code: 'ConfigurationError',
+      message: 'the text; lan,wan; inside; outside: ip a',
+    });
+    assert.deepEqual(commands, [command]);
+    await assert.rejects(check(candidate, undefined), { code: 'BrokenModuleError', message: /undefined/ });
+  });
+
+  it('are the failures of a guest, with their codes', async () => {
+    const { apply } = await language(`
+      await guest.execute({ argv: ['x'] }).catch((error) => { throw error instanceof NfioError ? error : new Error('another'); });`);
+    const failing = guest(async () => {
+      throw new NfioError('VNFNotRunningError', { message: 'not running' });
+    });
+    await assert.rejects(apply(candidate, failing), { code: 'VNFNotRunningError', message: 'not running' });
+  });
+
+  it('is word that nobody waits any more', async () => {
+    const { apply } = await language(`
+      await new Promise((resolve) => guest.signal.addEventListener('abort', resolve));
+      throw new NfioError('InterruptedError', { message: 'told' });`);
+    const abort = new AbortController();
+    const applying = apply(
+      candidate,
+      guest(async () => assert.fail('nothing is run'), abort.signal),
+    );
+    setTimeout(() => abort.abort(), 20);
+    await assert.rejects(applying, { code: 'InterruptedError', message: 'told' });
   });
 });

@@ -1,9 +1,7 @@
-import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { NfioError } from '../errors/index.ts';
-import type { ModuleSource } from './module-files.ts';
+import { NfioError } from '../../errors/index.ts';
+import { firstLine } from '../first-line.ts';
 import { resolveNfio } from './resolve-nfio.ts';
-import { withTimeout } from './time-limit.ts';
 
 /** What a file that does not compile, or imports what is not there, fails with. */
 const malformedCodes: ReadonlySet<unknown> = new Set([
@@ -17,32 +15,27 @@ const malformedCodes: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * Imports a module's file, afresh when its version changed, and returns its default export.
+ * Imports a module's file, and returns its default export.
  *
- * @throws MalformedModuleError when it does not compile or lacks a default export, BrokenModuleError when it throws or takes too long.
+ * @throws MalformedModuleError when it does not compile or lacks a default export, BrokenModuleError when it throws.
  */
-export async function importModule(source: ModuleSource, timeoutMs: number): Promise<unknown> {
+export async function importModule(path: string): Promise<unknown> {
   resolveNfio();
-  delete createRequire(import.meta.url).cache[source.path]; // a CommonJS file is kept by its path, without the query
-  const url = `${pathToFileURL(source.path)}?version=${source.version}`;
   let namespace: { readonly default?: unknown };
   try {
-    namespace = await withTimeout(import(url), timeoutMs, () => {
-      const message = `${source.path} did not finish loading within ${timeoutMs / 1000} s: look for an await at its top level`;
-      return new NfioError('BrokenModuleError', { message });
-    });
+    namespace = await import(pathToFileURL(path).href);
   } catch (cause) {
-    throw cause instanceof NfioError && cause.code === 'BrokenModuleError' ? cause : importError(source.path, cause);
+    throw importError(path, cause);
   }
   if (namespace.default === undefined) {
-    const message = `${source.path} has no default export: write "export default defineMiddlebox({ … })"`;
+    const message = `${path} has no default export: write "export default defineMiddlebox({ … })"`;
     throw new NfioError('MalformedModuleError', { message });
   }
   return namespace.default;
 }
 
 function importError(path: string, cause: unknown): NfioError {
-  const said = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
+  const said = firstLine(cause);
   if (malformedCodes.has((cause as { code?: unknown } | null)?.code) || isCompileError(path, cause)) {
     const line = lineOf(path, cause);
     return new NfioError('MalformedModuleError', { message: `${path}${line} cannot be loaded: ${said}`, cause });
