@@ -51,6 +51,7 @@ export class Gateway {
     if ('ticket' in message) {
       if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
     } else if (message.op === 'released') this.#asked.release(message.fh);
+    else if (message.op === 'refused') void this.#changes.refused(message.nodeid);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
     else if (message.op === 'watch') this.#parts.watchers.add(message.nodeid, message.kh);
     else this.#parts.watchers.remove(message.nodeid, message.kh);
@@ -104,7 +105,7 @@ export class Gateway {
       case 'own':
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':
-        await this.#changes.write(ticket.nodeid, { data: message.data, signal, again: isResent(ticket), restored: message.restoring });
+        await this.#write(message, signal);
         replier.write(ticket, message.data.length);
         return;
       case 'restore':
@@ -127,6 +128,14 @@ export class Gateway {
         break;
     }
     replier.ok(ticket);
+  }
+
+  async #write({ ticket, data, restoring, acts }: Forwarded & { readonly op: 'write' }, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#changes.write(ticket.nodeid, { data, signal, again: isResent(ticket), restored: restoring });
+    } finally {
+      if (acts) this.#parts.publisher.post({ kind: 'acted', nodeid: ticket.nodeid });
+    }
   }
 
   async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {

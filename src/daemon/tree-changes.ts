@@ -5,6 +5,7 @@ import { isResent, type Ticket } from '../fuse/ticket.ts';
 import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
+import { busyWith } from '../orchestrator/vnf-actions.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import { type DirectorySpec, type FileSpec, portLinkIndex, type RegularSpec } from '../tree/file-spec.ts';
 import { fileAt, topOf } from '../tree/files.ts';
@@ -201,6 +202,17 @@ export class TreeChanges {
     if (!options.restored) return await this.#write(view, spec, options);
     const [serial, path] = recordedPath(view, spec);
     await this.#orchestrator.model.keepingError(serial, path, () => this.#write(view, spec, options));
+  }
+
+  /** An action was wanted while another is under way: `error` and `events` tell. */
+  async refused(nodeid: number): Promise<void> {
+    const view = this.#tree.get(serialOf(nodeid));
+    if (view === undefined) return;
+    const { model } = this.#orchestrator;
+    const refuse = (): Promise<never> => Promise.reject(busyWith(model.runtime(view.serial).busy ?? 'another action'));
+    const object = this.#recordOf(view);
+    const told = object === undefined ? model.recordVnf(view.serial, 'action', refuse) : model.recordObject(object, 'action', refuse);
+    await told.catch(() => undefined);
   }
 
   async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {

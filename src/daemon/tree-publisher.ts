@@ -68,7 +68,7 @@ export class TreePublisher {
   }
 
   post(message: KernelMessage): void {
-    if (message.kind !== 'renamed') this.tree.apply(message);
+    if (message.kind === 'put' || message.kind === 'remove') this.tree.apply(message);
     this.#port.postMessage(message);
     this.#posted += 1;
     if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.#wake();

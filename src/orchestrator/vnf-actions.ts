@@ -38,9 +38,7 @@ export class VnfActions {
   /** One verb at a time: a second one is refused, not kept waiting. */
   async #alone(serial: number, word: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
     const runtime = this.#model.runtime(serial);
-    if (runtime.busy !== undefined) {
-      throw new NfioError('BusyError', { message: `${runtime.busy} is still under way; wait for it or interrupt it`, retryable: true });
-    }
+    if (runtime.busy !== undefined) throw busyWith(runtime.busy);
     runtime.busy = word;
     try {
       await runtime.lane.run(() => this.#perform(serial, word, how));
@@ -223,4 +221,9 @@ export class VnfActions {
     runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => '') : '';
     this.#model.publishVnf(serial);
   }
+}
+
+/** An action cannot begin while another is under way. */
+export function busyWith(action: string): NfioError {
+  return new NfioError('BusyError', { message: `${action} is still under way; wait for it or interrupt it`, retryable: true });
 }

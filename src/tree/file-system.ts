@@ -10,6 +10,7 @@ import type { Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
 import { OpenFiles } from './open-files.ts';
 import { readiness } from './readiness.ts';
+import { RefusedRemovals } from './refused-removals.ts';
 import { isScratchFile, ScratchFiles } from './scratch-files.ts';
 import { SpecialDirectories } from './special-directories.ts';
 import { SpecialFiles } from './special-files.ts';
@@ -63,9 +64,10 @@ export class NfioFileSystem implements FileSystem {
     };
     this.#tree = tree;
     this.#forward = forward;
-    this.#user = new UserRequests({ users, forward, handles, timeoutMs });
+    const refused = new RefusedRemovals();
+    this.#user = new UserRequests({ users, forward, handles, refused, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
-    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), timeoutMs, backedEntry };
+    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), refused, timeoutMs, backedEntry };
     const nodes = new SpecialNodes(context);
     this.#special = new SpecialFiles(context, nodes);
     this.#directories = new SpecialDirectories(context, nodes);
@@ -74,6 +76,7 @@ export class NfioFileSystem implements FileSystem {
   /** Takes in what the main thread tells. */
   receive(message: KernelMessage): void {
     if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
+    else if (message.kind === 'acted') this.#special.acted(message.nodeid);
     else this.#tree.apply(message);
   }
 

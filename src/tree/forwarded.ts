@@ -10,7 +10,8 @@ export type Forwarded =
   | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
   | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }
   | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
-  | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean }
+  /** What `acts` is told by an `acted` message when it is over, just before it is answered. */
+  | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean; readonly acts: boolean }
   /** A scratch file is renamed onto a special file. Without data: what it holds is ignored. */
   | {
       readonly op: 'restore';
@@ -27,6 +28,8 @@ export type Forwarded =
   | { readonly op: 'save'; readonly ticket: Ticket; readonly save: Save }
   | ReplaceConfiguration
   | { readonly op: 'released'; readonly fh: number }
+  /** Somebody wanted to write an action while another is under way. */
+  | { readonly op: 'refused'; readonly nodeid: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
   | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
 
@@ -53,7 +56,10 @@ export interface ReplaceConfiguration {
 }
 
 /** What the main thread tells the kernel thread; it takes them in before each request. */
-export type KernelMessage = TreeChange | { readonly kind: 'renamed'; readonly rename: number; readonly done: boolean };
+export type KernelMessage =
+  | TreeChange
+  | { readonly kind: 'renamed'; readonly rename: number; readonly done: boolean }
+  | { readonly kind: 'acted'; readonly nodeid: number };
 
 /** Sends one to the main thread. */
 export type Forward = (message: Forwarded) => void;

@@ -5,7 +5,7 @@ import type { Entry } from '../fuse/attributes.ts';
 import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { CopyingProcesses } from './copying.ts';
-import type { FileSpec } from './file-spec.ts';
+import type { DirectorySpec, FileSpec } from './file-spec.ts';
 import { Listings } from './listings.ts';
 import { fateOfWrite } from './restoring.ts';
 import { isScratchName, type ScratchFile } from './scratch-files.ts';
@@ -95,6 +95,7 @@ export class SpecialDirectories {
 
   unlink(request: Request, name: string): void {
     const { view, spec } = this.#nodes.directory(request.nodeid);
+    if (this.#refuses(request, { view, spec, name })) return;
     const scratch = this.#context.scratch.find(request.nodeid, name);
     this.#context.scratch.remove(request.nodeid, name);
     // What a temporary file stood for may be there by now.
@@ -104,7 +105,23 @@ export class SpecialDirectories {
   }
 
   rmdir(request: Request, name: string): void {
+    if (this.#refuses(request, { ...this.#nodes.directory(request.nodeid), name })) return;
     this.#context.forward({ op: 'rmdir', ticket: request.defer(), name });
+  }
+
+  /** What keeps an object in use from being removed file by file: its own files say why not (in the main thread); ports, hops and links follow them. */
+  #refuses(
+    request: Request,
+    { view, spec, name }: { readonly view: ObjectView; readonly spec: DirectorySpec; readonly name: string },
+  ): boolean {
+    const { refused } = this.#context;
+    const whole = view.kind === 'hop' || view.kind === 'port' ? view.parent : view.serial;
+    if (isInUse(view) && spec.children.has(name)) refused.refuse(request.pid, whole);
+    else if (refused.covers(request.pid, whole)) {
+      request.replyError(Errno.EBUSY);
+      return true;
+    }
+    return false;
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
@@ -195,4 +212,9 @@ export class SpecialDirectories {
 function isPortLink(name: string, target: string): boolean {
   const [, type, vnf, port] = /^\.\.\/\.\.\/\.\.\/nf-types\/([^/]+)\/([^/]+)\/ports\/([^/]+)$/.exec(target) ?? [];
   return name === `${type}.${vnf}.${port}`;
+}
+
+/** True for what has to be destroyed or stopped before it can be removed. */
+function isInUse(view: ObjectView): boolean {
+  return (view.kind === 'vnf' && view.deployed) || (view.kind === 'chain' && view.active);
 }

@@ -24,6 +24,8 @@ export class SpecialFiles {
   readonly #context: SpecialContext;
   readonly #nodes: SpecialNodes;
   readonly #open: OpenFiles;
+  /** The `action` files that an action is under way of. */
+  readonly #acting = new Set<number>();
 
   constructor(context: SpecialContext, nodes: SpecialNodes) {
     this.#context = context;
@@ -87,12 +89,18 @@ export class SpecialFiles {
       request.replyError(Errno.EACCES);
       return;
     }
+    // The kernel keeps who writes with O_TRUNC waiting until the write before is over, so that it has to be refused here.
+    if (writes && this.#acting.has(request.nodeid)) {
+      request.replyError(Errno.EBUSY);
+      this.#context.forward({ op: 'refused', nodeid: request.nodeid });
+      return;
+    }
     const fh = this.#context.handles.make(flags);
     const truncation = fate === 'done' ? truncationOf(spec, flags) : 'none';
     this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring });
     // A close matters where it may empty a value.
     const closing = truncation === 'none' ? OpenReplyFlag.NOFLUSH : 0;
-    // Who writes while another write is under way is told so (EBUSY), not kept waiting by the kernel.
+    // Those who opened it before a write is under way are not kept waiting either.
     request.replyOpen(fh, OpenReplyFlag.DIRECT_IO | OpenReplyFlag.PARALLEL_DIRECT_WRITES | closing);
   }
 
@@ -129,7 +137,14 @@ export class SpecialFiles {
     file.text = undefined;
     file.truncation = 'none';
     const data = Uint8Array.from(request.written(size));
-    this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring });
+    const acts = file.spec.write === 'action';
+    if (acts) this.#acting.add(request.nodeid);
+    this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring, acts });
+  }
+
+  /** The action of a file is over. */
+  acted(nodeid: number): void {
+    this.#acting.delete(nodeid);
   }
 
   poll(request: Request, fh: number, poll: PollRequest): void {

@@ -6,6 +6,7 @@ import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
 import type { OpenFiles } from './open-files.ts';
+import type { RefusedRemovals } from './refused-removals.ts';
 import type { ScratchFiles } from './scratch-files.ts';
 import { sizeOf } from './special-content.ts';
 import type { Tree } from './tree.ts';
@@ -18,6 +19,7 @@ export interface SpecialContext {
   readonly handles: HandleNumbers;
   readonly scratch: ScratchFiles;
   readonly open: OpenFiles;
+  readonly refused: RefusedRemovals;
   /** How long the kernel may keep names and attributes. */
   readonly timeoutMs: number;
   /** The entry of a directory of user files (config/, rfs/), undefined when it is not there. */

@@ -10,12 +10,14 @@ import { type BackedDirectory, isConfiguration } from './backed-directories.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
+import type { RefusedRemovals } from './refused-removals.ts';
 
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
   readonly users: UserFiles;
   readonly forward: Forward;
   readonly handles: HandleNumbers;
+  readonly refused: RefusedRemovals;
   readonly timeoutMs: number;
 }
 
@@ -121,13 +123,23 @@ export class UserRequests implements FileSystem {
   }
 
   unlink(request: Request, name: string): void {
-    if (!this.#goneBefore(request, name)) this.#context.users.unlink(this.#node(request), name);
+    const parent = this.#emptied(request);
+    if (!this.#goneBefore(request, name)) this.#context.users.unlink(parent, name);
     request.replyOk();
   }
 
   rmdir(request: Request, name: string): void {
-    if (!this.#goneBefore(request, name)) this.#context.users.rmdir(this.#node(request), name);
+    const parent = this.#emptied(request);
+    if (!this.#goneBefore(request, name)) this.#context.users.rmdir(parent, name);
     request.replyOk();
+  }
+
+  /** The directory that something is removed from. Throws EBUSY for who removes a VNF that is in use. */
+  #emptied(request: Request): UserNode {
+    const node = this.#node(request);
+    const { serial } = node.backing as BackedDirectory;
+    if (this.#context.refused.covers(request.pid, serial)) throw Object.assign(new Error('of a VNF in use'), { code: 'EBUSY' });
+    return node;
   }
 
   link(request: Request, nodeid: number, name: string): void {

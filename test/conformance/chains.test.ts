@@ -111,6 +111,15 @@ EOF`);
     await lab.run('rm -r chns/web/spare; rmdir nf-types/firewall/asleep');
   });
 
+  test('rm -r of an active service chain is refused, and takes nothing of it', async () => {
+    const before = await lab.run('find chns/web -printf "%P %l\\n"; cat chns/web/path');
+    const { status, stderr } = await lab.sh('rm -r chns/web');
+    assert.notEqual(status, 0);
+    assert.match(stderr, /chns\/web\/fw\/fw-a.*Device or resource busy/);
+    assert.equal(await lab.run('find chns/web -printf "%P %l\\n"; cat chns/web/path'), before);
+    assert.equal(await lab.connect(80), 'port 80\n');
+  });
+
   test('one VNF in several service chains keeps them apart, by priority where both want a packet', async () => {
     await lab.chain('ping', ['other', 'fw-a'], { match: 'icmp type { echo-request, echo-reply }' });
     await lab.act('ping', 'activate');

@@ -194,8 +194,19 @@ describe('removing and renaming instances', () => {
     );
     await refused(`mv ${awake} nf-types/firewall/other`, busy);
     assert.match(await mount.run(`cat ${awake}/error`), /^mv: .* cannot be renamed/);
-    assert.notEqual((await mount.sh(`rm -r ${awake}`)).status, 0);
-    assert.match(await mount.run(`ls ${awake} | wc -l; cat ${awake}/status ${awake}/ports/lan/address`), /^10\nrunning\n10.1.0.1\/24\n$/);
+    await mount.run(`cd ${awake}; mkdir config/d; echo mine | tee config/d/x rfs/x > config/x`);
+    const before = await mount.run(`cd ${awake}; ls . config config/d rfs`);
+    for (const remove of [
+      'rm -r',
+      'rm -rf',
+      'busybox rm -r',
+      `perl -MFile::Path=remove_tree -e 'remove_tree(@ARGV); die if -e $ARGV[0]'`,
+    ]) {
+      assert.notEqual((await mount.sh(`${remove} ${awake}`)).status, 0, remove);
+      assert.equal(await mount.run(`cd ${awake}; ls . config config/d rfs`), before, remove);
+    }
+    assert.match(await mount.run(`cat ${awake}/status ${awake}/ports/lan/address`), /^running\n10.1.0.1\/24\n$/);
+    await mount.run(`cd ${awake}; cat config/d/x rfs/x config/x; rm -r config/d config/x rfs/x`);
   });
 
   test('an undeployed one goes with rmdir and with rm -r, files and all', async () => {
@@ -317,9 +328,14 @@ describe('who waits can stop waiting', () => {
   test('a second verb is EBUSY while one is under way, and the first can be interrupted', async () => {
     await mount.run('mkdir -p nf-types/slow/{s,t}; for i in s t; do echo activate > nf-types/slow/$i/action; done');
     const first = mount.sh('timeout -s INT 1 bash -c "echo think > nf-types/slow/s/action"');
-    await delay(500);
-    await refused('echo restart > nf-types/slow/s/action', 'Device or resource busy');
-    assert.match(await mount.run('cat nf-types/slow/s/error'), /^restart: think is still under way/);
+    let isOver = false;
+    void first.then(() => {
+      isOver = true;
+    });
+    await delay(300);
+    await refused('cd nf-types/slow/s; echo restart >> action; echo restart 1<> action; echo restart > action', 'Device or resource busy');
+    assert.ok(!isOver, 'nobody is kept waiting');
+    assert.match(await mount.run('cat nf-types/slow/s/error'), /^action: think is still under way/);
     assert.equal((await first).status, 124);
     await mount.run('until echo restart > nf-types/slow/s/action; do sleep 0.2; done 2> /dev/null; cat nf-types/slow/s/error');
   });
