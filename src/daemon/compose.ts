@@ -14,9 +14,9 @@ import { type MountOptions, runtimeDirectory } from './options.ts';
 /** Builds a mount's parts. The root's lock is the supervisor's. */
 export async function compose(
   options: MountOptions,
-  hooks: { readonly logger: Logger; readonly listener: ModelListener },
+  parts: { readonly logger: Logger; readonly listener: ModelListener; readonly mountedMs: number },
 ): Promise<Orchestrator> {
-  const { logger, listener } = hooks;
+  const { logger, listener, mountedMs } = parts;
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);
   const context = { mountId: store.mountId, runDir: join(runtimeDirectory, store.mountId), logger };
@@ -24,6 +24,7 @@ export async function compose(
     store,
     hypervisor: options.hypervisor,
     mountpoint: options.mountpoint,
+    mountedMs,
     drivers: {
       netns: new NetnsDriver(context, fabric),
       docker: new DockerDriver({ ...context, ...engines(options), isDefault: options.hypervisor === 'docker' }, fabric),

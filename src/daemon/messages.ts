@@ -4,6 +4,8 @@ import type { MountOptions } from './options.ts';
 /** What the supervisor gives a server process, on its command line as JSON. The descriptor of /dev/fuse is 3. */
 export interface ServerStart {
   readonly options: MountOptions;
+  /** When the mount was made, milliseconds since the epoch. */
+  readonly mountedMs: number;
   /** How many servers this connection had before. */
   readonly generation: number;
   /** What the first of them agreed with the kernel. */

@@ -2,16 +2,18 @@ import type { StateStore } from '../domain/ports/state.ts';
 import { rootSerial } from '../tree/build-views.ts';
 import type { RootView } from '../tree/views.ts';
 
-/** The root directory, which every mount has. */
-export function rootView(store: StateStore): RootView {
-  const now = Date.now();
+/**
+ * The root directory, which every mount has. `mountedMs` is the same for all servers of a mount: a file that is made anew has another generation, and the kernel lets
+ * go of what it knew of it (EIO for who has it open).
+ */
+export function rootView(store: StateStore, mountedMs: number): RootView {
   return {
     kind: 'root',
     serial: rootSerial,
     parent: rootSerial,
     name: '',
-    createdMs: now,
-    changedMs: now,
+    createdMs: mountedMs,
+    changedMs: mountedMs,
     uid: 0,
     gid: 0,
     mode: 0o755,

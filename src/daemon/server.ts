@@ -23,7 +23,7 @@ import { Watchers } from './watchers.ts';
 
 /** The server process: this, the main thread, and the kernel thread. Ends when the file system is unmounted. */
 async function main(start: ServerStart): Promise<void> {
-  const { options } = start;
+  const { options, mountedMs } = start;
   const logger = createLogger(options.logLevel);
   const inbox = new MessageChannel();
   const outbox = new MessageChannel();
@@ -36,9 +36,9 @@ async function main(start: ServerStart): Promise<void> {
   const listener = (change: ModelChange): void => {
     if (orchestrator !== undefined) publisher.show(change, surroundingsOf(orchestrator, tree));
   };
-  orchestrator = await compose(options, { logger, listener });
+  orchestrator = await compose(options, { logger, listener, mountedMs });
   const { store } = orchestrator.model.parts;
-  publisher.post({ kind: 'put', views: [rootView(store)] });
+  publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 
   const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;

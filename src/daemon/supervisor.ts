@@ -14,9 +14,9 @@ import { createLogger } from './logger.ts';
 import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
 import { daemonModule, type MountOptions, runtimeDirectory } from './options.ts';
 
-/** So many crashes in so long, and the supervisor gives up: a file system that answers nothing is worse than none. */
-const mostCrashes = 5;
-const crashWindowMs = 60_000;
+/** So many servers in a row that ended so soon, and the supervisor gives up: a file system that answers nothing is worse than none. */
+const mostShortLives = 5;
+const shortLifeMs = 3000;
 
 /**
  * Keeps the descriptor of a mount, and a server running on it. A server that crashes is replaced; the kernel sends the new one every request that was
@@ -31,7 +31,10 @@ class Supervisor {
   /** Descriptor that locks the root. A server has it too, so that a root stays locked while one serves it, whatever becomes of its supervisor. */
   readonly #lock: number;
   readonly #version: string;
-  readonly #crashes: number[] = [];
+  readonly #mountedMs = Date.now();
+  /** Servers in a row that ended soon after they began to serve, or before. */
+  #shortLives = 0;
+  #servingSinceMs: number | undefined;
   #generation = 0;
   #negotiated: Negotiated | undefined;
   #connection: FuseConnection | undefined;
@@ -58,7 +61,7 @@ class Supervisor {
       const failure = await this.#served(server);
       if (failure === undefined) return this.#finish(0);
       this.#generation += 1;
-      if (this.#negotiated === undefined || this.#giveUp()) {
+      if (this.#negotiated === undefined || this.#isHopeless()) {
         await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
         report({ kind: 'failed', ...failure });
         this.#logger.error(failure.message);
@@ -94,7 +97,12 @@ class Supervisor {
   }
 
   #startServer(): ChildProcess {
-    const start: ServerStart = { options: this.#options, generation: this.#generation, negotiated: this.#negotiated };
+    const start: ServerStart = {
+      options: this.#options,
+      mountedMs: this.#mountedMs,
+      generation: this.#generation,
+      negotiated: this.#negotiated,
+    };
     return spawn(process.execPath, [fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
       stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc', this.#lock],
       // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
@@ -120,6 +128,7 @@ class Supervisor {
 
   #ready({ mountId, negotiated }: Extract<ServerMessage, { kind: 'ready' }>, serverPid: number): void {
     this.#negotiated = negotiated;
+    this.#servingSinceMs = performance.now();
     const { mountpoint, root, hypervisor } = this.#options;
     const directory = join(runtimeDirectory, mountId);
     const startedAt = new Date().toISOString();
@@ -131,10 +140,12 @@ class Supervisor {
     report({ kind: 'ready' });
   }
 
-  #giveUp(): boolean {
-    const now = Date.now();
-    this.#crashes.push(now);
-    return this.#crashes.filter((time) => now - time < crashWindowMs).length >= mostCrashes;
+  /** Notes the end of a server; true when the next one is likely to end as soon. */
+  #isHopeless(): boolean {
+    const lifeMs = this.#servingSinceMs === undefined ? 0 : performance.now() - this.#servingSinceMs;
+    this.#shortLives = lifeMs < shortLifeMs ? this.#shortLives + 1 : 0;
+    this.#servingSinceMs = undefined;
+    return this.#shortLives === mostShortLives;
   }
 
   /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. After an unmount: cut those off who use it still. */

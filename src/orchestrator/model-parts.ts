@@ -13,6 +13,8 @@ export interface ModelParts {
   readonly hypervisor: HypervisorName;
   /** Absolute path: the text of a link may begin with it. */
   readonly mountpoint: string;
+  /** When the mount was made, milliseconds since the epoch: the same for all servers of it. */
+  readonly mountedMs: number;
   readonly drivers: Readonly<Record<HypervisorName, HypervisorDriver>>;
   readonly network: NetworkDriver;
   readonly middleboxes: MiddleboxSource;

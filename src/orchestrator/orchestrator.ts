@@ -60,9 +60,9 @@ export class Orchestrator implements AsyncDisposable {
 
   /** Loads the records, finds the guests that are there, and shows everything. */
   async start(): Promise<void> {
-    const { store } = this.model.parts;
+    const { store, hypervisor, mountedMs } = this.model.parts;
     const records = await store.load();
-    this.model.inventory.put(localHost(this.model.parts.hypervisor, Date.now()));
+    this.model.inventory.put(localHost(hypervisor, mountedMs));
     for (const record of records) this.model.inventory.put(record);
     for (const type of this.model.inventory.types()) await this.#loadType(type.name);
     const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);

@@ -171,7 +171,7 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
   });
 
   test('nothing: a server that is killed at any moment of an activation leaves one that is whole or not there', async () => {
-    // A fifth crash within a minute would be taken for hopeless.
+    // A fifth crash, each soon after the one before, would be taken for hopeless.
     for (const afterMs of [3, 12, 30, 60]) {
       const writing = lab.sh('echo activate > chns/web/action');
       await delay(afterMs);

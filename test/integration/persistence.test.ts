@@ -77,6 +77,18 @@ describe('everything is there again', () => {
     );
     assert.equal(await mount.run(facts), before);
   });
+
+  test('what is open when the server is killed stays what it is: directories of the top, too', async () => {
+    await using mount = await TestMount.start({ attrTimeoutMs: 0 });
+    await mount.run('mkdir -p networks/lan');
+    const hosts = await mount.run('ls hosts');
+    assert.equal(
+      await mount.run(
+        `exec 3< nf-types 4< networks 5< hosts; cd chns; kill -9 ${await mount.server()}; ls -l ${mount.path} ${mount.path}/* > /dev/null; ls /dev/fd/3 .; ls /dev/fd/4 /dev/fd/5`,
+      ),
+      `.:\n\n/dev/fd/3:\n/dev/fd/4:\nlan\n\n/dev/fd/5:\n${hosts}`,
+    );
+  });
 });
 
 const changers: Readonly<Record<string, string>> = {
