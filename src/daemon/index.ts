@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
+import { cachedEnvironment } from './compile-cache.ts';
 import type { SupervisorMessage } from './messages.ts';
 import { daemonModule, type MountOptions } from './options.ts';
 
@@ -43,6 +44,7 @@ function spawnSupervisor(options: MountOptions, output: number | 'inherit'): Chi
   return spawn(process.execPath, [fileURLToPath(daemonModule('supervisor')), JSON.stringify(options)], {
     cwd: '/',
     detached: true,
+    env: cachedEnvironment(),
     stdio: ['ignore', output, output, 'ipc'],
   });
 }

@@ -21,6 +21,8 @@ export interface KernelThreadData {
   readonly outbox: MessagePort;
   /** One number: how many messages were taken from the inbox. */
   readonly taken: Int32Array;
+  /** One number: not 0 once the inbox has the whole tree. */
+  readonly begun: Int32Array;
 }
 
 /** What this thread sends besides forwarded requests. */
@@ -44,6 +46,7 @@ function main(data: KernelThreadData): void {
     const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
     outbox.postMessage(note);
   };
+  Atomics.wait(data.begun, 0, 0);
   const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend: data.resend });
   // The first request of a new connection is INIT; one that was taken over has had it.
   if (data.negotiated === undefined) session.handleOne();
