@@ -5,7 +5,7 @@ import { withTimeout } from './time-limit.ts';
 
 /** Longest that a call into a module may take: hooks answer file operations, the others may run programs in a guest. Milliseconds. */
 const hookTimeoutMs = 10_000;
-const programTimeoutMs = 60_000;
+export const programTimeoutMs = 60_000;
 
 type Call = <T>(what: string, run: () => T | Promise<T>, timeoutMs?: number) => Promise<T>;
 

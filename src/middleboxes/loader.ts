@@ -4,7 +4,7 @@ import type { Logger } from '../domain/ports/logger.ts';
 import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import { NfioError } from '../errors/index.ts';
 import { builtInModules } from './built-in.ts';
-import { guardMiddlebox } from './guard.ts';
+import { guardMiddlebox, programTimeoutMs } from './guard.ts';
 import { IsolatedModule } from './isolated/isolated-module.ts';
 import { proxyMiddlebox } from './isolated/module-proxy.ts';
 import type { ModuleLimits } from './isolated/running-thread.ts';
@@ -25,7 +25,7 @@ export interface ModuleListing {
 }
 
 /** What a user's own module may take. */
-const defaultLimits: ModuleLimits = { importTimeoutMs: 5000, patienceMs: 5000, memoryMiB: 256 };
+const defaultLimits: ModuleLimits = { importTimeoutMs: 5000, patienceMs: 5000, callTimeoutMs: 2 * programTimeoutMs, memoryMiB: 256 };
 
 /** A user's own module, as it was when it was loaded. */
 interface LoadedFile {

@@ -12,6 +12,8 @@ export interface ModuleLimits {
   readonly importTimeoutMs: number;
   /** How long it may compute without an `await`, milliseconds: nothing else of it goes on meanwhile. */
   readonly patienceMs: number;
+  /** After so long nobody waits for a function of it any more, milliseconds. */
+  readonly callTimeoutMs: number;
   /** Most memory for what it keeps, MiB. */
   readonly memoryMiB: number;
 }
@@ -81,12 +83,15 @@ export class RunningThread {
     const abort = (): void => this.#send({ kind: 'abort', call });
     this.#calls.set(call, { callee, returned });
     callee?.signal?.addEventListener('abort', abort);
+    const late = { failure: sentError(this.#broken('does not answer')) };
+    const timer = setTimeout(() => returned.resolve(late), this.#limits.callTimeoutMs);
     try {
       await this.imported;
       this.#beginWork();
       this.#send({ kind: 'call', call, path, args });
       return receive(await returned.promise);
     } finally {
+      clearTimeout(timer);
       callee?.signal?.removeEventListener('abort', abort);
       this.#calls.delete(call);
       if (this.idle) this.#endWork();
