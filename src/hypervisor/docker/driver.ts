@@ -22,6 +22,7 @@ import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
 import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, portsAfter, runProgram } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
+import { searchPath } from '../search-path.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
 import { copyConfig } from './container.ts';
 import { type EngineStatistics, remoteCounters } from './counters.ts';
@@ -166,7 +167,7 @@ export class DockerDriver extends HypervisorBase {
     const { signal, onOutput } = options;
     return runProgram(['nsenter', '--target', String(init.pid), '--net', '--', ...command.argv], {
       signal,
-      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...command.env },
+      env: { PATH: searchPath, ...command.env },
       ...(command.stdin === undefined ? {} : { input: command.stdin }),
       ...(onOutput === undefined ? {} : { onOutput }),
     });

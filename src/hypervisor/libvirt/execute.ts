@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { noCommand } from '../refusals.ts';
+import { searchPath } from '../search-path.ts';
 import type { AgentExec, GuestAgent } from './agent.ts';
 
 /** What each output keeps at most when nobody takes it as it comes. Bytes. */
@@ -16,7 +17,6 @@ const longestPauseMs = 250;
 
 /** Where outputs are kept in the guest while a command runs. */
 const directory = '/run/nfio';
-const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { type ProcessId, runProgram } from '../../network/index.ts';
 import { noCommand } from '../refusals.ts';
+import { searchPath } from '../search-path.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-records.ts';
-import { searchPath } from './search-path.ts';
 
 /** Joins the cgroup files named by the first argument, then becomes the command that follows. */
 const joinScript = `

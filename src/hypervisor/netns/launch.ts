@@ -1,12 +1,12 @@
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
+import { searchPath } from '../search-path.ts';
 import { capabilityMask, guestCapabilities } from './capabilities.ts';
 import { kernelSettings, linkRequests, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
 import { mountTable } from './mount-table.ts';
-import { searchPath } from './search-path.ts';
 
 const startTimeoutMs = 30_000;
 const giveUpMs = 1000;

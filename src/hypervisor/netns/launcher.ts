@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { ResidentProgram } from '../../network/index.ts';
-import { searchPath } from './search-path.ts';
+import { searchPath } from '../search-path.ts';
 
 /** Beside this file in src/ and in dist/. */
 const program = join(import.meta.dirname, 'guest-launcher.pl');

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { searchPath } from './search-path.ts';
+import { searchPath } from '../search-path.ts';
 
 /** What the driver runs, and the package that brings it. */
 const programs: Readonly<Record<string, readonly string[]>> = {
