@@ -6,7 +6,7 @@ import type { Fabric } from './fabric.ts';
 import { fabricPortName, isFabricPort } from './names.ts';
 import { sumCounters } from './segment-counters.ts';
 import { MatchChecker } from './steering/check-match.ts';
-import { countsOf, flowCountsOf } from './steering/counts.ts';
+import { countersOf, countsOf, flowCountersOf, flowCountsOf } from './steering/counts.ts';
 import { closeProbe, openProbe, sendProbes } from './steering/probe.ts';
 import { Steering } from './steering/steering.ts';
 import { Uplinks } from './uplink.ts';
@@ -54,8 +54,8 @@ export class FabricNetwork implements NetworkDriver {
     return this.#steering.steer(plan, signal);
   }
 
-  async flowCounts(name: string, signal: AbortSignal): Promise<FlowCounts> {
-    return flowCountsOf(name, await this.#steering.counters(signal));
+  async flowCounts(name: string, ports: readonly string[], _signal: AbortSignal): Promise<FlowCounts> {
+    return flowCountsOf(name, await this.#steering.counters(flowCountersOf(name, ports)));
   }
 
   openProbe(chain: string): Promise<void> {
@@ -79,8 +79,8 @@ export class FabricNetwork implements NetworkDriver {
     return this.#fabric.removePorts(ids);
   }
 
-  async chainCounts(chain: string, signal: AbortSignal): Promise<ChainCounts> {
-    return countsOf(chain, await this.#steering.counters(signal));
+  async chainCounts(chain: string, ports: readonly string[], _signal: AbortSignal): Promise<ChainCounts> {
+    return countsOf(chain, await this.#steering.counters(countersOf(chain, ports)));
   }
 
   removeIfUnused(signal: AbortSignal): Promise<boolean> {

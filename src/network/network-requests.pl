@@ -51,16 +51,21 @@ sub return_to_network {
     $moved = 0;
 }
 
-# A socket belongs to the network namespace it was made in, wherever its process goes.
+# A socket belongs to the network namespace it was made in, wherever its process goes. Of a family of netlink(7), by default rtnetlink.
 sub socket_in {
-    my ($path) = @_;
+    my ($path, $family) = @_;
     sysopen(my $namespace, $path, O_RDONLY) or fail('network');
     enter_network($namespace);
-    return rtnetlink();
+    return netlink($family // $netlink_route);
 }
 
 sub rtnetlink {
-    socket(my $socket, $af_netlink, $sock_raw, $netlink_route) or fail('network');
+    return netlink($netlink_route);
+}
+
+sub netlink {
+    my ($family) = @_;
+    socket(my $socket, $af_netlink, $sock_raw, $family) or fail('network');
     # The kernel shall explain, and not repeat, what it refuses; old ones do not know how.
     setsockopt $socket, $sol_netlink, $_, pack 'l', 1 for $netlink_cap_ack, $netlink_ext_ack;
     return $socket;

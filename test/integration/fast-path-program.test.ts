@@ -12,7 +12,7 @@ test('where the kernel takes no programs of BPF everything is left to nft', asyn
   if (!(await needs('setpriv', context))) return;
   const requests = [
     encodeRequest(['1', '/proc/self/ns/net', 'withdraw', ...listWords([]), ...listWords([])]),
-    encodeRequest(['2', '/proc/self/ns/net', 'counts']),
+    encodeRequest(['2', '/proc/self/ns/net', 'counts', ...listWords([])]),
   ];
   const argv = ['--bounding-set=-all', '--inh-caps=-all', 'perl', program, 'nfio-fast-path abcdefgh'];
   const said = execFileSync('setpriv', argv, { input: Buffer.concat(requests), encoding: 'utf8' });

@@ -1,4 +1,4 @@
-import type { Direction, ProbeSighting } from '../ports/steering.ts';
+import { type Direction, directions, type ProbeSighting } from '../ports/steering.ts';
 
 /** A hop as probes see it: the ports of its instances, by the direction in which packets come into it there. */
 export interface ProbedHop {
@@ -34,7 +34,7 @@ function latencies(run: Verification): string[] {
   return run.hops
     .filter(({ mirror }) => !mirror)
     .map((hop) => {
-      const [forward, backward] = (['forward', 'backward'] as const).map((direction) => median(timesIn(run, hop, direction)));
+      const [forward, backward] = directions.map((direction) => median(timesIn(run, hop, direction)));
       return `${run.label}${hop.name} ${forward ?? '-'} ${backward ?? '-'}`;
     });
 }

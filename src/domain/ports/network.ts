@@ -67,8 +67,8 @@ export interface NetworkDriver extends AsyncDisposable {
   checkMatch(text: string, signal: AbortSignal): Promise<ChainMatch>;
   /** Steers as planned from one moment to the next. @throws NetworkError (EIO); then traffic is steered as before. */
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void>;
-  /** What became of a flow that is traced under a name. */
-  flowCounts(name: string, signal: AbortSignal): Promise<FlowCounts>;
+  /** What became of a flow that is traced under a name, at these ports too. */
+  flowCounts(name: string, ports: readonly string[], signal: AbortSignal): Promise<FlowCounts>;
   /** Makes the place from which probes are sent into a service chain; it has to be there before they are steered. Idempotent. */
   openProbe(chain: string): Promise<void>;
   closeProbe(chain: string): Promise<void>;
@@ -78,8 +78,8 @@ export interface NetworkDriver extends AsyncDisposable {
   portsThere(signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Removes ports, those in guests with them. Idempotent. */
   removePorts(ids: readonly string[]): Promise<void>;
-  /** What passed a service chain that is steered; all zero for one that is not. */
-  chainCounts(chain: string, signal: AbortSignal): Promise<ChainCounts>;
+  /** What passed a service chain that is steered, and these ports of its hops; all zero for one that is not. */
+  chainCounts(chain: string, ports: readonly string[], signal: AbortSignal): Promise<ChainCounts>;
   /** Removes what is left of this mount's network if nothing uses it any more: true when it did. */
   removeIfUnused(signal: AbortSignal): Promise<boolean>;
 }

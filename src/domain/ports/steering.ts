@@ -1,7 +1,8 @@
 import type { Family } from '../ip.ts';
 
 /** Which way a packet goes through a service chain: from its ingress to its egress, or back. */
-export type Direction = 'forward' | 'backward';
+export const directions = ['forward', 'backward'] as const;
+export type Direction = (typeof directions)[number];
 
 /** What becomes of packets of a service chain at some place. */
 export interface Onward {
@@ -172,8 +173,6 @@ export interface PacketCount {
 export interface ChainCounts {
   readonly in: Readonly<Record<Direction, PacketCount>>;
   readonly out: Readonly<Record<Direction, PacketCount>>;
-  /** What met a dead hop. */
-  readonly lost: PacketCount;
   /** Into a hop by a port, and out of it. */
   into(port: string): PacketCount;
   from(port: string): PacketCount;

@@ -1,23 +1,40 @@
-import type { ChainCounts, FlowCounts, PacketCount } from '../../domain/ports/steering.ts';
+import { type ChainCounts, directions, type FlowCounts, type PacketCount } from '../../domain/ports/steering.ts';
 import { counterName } from './program.ts';
 import { traceCounter } from './watch-rules.ts';
 
+type Counters = ReadonlyMap<string, PacketCount>;
+
 const none: PacketCount = { packets: 0, bytes: 0 };
 
-/** What the counters of the steering say of one service chain. */
-export function countsOf(chain: string, counters: ReadonlyMap<string, PacketCount>): ChainCounts {
+/** The counters of a service chain, and of these ports of its hops. */
+export function countersOf(chain: string, ports: readonly string[]): string[] {
+  return [
+    ...directions.flatMap((direction) => [counterName.in(chain, direction), counterName.out(chain, direction)]),
+    ...ports.flatMap((port) => [counterName.into(port), counterName.from(port)]),
+  ];
+}
+
+/** What they say. */
+export function countsOf(chain: string, counters: Counters): ChainCounts {
   const count = (name: string): PacketCount => counters.get(name) ?? none;
   return {
     in: { forward: count(counterName.in(chain, 'forward')), backward: count(counterName.in(chain, 'backward')) },
     out: { forward: count(counterName.out(chain, 'forward')), backward: count(counterName.out(chain, 'backward')) },
-    lost: count(counterName.lost(chain)),
     into: (port) => count(counterName.into(port)),
     from: (port) => count(counterName.from(port)),
   };
 }
 
-/** What they say of a traced flow. */
-export function flowCountsOf(name: string, counters: ReadonlyMap<string, PacketCount>): FlowCounts {
+/** The counters of a traced flow, and of it at these ports. */
+export function flowCountersOf(name: string, ports: readonly string[]): string[] {
+  return [
+    ...directions.flatMap((direction) => [traceCounter.seen(name, direction), traceCounter.picked(name, direction)]),
+    ...ports.flatMap((port) => [traceCounter.into(name, port), traceCounter.from(name, port)]),
+  ];
+}
+
+/** What they say. */
+export function flowCountsOf(name: string, counters: Counters): FlowCounts {
   const packets = (counter: string): number => counters.get(counter)?.packets ?? 0;
   return {
     seen: (direction) => packets(traceCounter.seen(name, direction)),

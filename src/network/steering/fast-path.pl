@@ -8,7 +8,7 @@
 #               the versions of IP that it takes ("4", "6", "46"), and two counters;
 #             of a way onto a segment: interface, "", number of the segment, versions of IP, two counters;
 #             of a port on a segment: "", its interface, its hardware address, number of the segment, a counter, ""
-#   counts    nothing
+#   counts    a list of counters
 # It is answered by a line "ID done", before it for offer a line "ID left KEY" for what was not taken, and for counts a line "ID count COUNTER PACKETS
 # BYTES" each; or by "ID fail ERRNO STEP: WHY". "ID none WHY" says that this kernel has no such program: nothing is, or will be, taken from nft. "ID
 # began" comes before all else that this process says: what others before it were offered is withdrawn.
@@ -17,6 +17,7 @@ use warnings;
 use Errno qw(EACCES EEXIST EINVAL ENOENT ENOSYS EPERM);
 require($0 =~ s{steering/[^/]*$}{network-requests.pl}r);
 require($0 =~ s{steering/[^/]*$}{answer-requests.pl}r);
+require($0 =~ s{steering/[^/]*$}{netlink-attributes.pl}r);
 require($0 =~ s{[^/]*$}{bpf.pl}r);
 
 my ($way_key_bytes, $way_bytes, $holder_key_bytes, $holder_bytes) = (4, 24, 12, 8);
@@ -141,9 +142,10 @@ sub straight_to {
 }
 
 sub counts {
-    my ($id) = @_;
-    for my $counter (keys %place) {
-        my $values = look_up($counts, pack('L', $place{$counter}), $count_bytes * $processors) // next;
+    my ($id, $fabric, @words) = @_;
+    for my $counter (take_list(\@words)) {
+        my $place = $place{$counter} // next;
+        my $values = look_up($counts, pack('L', $place), $count_bytes * $processors) // next;
         my ($packets, $bytes) = (0, 0);
         while (my ($more, $size) = unpack 'Q Q', $values) {
             ($packets, $bytes) = ($packets + $more, $bytes + $size);
@@ -262,27 +264,4 @@ sub ask {
     return $answer if $kind != $nlmsg_error;
     $! = -$error;
     return $error == 0 ? $answer : undef;
-}
-
-sub attribute {
-    my ($type, $value) = @_;
-    my $bytes = pack('S S', 4 + length $value, $type) . $value;
-    return $bytes . "\0" x (-length($bytes) & 3);
-}
-
-sub text_attribute {
-    my ($type, $text) = @_;
-    return attribute($type, "$text\0");
-}
-
-sub attributes_in {
-    my ($bytes) = @_;
-    my %found;
-    while (length $bytes >= 4) {
-        my ($length, $type) = unpack 'S S', $bytes;
-        last if $length < 4 || $length > length $bytes;
-        $found{ $type & 0x3fff } = substr $bytes, 4, $length - 4;
-        $bytes = length $bytes > ($length + 3 & ~3) ? substr $bytes, $length + 3 & ~3 : '';
-    }
-    return %found;
 }

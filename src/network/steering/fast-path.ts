@@ -58,9 +58,9 @@ export class FastPath implements AsyncDisposable {
     for (const [key, offer] of this.#offered) if (offer?.devices.some((device) => devices.has(device))) this.#offered.set(key, undefined);
   }
 
-  /** What was counted past nft, by the names of counters. */
-  async counts(): Promise<ReadonlyMap<string, PacketCount>> {
-    const reports = await this.#ask('counts', []);
+  /** What was counted past nft, of the counters of these names. */
+  async counts(names: readonly string[]): Promise<ReadonlyMap<string, PacketCount>> {
+    const reports = await this.#ask('counts', listWords(names.map(keyOf).filter(Boolean)));
     return new Map(
       reports.map(({ rest }) => {
         const [key = 0, packets = 0, bytes = 0] = rest.split(' ').map(Number);

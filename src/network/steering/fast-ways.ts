@@ -1,4 +1,4 @@
-import type { ChainSteering, Direction, PortSteering, SteeredSegment, SteeringPlan } from '../../domain/ports/steering.ts';
+import { type ChainSteering, directions, type PortSteering, type SteeredSegment, type SteeringPlan } from '../../domain/ports/steering.ts';
 import { idOf } from '../../domain/records.ts';
 import { fabricPortName } from '../names.ts';
 import { counterName, soleHolders } from './program.ts';
@@ -66,7 +66,7 @@ const countedBy: readonly ((id: string) => string)[] = [
   counterName.from,
   counterName.into,
   sentName,
-  ...(['forward', 'backward'] satisfies Direction[]).map((direction) => (chain: string) => counterName.out(chain, direction)),
+  ...directions.map((direction) => (chain: string) => counterName.out(chain, direction)),
 ];
 
 /** The number of a counter; empty for those that the fast path does not count by. */

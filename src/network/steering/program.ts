@@ -12,12 +12,13 @@ import type {
   SteeredSegment,
   SteeringPlan,
 } from '../../domain/ports/steering.ts';
-import { buckets } from '../../domain/ports/steering.ts';
+import { buckets, directions } from '../../domain/ports/steering.ts';
 import { bridgeName, fabricPortName, probeDevices } from '../names.ts';
 import { type Part, WatchRules } from './watch-rules.ts';
 
 /** The table of a fabric that steers. Names in it are made of ids of `[a-z0-9]`, never of what users write. */
-export const steeringTable = 'netdev nfio_chains';
+export const steeringTableName = 'nfio_chains';
+export const steeringTable = `netdev ${steeringTableName}`;
 
 /** One nft chain: its rules and, for one that packets enter by themselves, the interface they come from. */
 export interface NftChain {
@@ -107,7 +108,7 @@ class ProgramBuilder implements NftProgram {
   addChain(chain: ChainSteering): void {
     const watch = new WatchRules(chain, this.counters);
     this.counters.add(counterName.lost(chain.id));
-    for (const direction of ['forward', 'backward'] as const) {
+    for (const direction of directions) {
       const counted = counterName.in(chain.id, direction);
       this.counters.add(counted);
       this.counters.add(counterName.out(chain.id, direction));
@@ -244,9 +245,7 @@ function groupOf({ id, priority }: ChainSteering): string {
 /** Those that pick packets which come from a segment, and which way these go. */
 function classifiersOn(segment: string, chains: readonly ChainSteering[]): (readonly [ChainSteering, Direction])[] {
   return chains.flatMap((chain) =>
-    (['forward', 'backward'] as const).flatMap((direction) =>
-      chain.classifiers[direction].segment === segment ? [[chain, direction] as const] : [],
-    ),
+    directions.flatMap((direction) => (chain.classifiers[direction].segment === segment ? [[chain, direction] as const] : [])),
   );
 }
 

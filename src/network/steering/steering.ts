@@ -5,12 +5,10 @@ import type { Fabric } from '../fabric.ts';
 import { fabricPortName } from '../names.ts';
 import { missingTool, type RunResult, runProgram } from '../run-program.ts';
 import { transition } from './apply.ts';
+import { CounterReader } from './counter-reader.ts';
 import { FastPath } from './fast-path.ts';
 import { type FastWays, fastWaysOf, sentName } from './fast-ways.ts';
-import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable } from './program.ts';
-
-/** How long counters that were read are good for, milliseconds: `grep -r` over a tree of service chains reads them once. */
-const countersMs = 20;
+import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable, steeringTableName } from './program.ts';
 
 /** What a frame has before its packet. */
 const ethernetBytes = 14;
@@ -29,17 +27,18 @@ const noPlan: SteeringPlan = { chains: [], segments: [] };
 export class Steering implements AsyncDisposable {
   readonly #fabric: Fabric;
   readonly #fastPath: FastPath;
+  readonly #reader: CounterReader;
   #plan: SteeringPlan = noPlan;
   /** What the kernel has; undefined: not known yet. */
   #loaded: NftProgram | undefined;
   /** Ports that came to a segment since the plan was made, by their interface. */
   readonly #newcomers = new Map<string, NftChain>();
   #last: Promise<unknown> = Promise.resolve();
-  #counters: { readonly readMs: number; readonly counts: Promise<ReadonlyMap<string, PacketCount>> } | undefined;
 
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
     this.#fastPath = new FastPath(fabric);
+    this.#reader = new CounterReader(fabric.mountId);
     fabric.beforeAttach((ports) => this.#attach(ports));
   }
 
@@ -57,39 +56,27 @@ export class Steering implements AsyncDisposable {
     });
   }
 
-  /** Every counter of the steering, by name. */
-  counters(signal: AbortSignal): Promise<ReadonlyMap<string, PacketCount>> {
-    const now = performance.now();
-    if (this.#counters === undefined || now - this.#counters.readMs > countersMs) {
-      const counts = this.#readCounters(signal);
-      counts.catch(() => {
-        this.#counters = undefined;
-      });
-      this.#counters = { readMs: now, counts };
-    }
-    return this.#counters.counts;
-  }
-
-  async #readCounters(signal: AbortSignal): Promise<ReadonlyMap<string, PacketCount>> {
+  /** What counters of the steering say now, by name; those that are not there are left out. @throws NetworkError */
+  async counters(names: readonly string[]): Promise<ReadonlyMap<string, PacketCount>> {
     if (!(await this.#fabric.exists())) return new Map();
-    const result = await this.#nft(['-j', 'list', 'counters', 'table', ...steeringTable.split(' ')], { signal });
-    if (result.exitCode !== 0) return new Map();
-    const { nftables } = JSON.parse(result.stdout) as { readonly nftables: readonly { readonly counter?: NamedCounter }[] };
-    const named = nftables.flatMap(({ counter }) => counter ?? []);
-    const past = named.length === 0 ? new Map<string, PacketCount>() : await this.#fastPath.counts();
-    return new Map(named.map((counter) => [counter.name, sum(counter, past.get(counter.name))]));
+    const [seen, past] = await Promise.all([
+      this.#reader.read({ netns: this.#fabric.netnsPath, table: steeringTableName }, names),
+      this.#fastPath.counts(names),
+    ]);
+    return new Map([...seen].map(([name, count]) => [name, sum(count, past.get(name))]));
   }
 
   /** What went from hops to ports of segments without their interfaces in the fabric seeing it; bytes with those of Ethernet, as interfaces count. */
   async sentPast(ports: readonly string[]): Promise<PacketCount> {
     if (this.#plan.chains.length === 0) return { packets: 0, bytes: 0 };
-    const past = await this.#fastPath.counts();
-    const sent = ports.reduce((total, port) => sum(total, past.get(sentName(port))), { packets: 0, bytes: 0 });
+    const past = await this.#fastPath.counts(ports.map(sentName));
+    const sent = [...past.values()].reduce(sum, { packets: 0, bytes: 0 });
     return { packets: sent.packets, bytes: sent.bytes + ethernetBytes * sent.packets };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#fastPath[Symbol.asyncDispose]();
+    await this.#reader[Symbol.asyncDispose]();
   }
 
   /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
@@ -181,10 +168,6 @@ export class Steering implements AsyncDisposable {
 
 function sum(one: PacketCount, other: PacketCount | undefined): PacketCount {
   return other === undefined ? one : { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
-}
-
-interface NamedCounter extends PacketCount {
-  readonly name: string;
 }
 
 interface ListedObject {

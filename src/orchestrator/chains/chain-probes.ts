@@ -52,8 +52,10 @@ export class ChainProbes {
     if (chain?.applied === undefined || traced === undefined) return '';
     const ends = endsOf(chain.applied, this.#model.inventory.networks());
     const names = { ingress: ends?.ingress.name ?? '?', egress: ends?.egress.name ?? '?' };
-    const counts = await this.#model.parts.network.flowCounts(traced.name, signal);
-    return `${traceText({ flow: traced.flow, hops: hopsOf(chain.applied), ends: names, counts })}\n`;
+    const hops = hopsOf(chain.applied);
+    const ports = hops.flatMap(({ entries }) => [...entries.forward, ...entries.backward]);
+    const counts = await this.#model.parts.network.flowCounts(traced.name, ports, signal);
+    return `${traceText({ flow: traced.flow, hops, ends: names, counts })}\n`;
   }
 
   /** An empty text ends a trace. */

@@ -1,5 +1,5 @@
 import type { ChainCounts, PacketCount } from '../../domain/ports/steering.ts';
-import { type AppliedHop, type ChainRecord, idOf } from '../../domain/records.ts';
+import { type AppliedHop, idOf } from '../../domain/records.ts';
 import type { Model } from '../model.ts';
 
 /** What came in and what went out at one place, in both directions together. */
@@ -24,10 +24,10 @@ export class ChainStats {
   async read(chain: number, hop: number | undefined, counter: string, signal: AbortSignal): Promise<number | undefined> {
     const record = this.#model.inventory.chain(chain);
     if (record?.applied === undefined) return undefined;
-    const counts = await this.#model.parts.network.chainCounts(idOf(chain), signal);
     const applied = record.applied.hops.find(({ serial }) => serial === hop);
     if (hop !== undefined && applied === undefined) return undefined;
-    return counterOf(applied === undefined ? wholeFlow(record, counts) : hopFlow(applied, counts), counter);
+    const counts = await this.#model.parts.network.chainCounts(idOf(chain), applied === undefined ? [] : portsOf(applied), signal);
+    return counterOf(applied === undefined ? wholeFlow(counts) : hopFlow(applied, counts), counter);
   }
 }
 
@@ -46,15 +46,19 @@ function counterOf(flow: Flow, counter: string): number {
   }
 }
 
-function wholeFlow(_chain: ChainRecord, counts: ChainCounts): Flow {
+function wholeFlow(counts: ChainCounts): Flow {
   return { in: sum([counts.in.forward, counts.in.backward]), out: sum([counts.out.forward, counts.out.backward]) };
 }
 
 /** Copies that a hop gets do not come out again, and are not lost. */
-function hopFlow({ mode, instances }: AppliedHop, counts: ChainCounts): Flow {
-  const ports = instances.flatMap(({ ingressPort, egressPort }) => [idOf(ingressPort), idOf(egressPort)]);
+function hopFlow(hop: AppliedHop, counts: ChainCounts): Flow {
+  const ports = portsOf(hop);
   const into = sum(ports.map((port) => counts.into(port)));
-  return { in: into, out: mode === 'mirror' ? into : sum(ports.map((port) => counts.from(port))) };
+  return { in: into, out: hop.mode === 'mirror' ? into : sum(ports.map((port) => counts.from(port))) };
+}
+
+function portsOf({ instances }: AppliedHop): string[] {
+  return instances.flatMap(({ ingressPort, egressPort }) => [idOf(ingressPort), idOf(egressPort)]);
 }
 
 function sum(counts: readonly PacketCount[]): PacketCount {

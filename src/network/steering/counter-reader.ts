@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import type { PacketCount } from '../../domain/ports/steering.ts';
+import { errnoName, NfioError } from '../../errors/index.ts';
+import { listWords, ResidentProgram } from '../resident-program.ts';
+
+/** Beside this file in src/ and in dist/. */
+const program = join(import.meta.dirname, 'counter-reader.pl');
+
+/** Reads counters of nft by system calls of a process that stays: some hundredths of what it costs to start nft(8). */
+export class CounterReader extends ResidentProgram {
+  /** @param mountId For people who look at the list of processes. */
+  constructor(mountId: string) {
+    super(program, { title: `nfio-counters ${mountId}` });
+  }
+
+  /**
+   * What counters say now; without those that are not there.
+   *
+   * @param place.netns Path of the network namespace.
+   * @param place.table Name of a table of the netdev family.
+   * @throws NetworkError with what the kernel said.
+   */
+  read(place: { readonly netns: string; readonly table: string }, names: readonly string[]): Promise<ReadonlyMap<string, PacketCount>> {
+    return new Promise((resolve, reject) => {
+      const counts = new Map<string, PacketCount>();
+      const number = this.request([place.netns, place.table, ...listWords(names)], ({ word, rest }) => {
+        if (word === 'count') {
+          const [name = '', packets, bytes] = rest.split(' ');
+          counts.set(name, { packets: Number(packets), bytes: Number(bytes) });
+          return;
+        }
+        this.forget(number);
+        if (word === 'done') resolve(counts);
+        else reject(failure(rest));
+      });
+    });
+  }
+}
+
+function failure(said: string): NfioError {
+  const [, number = '0', why = said] = /^(\d+) (.*)$/.exec(said) ?? [];
+  return new NfioError('NetworkError', { errno: errnoName(Number(number)) ?? 'EIO', message: `counters of service chains: ${why}` });
+}
