@@ -4,7 +4,7 @@ import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
-import { CopyingProcesses } from './copying.ts';
+import { CopyingProcesses, isRestorer } from './copying.ts';
 import type { DirectorySpec, FileSpec } from './file-spec.ts';
 import { Listings } from './listings.ts';
 import { fateOfWrite } from './restoring.ts';
@@ -109,19 +109,21 @@ export class SpecialDirectories {
     this.#context.forward({ op: 'rmdir', ticket: request.defer(), name });
   }
 
-  /** What keeps an object in use from being removed file by file: its own files say why not (in the main thread); ports, hops and links follow them. */
-  #refuses(
-    request: Request,
-    { view, spec, name }: { readonly view: ObjectView; readonly spec: DirectorySpec; readonly name: string },
-  ): boolean {
+  /**
+   * What keeps an object in use from being removed file by file: its own files say why not (in the main thread); ports, hops and links follow them. Programs that
+   * copy replace one file after another, each for itself.
+   */
+  #refuses(request: Request, place: { readonly view: ObjectView; readonly spec: DirectorySpec; readonly name: string }): boolean {
+    const { view, spec, name } = place;
     const { refused } = this.#context;
     const whole = view.kind === 'hop' || view.kind === 'port' ? view.parent : view.serial;
-    if (isInUse(view) && spec.children.has(name)) refused.refuse(request.pid, whole);
-    else if (refused.covers(request.pid, whole)) {
-      request.replyError(Errno.EBUSY);
-      return true;
+    if (isInUse(view) && spec.children.has(name)) {
+      if (!isRestorer(request.pid)) refused.refuse(request.pid, whole);
+      return false;
     }
-    return false;
+    if (!refused.covers(request.pid, whole)) return false;
+    request.replyError(Errno.EBUSY);
+    return true;
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {

@@ -10,7 +10,7 @@ export class LibvirtWorld extends HypervisorWorld<LibvirtDriver> {
 
   /** @param options more of the driver's. */
   constructor(uri: string, image: string, options: Pick<LibvirtDriverOptions, 'agentTimeoutMs'> = {}) {
-    super('nfio-libvirt-', 170_000);
+    super('nfio-libvirt-', 300_000);
     this.#uri = uri;
     this.#image = image;
     this.#options = options;
