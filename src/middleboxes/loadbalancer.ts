@@ -48,7 +48,7 @@ const server: CheckedProgram = {
 };
 
 const text = `# The configuration of haproxy.cfg. Saving this file checks it and reloads; open connections stay.
-# Name the servers below; "check" takes one that does not answer out of use.
+# Name the servers below; "check" takes one that does not answer out of use, and until it is noticed another is asked after 2 s.
 global
 	user haproxy
 	group haproxy
@@ -59,8 +59,8 @@ defaults
 	mode http
 	log global
 	option forwardfor
-	option redispatch
-	timeout connect 5s
+	option redispatch 1
+	timeout connect 2s
 	timeout client 60s
 	timeout server 60s
 

@@ -286,6 +286,11 @@ describe('A loaded module', () => {
     );
     const { hooks } = await loader.load('methods').catch(() => ({ hooks: undefined }));
     assert.equal(hooks, undefined, 'an unknown field, greeting, is refused');
+    put(
+      'methods.ts',
+      `class Files { #greeting = 'hello'; read() { return this.#greeting; } }\nexport default { summary: 'm', files: [{ path: 'a', mode: 0o444 }], hooks: new Files() };`,
+    );
+    assert.equal(await (await loader.load('methods')).hooks?.read?.(instance, 'a'), 'hello');
     put('methods.ts', `export default { summary: 'm', files: [{ path: 'a', mode: 0o444, read() { return this.path; } }] };`);
     assert.equal(await (await loader.load('methods')).files?.[0]?.read?.(instance), 'a');
   });

@@ -13,7 +13,8 @@ export interface ModuleDescription extends Pick<Middlebox, 'summary' | 'sysctl' 
   readonly hooks: readonly HookName[];
 }
 
-export type HookName = keyof NonNullable<Middlebox['hooks']>;
+export const hookNames = ['mkdir', 'getattr', 'read', 'write'] as const satisfies readonly (keyof NonNullable<Middlebox['hooks']>)[];
+export type HookName = (typeof hookNames)[number];
 
 /** Where a function is in a module: `['files', '0', 'read']`. */
 export type FunctionPath = readonly string[];

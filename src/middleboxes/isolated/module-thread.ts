@@ -5,7 +5,15 @@ import type { ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.
 import type { ModuleSource } from '../module-files.ts';
 import { validateMiddlebox } from '../validate.ts';
 import { importModule } from './import-module.ts';
-import type { FromThread, FunctionPath, GuestFunction, HookName, ModuleDescription, SentArgument, ToThread } from './messages.ts';
+import {
+  type FromThread,
+  type FunctionPath,
+  type GuestFunction,
+  hookNames,
+  type ModuleDescription,
+  type SentArgument,
+  type ToThread,
+} from './messages.ts';
 import { type Outcome, outcomeOf, receive, sentError } from './outcome.ts';
 
 const source = workerData as ModuleSource;
@@ -81,7 +89,7 @@ function describe({ summary, sysctl, intercepts, run, configuration, files = [],
     },
     files: files.map(({ path, mode, read, write }) => ({ path, mode, reads: read !== undefined, writes: write !== undefined })),
     actions: Object.fromEntries(Object.entries(actions).map(([name, { summary }]) => [name, summary])),
-    hooks: Object.keys(hooks) as HookName[],
+    hooks: hookNames.filter((name) => hooks[name] !== undefined),
   };
 }
 
