@@ -12,6 +12,11 @@ const mirrored: Readonly<Record<string, string>> = {
   tx_packets: 'rx_packets',
 };
 
+/** Shorter than a page by more than a line. */
+const shortRead = 2048;
+
+const space = 32;
+
 /** USER_HZ is 100 on all of Linux (proc_pid_stat(5)). */
 const tickUsec = 10_000;
 
@@ -71,23 +76,34 @@ function sumInterfaces(
 ): number | undefined {
   let sum = 0;
   let found = what.all;
+  const text = scratch.toString('latin1', 0, length);
   // The first two lines are headings.
-  const lines = scratch.toString('latin1', 0, length).split('\n').slice(2);
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    if (colon < 0) continue;
-    if (!counts(line.slice(0, colon).trim())) continue;
-    const fields = line
-      .slice(colon + 1)
-      .trim()
-      .split(/ +/);
-    for (const column of what.wanted) sum += Number(fields[column]);
+  let at = text.indexOf('\n', text.indexOf('\n') + 1) + 1;
+  for (let end = text.indexOf('\n', at); end > 0; at = end + 1, end = text.indexOf('\n', at)) {
+    const colon = text.indexOf(':', at);
+    if (!counts(text.slice(at, colon).trimStart())) continue;
+    for (const column of what.wanted) sum += fieldAt(text, colon + 1, column);
     found = true;
   }
   return found ? sum : undefined;
 }
 
-/** Reads a procfs or cgroup file into the scratch buffer; undefined when it is gone. */
+/** The number that so many others precede, after a place in a text. */
+function fieldAt(text: string, start: number, column: number): number {
+  let at = start;
+  for (let before = 0; ; before += 1) {
+    while (text.charCodeAt(at) === space) at += 1;
+    let end = at;
+    while (text.charCodeAt(end) > space) end += 1;
+    if (before === column) return Number(text.slice(at, end));
+    at = end;
+  }
+}
+
+/**
+ * Reads a procfs or cgroup file into the scratch buffer; undefined when it is gone. The kernel fills a page before it gives less than is asked for
+ * (seq_read_iter in fs/seq_file.c): what is much shorter is the whole.
+ */
 function readWhole(path: string): number | undefined {
   let fd: number;
   try {
@@ -100,8 +116,8 @@ function readWhole(path: string): number | undefined {
     for (;;) {
       if (length === scratch.length) scratch = Buffer.concat([scratch, Buffer.allocUnsafe(scratch.length)]);
       const read = readSync(fd, scratch, length, scratch.length - length, null);
-      if (read === 0) return length;
       length += read;
+      if (read < shortRead) return length;
     }
   } catch {
     // ESRCH: the process went away between open and read.
