@@ -27,8 +27,10 @@ export interface MountOptions {
 /** Where mounts keep what need not survive a reboot, each in a directory named by its mount id. */
 export const runtimeDirectory = '/run/nfio';
 
-/** Default of MountOptions.attrTimeoutMs. */
-export const defaultTimeoutMs = 1000;
+/** How long the kernel may keep names and attributes, milliseconds. */
+export function attrTimeoutMs(options: MountOptions): number {
+  return options.attrTimeoutMs ?? 1000;
+}
 
 /** URL of a module of this directory, as it is when run from source and when built. */
 export function daemonModule(name: string): URL {

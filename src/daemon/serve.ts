@@ -14,7 +14,7 @@ import { Gateway } from './gateway.ts';
 import type { KernelThreadNote } from './kernel-thread.ts';
 import { createLogger } from './logger.ts';
 import { fuseFd, type ServerMessage, type ServerStart } from './messages.ts';
-import { defaultTimeoutMs, runtimeDirectory } from './options.ts';
+import { attrTimeoutMs, runtimeDirectory } from './options.ts';
 import { rootView } from './root-view.ts';
 import { notify, type ServerThreads } from './threads.ts';
 import { TreePublisher } from './tree-publisher.ts';
@@ -47,7 +47,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 
-  const timeoutMs = options.attrTimeoutMs ?? defaultTimeoutMs;
+  const timeoutMs = attrTimeoutMs(options);
   const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
   fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, mountId: store.mountId }));
   threads.begin();

@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { KernelThreadData } from './kernel-thread.ts';
 import { fuseFd, type ServerStart } from './messages.ts';
 import type { Notification, NotifierThreadData } from './notifier-thread.ts';
-import { daemonModule, defaultTimeoutMs } from './options.ts';
+import { attrTimeoutMs, daemonModule } from './options.ts';
 
 /** The other threads of a server process, as the main thread sees them. */
 export interface ServerThreads {
@@ -27,7 +27,7 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
   const data: KernelThreadData = {
     fd: fuseFd,
     generation,
-    timeoutMs: options.attrTimeoutMs ?? defaultTimeoutMs,
+    timeoutMs: attrTimeoutMs(options),
     negotiated,
     resend: options.resend ?? true,
     inbox: inbox.port2,

@@ -27,7 +27,7 @@ export interface ModuleListing {
 /** What a user's own module may take. */
 const defaultLimits: ModuleLimits = { importTimeoutMs: 5000, patienceMs: 5000, callTimeoutMs: 2 * programTimeoutMs, memoryMiB: 256 };
 
-/** A user's own module, as it was when it was loaded. */
+/** A user's own module, loaded from one version of its file. */
 interface LoadedFile {
   readonly version: string;
   readonly module: IsolatedModule;
@@ -46,7 +46,7 @@ export interface ModuleLoaderOptions {
 /**
  * Finds middlebox modules by type. A user's own file wins over a built-in module of the same name, so that a site can replace
  * one without waiting for a release; the log says so. It runs in a thread of its own. A file that changed is imported again, without a
- * restart; what was loaded before stays as it was for those who hold it.
+ * restart; who holds what was loaded before can still call it, and it does as the file says then.
  */
 export class ModuleLoader implements MiddleboxSource {
   readonly #options: ModuleLoaderOptions;

@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { NfioError } from '../errors/index.ts';
+import { errnoName, NfioError } from '../errors/index.ts';
 import { spawnError } from './run-program.ts';
 import { sealedStdio } from './sealed-stdio.ts';
 
@@ -103,6 +103,12 @@ export class ResidentProgram implements AsyncDisposable {
       if (word !== undefined) this.#waiting.get(Number(number))?.({ word, rest });
     }
   }
+}
+
+/** What a program reports as `fail ERRNO STEP: WHY`, as a failure of what it was asked about. */
+export function networkFailure(about: string, said: string): NfioError {
+  const [, number = '0', why = said] = /^(\d+) (.*)$/.exec(said) ?? [];
+  return new NfioError('NetworkError', { errno: errnoName(Number(number)) ?? 'EIO', message: `${about}: ${why}` });
 }
 
 /** A list among the words of a request: how many there are, then they. */

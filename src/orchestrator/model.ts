@@ -27,10 +27,10 @@ export class Model extends World {
     else this.publishVnf(serial);
   }
 
-  /** Shows a VNF as it is, and again if its module then says something else of its files. */
-  publishVnf(serial: number): void {
+  /** Shows a VNF as it is, at once, and again if its module then says something else of its files: until it has, a promise for who minds. */
+  publishVnf(serial: number): Promise<void> {
     this.#showVnf(serial);
-    void this.refreshFiles(serial);
+    return this.refreshFiles(serial);
   }
 
   /** Has a VNF's module say what its files are like, and shows that. */

@@ -63,8 +63,7 @@ export class VnfService {
         this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });
         throw error;
       }
-      this.#model.publishVnf(serial);
-      await this.#model.refreshFiles(serial);
+      await this.#model.publishVnf(serial);
       this.#chains.vnfNamed(type, name);
       return record;
     } finally {

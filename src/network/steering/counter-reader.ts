@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { PacketCount } from '../../domain/ports/steering.ts';
-import { errnoName, NfioError } from '../../errors/index.ts';
-import { listWords, ResidentProgram } from '../resident-program.ts';
+import { listWords, networkFailure, ResidentProgram } from '../resident-program.ts';
 
 /** Beside this file in src/ and in dist/. */
 const program = join(import.meta.dirname, 'counter-reader.pl');
@@ -31,13 +30,8 @@ export class CounterReader extends ResidentProgram {
         }
         this.forget(number);
         if (word === 'done') resolve(counts);
-        else reject(failure(rest));
+        else reject(networkFailure('counters of service chains', rest));
       });
     });
   }
-}
-
-function failure(said: string): NfioError {
-  const [, number = '0', why = said] = /^(\d+) (.*)$/.exec(said) ?? [];
-  return new NfioError('NetworkError', { errno: errnoName(Number(number)) ?? 'EIO', message: `counters of service chains: ${why}` });
 }

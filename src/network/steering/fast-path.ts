@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { PacketCount } from '../../domain/ports/steering.ts';
-import { errnoName, NfioError } from '../../errors/index.ts';
+import type { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
-import { listWords, type Report, ResidentProgram } from '../resident-program.ts';
+import { listWords, networkFailure, type Report, ResidentProgram } from '../resident-program.ts';
 import { counterOf, type FastWays, keyOf, type Offer } from './fast-ways.ts';
 
 /** Beside this file in src/ and in dist/. */
@@ -60,7 +60,8 @@ export class FastPath implements AsyncDisposable {
 
   /** What was counted past nft, of the counters of these names. */
   async counts(names: readonly string[]): Promise<ReadonlyMap<string, PacketCount>> {
-    const reports = await this.#ask('counts', listWords(names.map(keyOf).filter(Boolean)));
+    const keys = names.map(keyOf).filter(Boolean);
+    const reports = keys.length === 0 ? [] : await this.#ask('counts', listWords(keys));
     return new Map(
       reports.map(({ rest }) => {
         const [key = 0, packets = 0, bytes = 0] = rest.split(' ').map(Number);
@@ -95,8 +96,7 @@ export class FastPath implements AsyncDisposable {
   /** What the kernel has now is not known. */
   #failure(said: string): NfioError {
     for (const key of this.#offered.keys()) this.#offered.set(key, undefined);
-    const [, number = '0', why = said] = /^(\d+) (.*)$/.exec(said) ?? [];
-    return new NfioError('NetworkError', { errno: errnoName(Number(number)) ?? 'EIO', message: `the fast path of service chains: ${why}` });
+    return networkFailure('the fast path of service chains', said);
   }
 }
 
