@@ -46,7 +46,9 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
   let lab: ChainLab;
   const nfConf = (): string => join(lab.mount.path, 'nf-types', 'proxy', 'p', 'config', 'nf_conf');
   const get = (path: string): Promise<string> => lab.in('client', `curl -s -m 10 -w '%{http_code}\n' http://10.2.0.10${path}`);
-  const logged = (): Promise<string> => lab.run('cat nf-types/proxy/p/rfs/var/log/squid/access.log');
+  const log = (): Promise<string> => lab.run('cat nf-types/proxy/p/rfs/var/log/squid/access.log');
+  /** squid notes a request after it was answered: maybe later than the client ends. */
+  const untilLogged = (pattern: RegExp): Promise<void> => lab.until(async () => pattern.test(await log()), `a line like ${pattern}`);
   const hops = (...names: readonly string[]): string =>
     names.map((name) => `ln -s ../../nf-types/${name} ${name.split('/')[1]}`).join('\n');
 
@@ -66,7 +68,7 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
 
   test('logs the request under the address of the client, which the server sees as well', async () => {
     assert.equal(await get('/page'), 'you are 10.1.0.10\n200\n');
-    assert.match(await logged(), /^\S+ +\d+ 10\.1\.0\.10 TCP_MISS\/200 \d+ GET http:\/\/10\.2\.0\.10\/page - ORIGINAL_DST\/10\.2\.0\.10 /m);
+    await untilLogged(/^\S+ +\d+ 10\.1\.0\.10 TCP_MISS\/200 \d+ GET http:\/\/10\.2\.0\.10\/page - ORIGINAL_DST\/10\.2\.0\.10 /m);
     assert.match(await lab.in('client', 'curl -s -i -m 10 http://10.2.0.10/via'), /^Via: 1\.1 proxy /m);
   });
 
@@ -83,10 +85,10 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
     const text = await readFile(nfConf(), 'utf8');
     await writeFile(nfConf(), text.replace(/^http_port .*tproxy$/m, ''));
     assert.match(await get('/past'), /\n200\n$/);
-    assert.doesNotMatch(await logged(), /\/past /);
+    assert.doesNotMatch(await log(), /\/past /);
     await writeFile(nfConf(), text);
     assert.match(await get('/again'), /\n200\n$/);
-    assert.match(await logged(), /\/again /);
+    await untilLogged(/\/again /);
   });
 
   test('leaves the ids before it the flow of the client', async () => {
@@ -111,7 +113,7 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
     await lab.in('client', 'touch /tmp/go');
     assert.equal(await until('/tmp/done'), 'None you are 10.1.0.10\n'.repeat(2));
     assert.match(await get('/newer'), /\n200\n$/);
-    assert.match(await logged(), /\/newer /);
+    await untilLogged(/\/newer /);
   });
 
   test('in two service chains keeps the connections of each on its own way', async () => {
@@ -130,14 +132,14 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
       assert.equal(await lab.in('client', `curl -s -m 10 --interface ${address} http://10.2.0.10/two`), `you are ${address}\n`);
       const [f = 0, g = 0] = (await counts()).map((count, index) => count - (before[index] ?? 0));
       assert.deepEqual([f > 0, g > 0], [mine === 0, mine === 1], `${f} ${g}`);
-      assert.match(await logged(), new RegExp(` ${address.replaceAll('.', '\\.')} TCP_\\w+/200 \\d+ GET http://10\\.2\\.0\\.10/two `));
+      await untilLogged(new RegExp(` ${address.replaceAll('.', '\\.')} TCP_\\w+/200 \\d+ GET http://10\\.2\\.0\\.10/two `));
     }
   });
 
   test('goes on after it was restarted', async () => {
     await lab.run('echo restart > nf-types/proxy/p/action');
     await lab.until(async () => (await get('/restarted')) === 'you are 10.1.0.10\n200\n', 'the proxy answers');
-    assert.match(await logged(), /\/restarted /);
+    await untilLogged(/\/restarted /);
   });
 
   test('keeps nothing of a service chain that it has left', async () => {

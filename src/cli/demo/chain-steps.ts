@@ -37,7 +37,7 @@ echo 1 > verify; head -n 1 verify`,
     ...inside,
     title: 'A page, through all three: the server sees the address of the client, and the proxy has the request in its log',
     shell: `echo 'curl -s -m 5 http://10.2.0.80/page' > nf-types/host/client/command && cat nf-types/host/client/command
-tail -n 1 nf-types/proxy/p/rfs/var/log/squid/access.log`,
+until grep /page nf-types/proxy/p/rfs/var/log/squid/access.log; do sleep 0.1; done`,
     check: contains('This is web, served by nginx to 10.1.0.10\n', ' 10.1.0.10 TCP_MISS/200 ', ' GET http://10.2.0.80/page '),
   },
   {

@@ -15,7 +15,7 @@ export function signatures(): ConfigLanguage {
     check: (candidate, guest) => rules.check(alerting(candidate), guest),
     async apply(candidate, guest) {
       await rules.apply(alerting(candidate), guest);
-      const { exitCode } = await guest.execute({ argv: ['/bin/sh', '-c', awaitSensor, 'nfio-ids', ...guest.ports] });
+      const { exitCode } = await guest.execute({ argv: ['/bin/sh', '-c', awaitSensor, 'nfio-ids'] });
       if (exitCode === 0) return;
       throw new NfioError('ConfigurationError', { message: 'the rules are loaded, but nothing takes their alerts: what ended is in log' });
     },
