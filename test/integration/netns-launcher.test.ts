@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -100,8 +101,9 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     const launcher = findProcesses(`nfio-launcher ${world.mountId}`);
     equal(launcher.length, 1);
     process.kill(launcher[0] ?? 0, 'SIGKILL');
-    for (let tries = 0; tries < 100 && findProcesses(`nfio-launcher ${world.mountId}`).length > 0; tries++) await sleep(10);
-    await sleep(50); // until the driver knows
+    // The driver knows when this process, its parent, has taken note of the end.
+    for (let tries = 0; tries < 500 && existsSync(`/proc/${launcher[0]}`); tries++) await sleep(10);
+    await sleep(50);
     await world.running({});
     equal((await world.sh(spec, 'echo well')).stdout, 'well\n');
     equal((await findInit(spec.id)).startTime, init.startTime);

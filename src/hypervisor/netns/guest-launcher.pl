@@ -84,7 +84,7 @@ sub hear {
     my $init = $starting{$descriptor};
     my $count = POSIX::read($descriptor, my $part, 4096) // 0;
     my $said = $init->{said} .= $part // '';
-    return if $count > 0 && $said ne 'ready';
+    return if $count > 0; # it closes its end when it is ready, and when it failed
     delete $starting{$descriptor};
     POSIX::close($descriptor);
     return say_of($init->{id}, "ready $init->{pid}") if $said eq 'ready';
