@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { addressesOf, gatewayOf, type PlacedPort } from './addressing.ts';
 import { contains, type Family, formatAddress, parseAddress, parseCidr } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
-import { idOf, type NetworkRecord, type PortRecord } from './records.ts';
+import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
 
 /** What the specification of a port depends on beyond its own record. */
 export interface PortSurroundings {
@@ -51,14 +51,30 @@ export function planSegment(network: NetworkRecord): SegmentSpec {
   return { id: idOf(network.serial), name: network.name, uplink: network.settings['uplink'] ?? '' };
 }
 
-/** The hardware address of a port: the one that its owner chose, or a derived one. */
-export function macOf({ settings, serial }: PortRecord, mountId: string): string {
-  return settings['mac'] || derivedMac(mountId, serial);
+/** The hardware address of a port: the one that its owner chose, or the one that derives from its names. */
+export function macOf(placed: PlacedPort, mountId: string): string {
+  return placed.port.settings['mac'] || namedMac(mountId, placed);
 }
 
-/** The MAC address of a port whose user set none: locally administered, the same at every start, different in every mount. */
+/**
+ * The MAC address of a port whose user set none: that of no other names of any mount, and the same again for a VNF that is removed and made anew, so
+ * that its neighbours need not learn another.
+ */
+export function namedMac(
+  mountId: string,
+  { vnf, port }: { readonly vnf: Pick<VnfRecord, 'type' | 'name'>; readonly port: Pick<PortRecord, 'name'> },
+): string {
+  return macFrom(`${mountId}/${vnf.type}/${vnf.name}/${port.name}`);
+}
+
+/** That of a port of a service chain, which users do not name. */
 export function derivedMac(mountId: string, serial: number): string {
-  const digest = hash('sha256', `${mountId}/${serial}`);
+  return macFrom(`${mountId}/${serial}`);
+}
+
+/** A locally administered unicast address. */
+function macFrom(text: string): string {
+  const digest = hash('sha256', text);
   return `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
 }
 
@@ -74,7 +90,7 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
     addresses: addressesOf(port),
     gateway,
     ...(secondGateway === undefined ? {} : { secondGateway }),
-    mac: macOf(port, options.surroundings.mountId),
+    mac: macOf(placed, options.surroundings.mountId),
     mtu: numberOf(settings['mtu']),
     up: settings['state'] !== 'down',
     rateBps: numberOf(settings['rate']),

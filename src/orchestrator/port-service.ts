@@ -1,6 +1,6 @@
 import { checkPort } from '../domain/addressing.ts';
 import { checkName } from '../domain/names.ts';
-import { derivedMac } from '../domain/port-plan.ts';
+import { namedMac } from '../domain/port-plan.ts';
 import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -101,7 +101,7 @@ export class PortService {
   #isDerived(mac: string): boolean {
     const { mountId } = this.#model.parts.store;
     for (const vnf of this.#model.inventory.vnfs()) {
-      if (vnf.ports.some((port) => derivedMac(mountId, port.serial) === mac)) return true;
+      if (vnf.ports.some((port) => namedMac(mountId, { vnf, port }) === mac)) return true;
     }
     return false;
   }

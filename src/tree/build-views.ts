@@ -4,7 +4,7 @@ import { guestInterfaceName } from '../domain/guest-interface.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
 import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
-import { derivedMac } from '../domain/port-plan.ts';
+import { macOf } from '../domain/port-plan.ts';
 import {
   type ChainRecord,
   type HostRecord,
@@ -179,7 +179,7 @@ function portView(
     linkTarget: `../../../nf-types/${vnf.type}/${vnf.name}/ports/${port.name}`,
     texts: {
       ...port.settings,
-      mac: port.settings['mac'] || derivedMac(surroundings.mountId, port.serial),
+      mac: macOf({ vnf, port }, surroundings.mountId),
       state: port.settings['state'] || 'up',
       mtu: port.settings['mtu'] || '1500',
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PlacedPort } from '../../src/domain/addressing.ts';
 import { isVerbList, planAgain, planVerb, type VnfState, verbs, verbsFor } from '../../src/domain/lifecycle.ts';
-import { derivedMac, nextHops, type PortSurroundings, planPorts, planSegment, portChanges } from '../../src/domain/port-plan.ts';
+import { derivedMac, namedMac, nextHops, type PortSurroundings, planPorts, planSegment, portChanges } from '../../src/domain/port-plan.ts';
 import { network, placedPort } from '../support/records.ts';
 
 const states: readonly VnfState[] = ['undeployed', 'created', 'running', 'paused', 'exited', 'unknown', 'inconsistent'];
@@ -104,7 +104,7 @@ describe('ports', () => {
         segment: undefined,
         addresses: [],
         gateway: undefined,
-        mac: derivedMac('abcdefgh', 8),
+        mac: namedMac('abcdefgh', placedPort(8, {})),
         mtu: undefined,
         up: true,
         rateBps: undefined,
@@ -159,5 +159,16 @@ describe('ports', () => {
     assert.equal(derivedMac('abcdefgh', 7), derivedMac('abcdefgh', 7));
     assert.match(derivedMac('abcdefgh', 7), /^02(:[0-9a-f]{2}){5}$/);
     assert.equal(new Set([derivedMac('abcdefgh', 7), derivedMac('abcdefgh', 8), derivedMac('abcdefgi', 7)]).size, 3);
+    const { vnf, port } = placedPort(7, {});
+    const macs = [
+      namedMac('abcdefgh', { vnf, port }),
+      namedMac('abcdefgi', { vnf, port }),
+      namedMac('abcdefgh', { vnf: { ...vnf, name: 'other' }, port }),
+      namedMac('abcdefgh', { vnf: { ...vnf, type: 'nat' }, port }),
+      namedMac('abcdefgh', { vnf, port: { ...port, name: 'other' } }),
+    ];
+    assert.equal(new Set(macs).size, macs.length);
+    const again = { vnf: { ...vnf, serial: 100 }, port: { ...port, serial: 101 } };
+    assert.equal(namedMac('abcdefgh', again), macs[0], 'made anew under its name');
   });
 });

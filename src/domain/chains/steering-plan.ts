@@ -232,6 +232,6 @@ function reversed({ family, sources, destinations }: ReachPair): ReachPair {
 function segmentOf(network: NetworkRecord, world: SteeringWorld): SteeredSegment {
   const ports = [...world.portsOn(network.name)]
     .filter(({ vnf }) => world.runs(vnf.serial))
-    .map(({ port }) => ({ id: idOf(port.serial), mac: macOf(port, world.mountId) }));
+    .map((placed) => ({ id: idOf(placed.port.serial), mac: macOf(placed, world.mountId) }));
   return { id: idOf(network.serial), ports, uplink: network.settings['uplink'] ?? '' };
 }
