@@ -9,17 +9,12 @@ export type Served = Required<FileSystem>;
 /** Reads the arguments of a request and calls the method for it. */
 export type Decoder = (fs: Served, request: Request, input: Input) => void;
 
-/** A name that cannot exist is not found; only what makes names tells why. */
-function notFound(errno: number): number {
-  return errno === Errno.EILSEQ ? Errno.ENOENT : errno;
-}
-
 /** Requests whose arguments begin with the name of an entry of the request's node. */
 export const nameDecoders = {
   LOOKUP(fs, request, input) {
     input.seek(0);
     const name = input.name();
-    if (name === '') request.replyError(notFound(input.nameErrno));
+    if (name === '') request.replyError(input.nameErrno);
     else fs.lookup(request, name);
   },
   SYMLINK(fs, request, input) {
@@ -57,13 +52,13 @@ export const nameDecoders = {
   UNLINK(fs, request, input) {
     input.seek(0);
     const name = input.name();
-    if (name === '') request.replyError(notFound(input.nameErrno));
+    if (name === '') request.replyError(input.nameErrno);
     else fs.unlink(request, name);
   },
   RMDIR(fs, request, input) {
     input.seek(0);
     const name = input.name();
-    if (name === '') request.replyError(notFound(input.nameErrno));
+    if (name === '') request.replyError(input.nameErrno);
     else fs.rmdir(request, name);
   },
   RENAME(fs, request, input) {
@@ -113,7 +108,7 @@ function rename(fs: Served, request: Request, input: Input, flags: number): void
   input.seek(request.opcode === 45 ? rename2Size : renameSize);
   const from = input.name();
   if (from === '') {
-    request.replyError(notFound(input.nameErrno));
+    request.replyError(input.nameErrno);
     return;
   }
   const to = input.name();

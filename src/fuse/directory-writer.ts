@@ -1,5 +1,6 @@
 import { Size } from './abi/structs.ts';
 import type { Entry } from './attributes.ts';
+import { byteLengthOfText, bytesOfText } from './byte-names.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
 
 /** Fills a reply to READDIR or READDIRPLUS entry by entry, until the size the kernel asked for is reached. */
@@ -46,7 +47,7 @@ export class DirectoryWriter {
   /** Writes the dirent whose name begins at byte `nameAt`, and pads it to 8 bytes. */
   #name(nameAt: number, name: string, ino: number, type: number, nextOffset: number): boolean {
     const { bytes, words } = this.#out;
-    const length = Buffer.byteLength(name);
+    const length = byteLengthOfText(name);
     const end = (nameAt + length + 7) & ~7;
     if (end > this.#limit) return false;
     const at = (nameAt - Size.dirent) / 4;
@@ -54,7 +55,8 @@ export class DirectoryWriter {
     this.#out.put64(at + 2, nextOffset);
     words[at + 4] = length;
     words[at + 5] = type;
-    bytes.write(name, nameAt, length, 'utf8');
+    if (name.isWellFormed()) bytes.write(name, nameAt, length, 'utf8');
+    else bytes.set(bytesOfText(name), nameAt);
     bytes.fill(0, nameAt + length, end);
     this.length = end;
     return true;

@@ -40,7 +40,7 @@ export interface PollRequest {
 
 /**
  * A file system: one method an opcode, all optional; src/fuse/operations.ts says what a missing one answers. Methods run on the thread that reads
- * requests, and answer through the Request, now or (defer) later. Names are valid UTF-8 of 1 to 255 bytes without a slash. Handles are
+ * requests, and answer through the Request, now or (defer) later. Names are of 1 to 255 bytes without a slash, as text that keeps bytes which are not UTF-8 (byte-names.ts). Handles are
  * the file system's own numbers below 2^53, so are nodeids; the root's is 1.
  */
 export interface FileSystem {

@@ -3,6 +3,7 @@ export { cutWhenAbandoned } from './abandoned-mount.ts';
 export { EntryType, InitFlag, InitFlag2, LockType, OpenReplyFlag, RenameFlag } from './abi/flags.ts';
 export { Opcode, opcodeName } from './abi/opcodes.ts';
 export type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+export { bytesOfText, textOfBytes } from './byte-names.ts';
 export { FuseConnection } from './connection.ts';
 export type { DirectoryWriter } from './directory-writer.ts';
 export type { AttrChange, CopyRange, FileSystem, LockRequest, PollRequest } from './file-system.ts';

@@ -1,7 +1,7 @@
 import { Errno } from '../errors/errno.ts';
 import { Header, minReadBuffer, nameMax, Size, writeOverhead } from './abi/structs.ts';
+import { textOfBytes } from './byte-names.ts';
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const two32 = 2 ** 32;
 const slash = 0x2f;
 
@@ -16,7 +16,7 @@ export class Input {
   length = 0;
   /** Where the next name begins. */
   position = 0;
-  /** Why the last name read was refused: ENAMETOOLONG, EILSEQ, EINVAL, or EIO for a request that was cut off. 0: it was not. */
+  /** Why the last name read was refused: ENAMETOOLONG, EINVAL, or EIO for a request that was cut off. 0: it was not. */
   nameErrno = 0;
 
   /** @param maxWrite the longest WRITE, in bytes. */
@@ -52,12 +52,12 @@ export class Input {
     this.position = Size.inHeader + bodyOffset;
   }
 
-  /** The entry name at the position: 1 to 255 bytes of UTF-8 without a slash. An empty string when it is refused. */
+  /** The entry name at the position: 1 to 255 bytes without a slash, as text (byte-names.ts). An empty string when it is refused. */
   name(): string {
     return this.#text(slash, nameMax);
   }
 
-  /** The string at the position: at least one byte of UTF-8. An empty string when it is refused. */
+  /** The string at the position: at least one byte, as text (byte-names.ts). An empty string when it is refused. */
   text(): string {
     return this.#text(0, this.length);
   }
@@ -78,15 +78,7 @@ export class Input {
     if (at >= length) return this.#refuse(Errno.EIO);
     if (at === position || !allowed) return this.#refuse(Errno.EINVAL);
     if (at - position > maxBytes) return this.#refuse(Errno.ENAMETOOLONG);
-    return seen < 0x80 ? bytes.toString('latin1', position, at) : this.#utf8(position, at);
-  }
-
-  #utf8(start: number, end: number): string {
-    try {
-      return decoder.decode(this.bytes.subarray(start, end));
-    } catch {
-      return this.#refuse(Errno.EILSEQ);
-    }
+    return seen < 0x80 ? bytes.toString('latin1', position, at) : textOfBytes(bytes.subarray(position, at));
   }
 
   #refuse(errno: number): '' {

@@ -1,6 +1,7 @@
 import { Errno } from '../errors/errno.ts';
 import { Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+import { bytesOfText } from './byte-names.ts';
 import { DirectoryWriter } from './directory-writer.ts';
 import { sendableErrno } from './exchange.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
@@ -84,8 +85,9 @@ export class Replier {
     return this.#claim(ticket) && this.#send(ticket, this.#out.raw(bytes));
   }
 
+  /** The same for text. */
   text(ticket: Ticket, text: string): boolean {
-    return this.bytes(ticket, Buffer.from(text));
+    return this.bytes(ticket, bytesOfText(text));
   }
 
   /** WRITE and COPY_FILE_RANGE: how many bytes were taken. */

@@ -2,6 +2,7 @@ import { Errno } from '../errors/errno.ts';
 import { Opcode } from './abi/opcodes.ts';
 import { Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+import { bytesOfText } from './byte-names.ts';
 import type { DirectoryWriter } from './directory-writer.ts';
 import { type Exchange, Stage } from './exchange.ts';
 import type { ReplyBuffer } from './reply-buffer.ts';
@@ -78,11 +79,9 @@ export class Request extends RequestFields {
     else this.#exchange.send(length);
   }
 
-  /** The same for text, as UTF-8. */
+  /** The same for text, as UTF-8; or the bytes it stands for (byte-names.ts). */
   replyText(text: string): void {
-    this.#exchange.claim();
-    if (Buffer.byteLength(text) > this.data.length) this.#exchange.fail(Errno.EIO);
-    else this.#exchange.send(Size.outHeader + this.data.write(text, 'utf8'));
+    this.replyBytes(bytesOfText(text));
   }
 
   /** The answer to WRITE and COPY_FILE_RANGE: how many bytes were taken. */

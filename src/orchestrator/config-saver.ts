@@ -1,4 +1,4 @@
-import { constants, fdatasync as fdatasyncCallback } from 'node:fs';
+import { constants, fdatasync as fdatasyncCallback, type PathLike } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { readCandidate } from './config-files.ts';
@@ -19,12 +19,12 @@ export class ConfigSaver {
    * Makes the content of an open user file durable, and the names in a directory (that of a new file, or one that is synced itself); and
    * the objects there are, for the file may be the first of a new one.
    */
-  async sync(fd: number | undefined, newIn: string | undefined): Promise<void> {
+  async sync(fd: number | undefined, newIn: string | Uint8Array | undefined): Promise<void> {
     await this.#model.parts.store.sync();
     if (fd !== undefined) await fdatasync(fd);
     if (newIn === undefined) return;
     // Below rfs/ a guest may have put a FIFO in its place.
-    const directory = await open(newIn, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK);
+    const directory = await open(newIn as PathLike, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK);
     try {
       await directory.sync();
     } finally {

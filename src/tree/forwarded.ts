@@ -38,7 +38,7 @@ export interface Save {
   /** The open file; undefined: only the directory, or only the objects there are. */
   readonly fd: number | undefined;
   /** Directory on this machine that got the file's name since it was last synced. */
-  readonly newIn: string | undefined;
+  readonly newIn: string | Uint8Array | undefined;
   /** The VNF whose configuration the file is. */
   readonly configures: number | undefined;
 }

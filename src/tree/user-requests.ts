@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, type PathLike, readSync, statfsSync, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
@@ -28,7 +28,7 @@ interface OpenFile {
   /** Something was written that is not durable yet. */
   dirty: boolean;
   /** Directory on this machine that got its name and is not durable yet. */
-  newIn: string | undefined;
+  newIn: string | Uint8Array | undefined;
 }
 
 const accessMode = 3;
@@ -235,7 +235,7 @@ export class UserRequests implements FileSystem {
       request.replyError(Errno.ENOENT);
       return;
     }
-    const { blocks, bfree, bavail, files, ffree, bsize } = statfsSync(path);
+    const { blocks, bfree, bavail, files, ffree, bsize } = statfsSync(path as PathLike);
     request.replyStatfs({ blocks, bfree, bavail, files, ffree, bsize, namelen: 255, frsize: bsize });
   }
 

@@ -10,6 +10,7 @@ import {
   lstatSync,
   lutimesSync,
   openSync,
+  type PathLike,
   type Stats,
 } from 'node:fs';
 
@@ -38,7 +39,7 @@ export function changeByDescriptor(fd: number, change: AttributeChange): void {
 }
 
 /** Changes them of the file with a path; of a symbolic link those of the link. */
-export function changeByPath(path: string, change: AttributeChange): void {
+export function changeByPath(path: PathLike, change: AttributeChange): void {
   const { uid, gid, mode } = change;
   if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? unchanged, gid ?? unchanged);
   // The kernel never changes the mode of a symbolic link.
@@ -50,7 +51,7 @@ export function changeByPath(path: string, change: AttributeChange): void {
  * Calls `use` with a path for the very file that a path names now: calls that follow links (chmod(2)) cannot be led elsewhere by who puts a link in its place
  * meanwhile.
  */
-export function withInode<T>(path: string, use: (inode: string, stats: Stats) => T): T {
+export function withInode<T>(path: PathLike, use: (inode: string, stats: Stats) => T): T {
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {
     return use(`/proc/self/fd/${fd}`, fstatSync(fd));

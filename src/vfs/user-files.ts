@@ -21,6 +21,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
+import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
 import { userNodeid } from './nodeid.ts';
@@ -120,9 +121,9 @@ export class UserFiles {
   }
 
   /** Path of a directory on this machine, for making its names durable; undefined when it has been removed. */
-  pathForSync(node: UserNode): string | undefined {
+  pathForSync(node: UserNode): string | Uint8Array | undefined {
     const components = node.components();
-    return components === undefined ? undefined : [node.backing.path(), ...components].join('/');
+    return components === undefined ? undefined : pathArgument([node.backing.path(), ...components].join('/'));
   }
 
   stat(node: UserNode): Stats {
@@ -149,13 +150,13 @@ export class UserFiles {
 
   /** Text of a symbolic link; that of a guest leads nowhere but into its own root file system. */
   readlink(node: UserNode): string {
-    const target = withPath(node, undefined, (path) => readlinkSync(path));
+    const target = textOfLatin1(withPath(node, undefined, (path) => readlinkSync(path, 'latin1')));
     return node.backing.hostile ? confinedLink(target, (node.components()?.length ?? 1) - 1) : target;
   }
 
   symlink(parent: UserNode, name: string, options: { readonly target: string; readonly creator: Creator }): Found {
     withPath(parent, name, (path) => {
-      symlinkSync(options.target, path);
+      symlinkSync(bytesOfText(options.target), path);
       lchownSync(path, options.creator.uid, this.#groupFor(parent, options.creator));
     });
     return this.#made(parent, name);
@@ -255,8 +256,8 @@ export class UserFiles {
 
   /** Names in a directory, with their kind; what only the guest can use is left out. */
   list(node: UserNode): Listed[] {
-    const names = withPath(node, undefined, (path) => readdirSync(path));
-    return names.flatMap((name) => {
+    const names = withPath(node, undefined, (path) => readdirSync(path, 'latin1'));
+    return names.map(textOfLatin1).flatMap((name) => {
       const found = this.lookup(node, name);
       return found === undefined ? [] : [{ name, ...found }];
     });

@@ -1,4 +1,5 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, type PathLike } from 'node:fs';
+import { pathArgument } from '../fuse/byte-names.ts';
 import { O_PATH } from './change-attributes.ts';
 
 const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
@@ -80,25 +81,25 @@ export class UserNode {
  *
  * @throws ENOENT when the file has no name left.
  */
-export function withPath<T>(node: UserNode, name: string | undefined, use: (path: string) => T): T {
+export function withPath<T>(node: UserNode, name: string | undefined, use: (path: PathLike) => T): T {
   const components = node.components();
   if (components === undefined) throw Object.assign(new Error('the file has no name left'), { code: 'ENOENT' });
   if (name !== undefined) components.push(name);
-  if (!node.backing.hostile) return use([node.backing.path(), ...components].join('/'));
+  if (!node.backing.hostile) return use(pathArgument([node.backing.path(), ...components].join('/')));
   return walk(node.backing.path(), components, use);
 }
 
-function walk<T>(top: string, components: readonly string[], use: (path: string) => T): T {
+function walk<T>(top: string, components: readonly string[], use: (path: PathLike) => T): T {
   const last = components.at(-1);
   if (last === undefined) return use(top);
   let fd = openSync(top, directoryFlags);
   try {
     for (const component of components.slice(0, -1)) {
-      const next = openSync(`/proc/self/fd/${fd}/${component}`, directoryFlags);
+      const next = openSync(pathArgument(`/proc/self/fd/${fd}/${component}`), directoryFlags);
       closeSync(fd);
       fd = next;
     }
-    return use(`/proc/self/fd/${fd}/${last}`);
+    return use(pathArgument(`/proc/self/fd/${fd}/${last}`));
   } finally {
     closeSync(fd);
   }

@@ -87,6 +87,44 @@ subprocess.run(['find', '.', '-type', 'f', '-delete']); print(os.listdir())`,
   same('deep directories', 'p=$(printf "d/%.0s" {1..300}); mkdir -p "$p"; echo deep > "$p/f"; cat "$p/f"; rm -r d; ls | wc -l', 'deep\n0');
 });
 
+describe('names that are not UTF-8', () => {
+  same(
+    'are made, listed, read, renamed, linked and removed by bash',
+    `a=$'caf\\xe9'; b=$'\\xff\\xfe'; echo one > "$a"; mkdir "$b"; mv "$a" "$b/"; echo two >> "$b/$a"; ln "$b/$a" $'hard\\x80'; ln -s "$b/$a" $'soft\\xc3'
+     printf '%s\\n' * */* | od -An -tx1 -v -w64 | sed 's/^ //' | tr -d '\\n'; echo; readlink $'soft\\xc3' | od -An -tx1 | sed 's/^ //'; cat $'soft\\xc3'; stat -c %h $'hard\\x80'
+     [ -e $'caf\\xc3\\xa9' ] || echo another; rm $'hard\\x80' $'soft\\xc3' "$b/$a"; rmdir "$b"; ls -A | wc -l; fails cat "$a"`,
+    `68 61 72 64 80 0a 73 6f 66 74 c3 0a ff fe 0a ff fe 2f 63 61 66 e9 0a
+     ff fe 2f 63 61 66 e9 0a
+     one
+     two
+     2
+     another
+     0
+     No such file or directory`,
+  );
+
+  samePython(
+    'each of 255 bytes is a name of its own, and every one is found again',
+    `names = [bytes([c]) for c in range(1, 256) if c not in (0x2e, 0x2f)] + [b'x' * 254 + b'\\xff', b'\\xed\\xa0\\x80', b'\\xc3\\xa9\\xc3']
+for n in names: os.close(os.open(n, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+print(sorted(os.listdir(b'.')) == sorted(names), len({os.stat(n).st_ino for n in names}) == len(names))
+for n in names: os.rename(n, b'moved'); os.symlink(n, n); assert os.readlink(n) == n; os.unlink(n); os.rename(b'moved', n)
+fd = os.open(b'.', os.O_RDONLY); os.fsync(fd)
+try: os.mkdir(b'\\xff' * 256)
+except OSError as e: print(errno.errorcode[e.errno])
+for n in names: os.unlink(n)
+print(os.listdir(b'.'))`,
+    `True True
+     ENAMETOOLONG
+     []`,
+  );
+
+  test('name nothing among the special files, where names are text', async () => {
+    const { stderr } = await mount.sh(String.raw`mkdir $'nf-types/host/\xff'; cat $'nf-types/host/h/\xff'; ls -d nf-types/host/h`);
+    assert.match(stderr, /mkdir: .*Invalid argument\ncat: .*No such file or directory\n$/);
+  });
+});
+
 describe('content', () => {
   same('64 MiB, whole', 'head -c 64M /dev/urandom > big; cp big copy; cmp big copy && stat -c %s copy; rm big copy', '67108864');
   same(

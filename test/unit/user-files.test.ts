@@ -46,7 +46,7 @@ function known({ node }: Found): UserNode {
 }
 
 function path(node: UserNode): string {
-  return withPath(node, undefined, (each) => each);
+  return withPath(node, undefined, String);
 }
 
 describe('a user file', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type FileSystem, Opcode, type Request } from '../../src/fuse/index.ts';
+import { bytesOfText, type FileSystem, Opcode, type Request, textOfBytes } from '../../src/fuse/index.ts';
 import { reply, request, Wire } from '../support/wire.ts';
 
 const names: string[] = [];
@@ -39,10 +39,31 @@ function give(name: Buffer): {
   return { lookup, mkdir, unlink, rename, seen: [...names] };
 }
 
-test('names that are not UTF-8: not found where one is sought, EILSEQ where one is made', () => {
-  for (const bytes of ['ff', '61c3', 'c0af', 'eda080', 'f4908080', '80']) {
-    assert.deepEqual(give(Buffer.from(bytes, 'hex')), { lookup: 2, mkdir: 84, unlink: 2, rename: 84, seen: [] });
+test('names that are not UTF-8 come as text that keeps their bytes', () => {
+  for (const hex of ['ff', '61c3', 'c0af', 'eda080', 'f4908080', '80', 'c3a9ff']) {
+    const name = Buffer.from(hex, 'hex');
+    const { seen, ...errnos } = give(name);
+    assert.deepEqual(errnos, { lookup: 0, mkdir: 0, unlink: 0, rename: 0 });
+    for (const text of [seen[0], seen[1], seen[2], seen[4]]) assert.deepEqual(bytesOfText(text ?? ''), name, hex);
   }
+  const texts = ['ff', 'c3bf', 'fe', 'edbfbf', 'efbfbd'].map((hex) => textOfBytes(Buffer.from(hex, 'hex')));
+  assert.equal(new Set(texts).size, texts.length);
+});
+
+test('names, and the text of links, that are not UTF-8 go to the kernel as they are', () => {
+  const name = textOfBytes(Buffer.from('61ff62', 'hex'));
+  const wire = new Wire({
+    readlink: (got) => got.replyText(name),
+    readdir: (got) => {
+      got.addEntry(name, 7, 8, 1);
+      got.replyDirectory();
+    },
+  });
+  assert.deepEqual(wire.serve(request(Opcode.READLINK, Buffer.alloc(0))), [reply(Buffer.from('61ff62', 'hex'))]);
+  const body = Buffer.alloc(40);
+  body.writeUInt32LE(4096, 16);
+  const [listed] = wire.serve(request(Opcode.READDIR, body));
+  assert.equal(listed?.subarray(16 + 16).toString('hex'), '030000000800000061ff620000000000');
 });
 
 test('255 bytes are a name, 256 are not, whatever the characters', () => {
