@@ -7,16 +7,19 @@ import { readVnfStates } from './vnf-states.ts';
 /** Destroys every deployed VNF of a mount through its action file. Rejects with the first one's error when any could not be. */
 export async function destroyAll(mountpoint: string, terminal: Terminal): Promise<void> {
   const states = await readVnfStates(mountpoint);
-  if (states === undefined) {
-    throw new NfioError('TimeoutError', {
-      message: `${mountpoint} does not answer, so its VNFs cannot be destroyed through it. Detach it with: nfio umount --lazy ${mountpoint}`,
-    });
-  }
+  if (states === undefined) throw noAnswer(mountpoint);
   const deployed = states.filter(({ status }) => status !== 'undeployed');
   const failures = await Promise.all(deployed.map(({ vnf }) => destroy(mountpoint, vnf)));
   const first = failures.find((failure) => failure !== undefined);
   if (first !== undefined) throw first;
   if (terminal.interactive && deployed.length > 0) terminal.out(`Destroyed ${deployed.map(({ vnf }) => vnf).join(', ')}\n`);
+}
+
+/** The error of a mount through which nothing can be destroyed. */
+export function noAnswer(mountpoint: string): NfioError {
+  return new NfioError('TimeoutError', {
+    message: `${mountpoint} does not answer, so its VNFs cannot be destroyed through it. Detach it: nfio umount --lazy ${mountpoint}`,
+  });
 }
 
 /** Resolves to what went wrong, so that one failure does not keep the others from being destroyed. */

@@ -1,56 +1,55 @@
-import { readdir, readFile, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { runtimeDirectory } from '../daemon/options.ts';
+import { type MountRecord, readMountRecords } from '../daemon/mount-record.ts';
 import { isAlive } from '../daemon/process-alive.ts';
-import { readMountTable } from './mount-table.ts';
+import { readMountInfo } from '../fuse/mount-info.ts';
+import { runProgram } from './run-program.ts';
 
-/** A mount as its daemon recorded it in mount.json of its runtime directory. */
-export interface MountRecord {
-  readonly mountId: string;
+/** A mount of nf.io that the kernel has. */
+export interface LiveMount {
   readonly mountpoint: string;
-  readonly root: string;
-  readonly hypervisor: string;
-  readonly supervisorPid: number;
-  readonly serverPid: number;
-  readonly startedAt: string;
-  readonly version: string;
+  /** What its daemon noted; undefined when that is lost, as of a mount that came from another machine's /run. */
+  readonly record: MountRecord | undefined;
+  /** `dead`: no process serves it, every access fails. `hung`: there is one, and it does not answer. */
+  readonly state: 'mounted' | 'hung' | 'dead';
 }
 
-/** A recorded mount that the kernel knows too. */
-export interface LiveMount extends MountRecord {
-  /** The daemon's processes are there. Without them every access to the mount fails or waits. */
-  readonly served: boolean;
-}
+const timeoutMs = 3000;
 
-/** Every mount of nf.io on this machine, without touching any of them. */
+/** Every mount of nf.io in this mount namespace, whoever asks. The kernel's table says what is mounted; none can hang this. */
 export async function listMounts(): Promise<readonly LiveMount[]> {
-  const mounted = new Set((await readMountTable()).map((entry) => entry.mountpoint));
-  return (await readRecords())
-    .filter((record) => mounted.has(record.mountpoint))
-    .map((record) => ({ ...record, served: isAlive(record.supervisorPid) || isAlive(record.serverPid) }))
-    .sort((a, b) => a.mountpoint.localeCompare(b.mountpoint));
+  return await inspectAll(mountpoints());
 }
 
 /** The mount at a path as a user wrote it, or undefined. Symbolic links are followed only when the path is no mountpoint itself. */
 export async function findMount(path: string): Promise<LiveMount | undefined> {
-  const mounts = await listMounts();
-  const direct = mounts.find((mount) => mount.mountpoint === resolve(path));
-  if (direct !== undefined) return direct;
-  const real = await realpath(path).catch(() => undefined);
-  return mounts.find((mount) => mount.mountpoint === real);
+  const places = mountpoints();
+  const place = places.includes(resolve(path)) ? resolve(path) : await realpath(path).catch(() => '');
+  return (await inspectAll(places.filter((each) => each === place)))[0];
 }
 
-async function readRecords(): Promise<readonly MountRecord[]> {
-  const names = await readdir(runtimeDirectory).catch(() => []);
-  const records = await Promise.all(names.map((name) => readRecord(join(runtimeDirectory, name, 'mount.json'))));
-  return records.filter((record) => record !== undefined);
+function mountpoints(): readonly string[] {
+  return [...new Set(readMountInfo().flatMap(({ mountpoint, type }) => (type === 'fuse.nfio' ? [mountpoint] : [])))].sort();
 }
 
-/** A record that is gone or being replaced at this moment counts as none. */
-async function readRecord(path: string): Promise<MountRecord | undefined> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as MountRecord;
-  } catch {
-    return undefined;
-  }
+async function inspectAll(places: readonly string[]): Promise<readonly LiveMount[]> {
+  const records = places.length === 0 ? new Map<string, MountRecord>() : await readMountRecords();
+  const mounts = await Promise.all(places.map((place) => inspect(place, records.get(place))));
+  return mounts.filter((mount) => mount !== undefined);
+}
+
+/** undefined for a mount of this type that another program made with `nfio/fuse`. */
+async function inspect(mountpoint: string, record: MountRecord | undefined): Promise<LiveMount | undefined> {
+  if (record !== undefined && !isAlive(record.supervisorPid) && !isAlive(record.serverPid)) return { mountpoint, record, state: 'dead' };
+  const tree = await look(join(mountpoint, 'nf-types'));
+  if (tree !== 'not there') return { mountpoint, record, state: tree };
+  if ((await look(mountpoint)) === 'not there') return { mountpoint, record, state: 'dead' };
+  return record === undefined ? undefined : { mountpoint, record, state: 'mounted' };
+}
+
+/** Looks at a path from another process, which may hang in place of this one. */
+async function look(path: string): Promise<'mounted' | 'hung' | 'not there'> {
+  const { exitCode, timedOut } = await runProgram(['stat', '--format=', '--', path], { timeoutMs });
+  if (timedOut) return 'hung';
+  return exitCode === 0 ? 'mounted' : 'not there';
 }

@@ -1,15 +1,15 @@
+import type { MountRecord } from '../daemon/mount-record.ts';
 import { NfioError } from '../errors/index.ts';
 import { commandName } from '../fuse/command-name.ts';
 import { mountpointsOf } from '../fuse/mount-info.ts';
 import { mountUsers } from '../fuse/mount-users.ts';
-import type { LiveMount } from './mounts.ts';
 
 /**
  * The error that says why a mount's processes are still there after its unmount, and what ends them.
  *
  * @param device of the file system, MAJOR:MINOR.
  */
-export async function notEnded({ mountpoint, supervisorPid, serverPid }: LiveMount, device: string): Promise<NfioError> {
+export async function notEnded({ mountpoint, supervisorPid, serverPid }: MountRecord, device: string): Promise<NfioError> {
   const [other] = mountpointsOf(device);
   const users = await mountUsers(device).catch(() => []);
   return new NfioError('TimeoutError', { message: `${mountpoint} is unmounted, but ${why()}` });

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { choose } from '../domain/choice.ts';
 import type { Command, OptionSpec, OptionTable } from './command.ts';
 import { didYouMean } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
@@ -73,15 +74,10 @@ function optionValue(
     throw new UsageError(`${token.rawName} needs a value: ${token.rawName} ${spec.value ?? 'VALUE'}.`, command);
   }
   if (spec.choices === undefined) return token.value;
-  const word = token.value.toLowerCase();
-  const choice = spec.synonyms?.[word] ?? word;
-  if (!spec.choices.includes(choice)) {
-    throw new UsageError(
-      `${token.rawName} is one of ${spec.choices.join(', ')}, not ${token.value}.${didYouMean(choice, spec.choices)}`,
-      command,
-    );
-  }
-  return choice;
+  const { choices, synonyms } = spec;
+  const choice = choose(token.value, synonyms === undefined ? { choices } : { choices, synonyms });
+  if (choice !== undefined) return choice;
+  throw new UsageError(`${token.rawName} is one of ${choices.join(', ')}, not ${token.value}.${didYouMean(token.value, choices)}`, command);
 }
 
 function checkOperands(command: Command, operands: readonly string[]): void {

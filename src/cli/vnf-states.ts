@@ -9,32 +9,18 @@ export interface VnfState {
   readonly status: string;
 }
 
-const timeoutMs = 3000;
+/** Tens of thousands of instances take a while. */
+const timeoutMs = 60_000;
 
 /**
- * The status of every VNF of a mount, read through the mount itself by another process, so that a hung mount cannot
- * hang this one. undefined when the mount does not answer.
+ * The status of every VNF of a mount that the user may look at, read through the mount itself by another process, so that a mount that
+ * hangs cannot hang this one. undefined when the mount stopped answering.
  */
 export async function readVnfStates(mountpoint: string): Promise<readonly VnfState[] | undefined> {
-  const argv = [
-    'find',
-    join(mountpoint, 'nf-types'),
-    '-mindepth',
-    '3',
-    '-maxdepth',
-    '3',
-    '-name',
-    'status',
-    '-exec',
-    'grep',
-    '-H',
-    '',
-    '{}',
-    '+',
-  ];
-  const result = await runProgram(argv, { timeoutMs });
-  if (result.timedOut || (result.exitCode !== 0 && result.stdout === '')) return undefined;
-  return parseStates(result.stdout);
+  const types = join(mountpoint, 'nf-types');
+  const files = ['-mindepth', '3', '-maxdepth', '3', '-name', 'status'];
+  const result = await runProgram(['find', types, ...files, '-exec', 'grep', '-H', '', '{}', '+'], { timeoutMs });
+  return result.timedOut ? undefined : parseStates(result.stdout);
 }
 
 /** Lines of grep -H: `…/nf-types/TYPE/NAME/status:running`. Names hold neither slash nor colon. */

@@ -17,18 +17,19 @@ export async function compose(
   parts: { readonly logger: Logger; readonly listener: ModelListener; readonly mountedMs: number },
 ): Promise<Orchestrator> {
   const { logger, listener, mountedMs } = parts;
+  const { hypervisor, dockerSocket, insecureEngines, libvirtUri } = options;
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);
   const context = { mountId: store.mountId, runDir: join(runtimeDirectory, store.mountId), logger };
   return new Orchestrator({
     store,
-    hypervisor: options.hypervisor,
+    hypervisor,
     mountpoint: options.mountpoint,
     mountedMs,
     drivers: {
       netns: new NetnsDriver(context, fabric),
-      docker: new DockerDriver({ ...context, ...engines(options), isDefault: options.hypervisor === 'docker' }, fabric),
-      libvirt: new LibvirtDriver({ ...context, ...daemons(options), isDefault: options.hypervisor === 'libvirt' }, fabric),
+      docker: new DockerDriver({ ...context, dockerSocket, insecureEngines, isDefault: hypervisor === 'docker' }, fabric),
+      libvirt: new LibvirtDriver({ ...context, libvirtUri, isDefault: hypervisor === 'libvirt' }, fabric),
     },
     network: new FabricNetwork(fabric),
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
@@ -36,12 +37,4 @@ export async function compose(
     logger,
     listener,
   });
-}
-
-function engines({ dockerSocket, insecureEngines }: MountOptions): Pick<MountOptions, 'dockerSocket' | 'insecureEngines'> {
-  return { ...(dockerSocket === undefined ? {} : { dockerSocket }), ...(insecureEngines === undefined ? {} : { insecureEngines }) };
-}
-
-function daemons({ libvirtUri }: MountOptions): Pick<MountOptions, 'libvirtUri'> {
-  return libvirtUri === undefined ? {} : { libvirtUri };
 }

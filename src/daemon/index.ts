@@ -5,38 +5,61 @@ import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
 import { cachedEnvironment } from './compile-cache.ts';
 import type { SupervisorMessage } from './messages.ts';
-import { daemonModule, type MountOptions } from './options.ts';
+import { parseMountOptions } from './mount-options.ts';
+import { daemonModule, type MountOptions, type MountRequest } from './options.ts';
+import { checkMountable } from './preflight.ts';
 
-export type { MountOptions } from './options.ts';
+export type { MountOptions, MountRequest } from './options.ts';
 
 /** The daemon's log is begun anew at a start when it is larger. Bytes. */
 const logLimit = 4 * 1024 * 1024;
 
+/** A daemon that was started. */
+export interface RunningDaemon {
+  /** Of its supervisor. */
+  readonly pid: number;
+  /** Real path of the mountpoint. */
+  readonly mountpoint: string;
+}
+
 /**
  * Mounts in the background; resolves when the file system can be used.
  *
- * @throws MountError with the sentence of what failed.
+ * @throws NfioError InvalidValueError for an option that cannot be, NotPermittedError (EPERM) for any user but root, MountError and others
+ *   with the sentence of what failed.
  */
-export async function startDaemon(options: MountOptions): Promise<{ readonly pid: number }> {
+export async function startDaemon(request: MountRequest): Promise<RunningDaemon> {
+  return await launch(parseMountOptions(request));
+}
+
+/** The same, with options that are checked already. */
+export async function launch(options: MountOptions): Promise<RunningDaemon> {
+  const mountable = await checkMountable(options);
   const log = openLog(options.root);
   try {
-    const supervisor = spawnSupervisor(options, log);
-    await ready(supervisor);
+    const supervisor = spawnSupervisor(mountable, log);
+    await ready(supervisor, `See ${join(options.root, 'daemon.log')}`);
     supervisor.disconnect();
     supervisor.unref();
-    return { pid: supervisor.pid ?? 0 };
+    return { pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint };
   } finally {
     closeSync(log);
   }
 }
 
-/** Mounts in the foreground; resolves with the exit status when it has been unmounted. */
-export async function runForeground(options: MountOptions): Promise<number> {
-  const supervisor = spawnSupervisor(options, 'inherit');
+/**
+ * Mounts in the foreground; resolves with the exit status when it has been unmounted.
+ *
+ * @param mounted called when the file system can be used.
+ */
+export async function runForeground(options: MountOptions, mounted: (daemon: RunningDaemon) => void): Promise<number> {
+  const mountable = await checkMountable(options);
+  const supervisor = spawnSupervisor(mountable, 'inherit');
   const ended = new Promise<number>((resolve) => supervisor.once('exit', (status) => resolve(status ?? 1)));
   // The supervisor is in a session of its own, so that it gets each signal once, from here.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => supervisor.kill(signal));
-  await ready(supervisor);
+  await ready(supervisor, 'See the lines above');
+  mounted({ pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint });
   return await ended;
 }
 
@@ -49,15 +72,17 @@ function spawnSupervisor(options: MountOptions, output: number | 'inherit'): Chi
   });
 }
 
-function ready(supervisor: ChildProcess): Promise<void> {
+/** @param where the log is, as the first words of a sentence. */
+function ready(supervisor: ChildProcess, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    supervisor.once('error', (cause) => reject(new NfioError('MountError', { message: cause.message, cause })));
-    supervisor.once('exit', () =>
-      reject(new NfioError('MountError', { message: 'the daemon ended before the mount was ready: see daemon.log in the root' })),
+    const fail = (message: string, cause?: unknown): void => reject(new NfioError('MountError', { message, cause }));
+    supervisor.once('error', (cause) => fail(`The daemon could not be started: ${cause.message}`, cause));
+    supervisor.once('exit', (status, signal) =>
+      fail(`The daemon ended with ${signal ?? `status ${status}`} before the mount was ready. ${where}.`),
     );
     supervisor.once('message', (message: SupervisorMessage) => {
       if (message.kind === 'ready') resolve();
-      else reject(new NfioError('MountError', { message: message.message }));
+      else fail(message.message);
     });
   });
 }

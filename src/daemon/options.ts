@@ -1,36 +1,36 @@
 import type { HypervisorName } from '../domain/ports/hypervisor.ts';
 
-/** What a mount is started with. */
+/** What a mount is started with, complete and checked: what parseMountOptions made of a {@link MountRequest}. */
 export interface MountOptions {
   /** Absolute path. */
   readonly mountpoint: string;
   /** Absolute path of the directory with all persistent state. */
   readonly root: string;
   readonly hypervisor: HypervisorName;
-  /** Directory of the user's own middlebox modules. */
-  readonly modules?: string;
-  /** Socket of this machine's Docker Engine. Default `/var/run/docker.sock`. */
-  readonly dockerSocket?: string;
-  /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
-  readonly insecureEngines?: boolean;
-  /** URI of this machine's libvirt. Default `qemu:///system`. */
-  readonly libvirtUri?: string;
+  /** Absolute path of the directory of the user's own middlebox modules. */
+  readonly modules: string | undefined;
+  /** Socket of this machine's Docker Engine. */
+  readonly dockerSocket: string;
+  /** Whether Docker Engines may be spoken to over plain TCP. */
+  readonly insecureEngines: boolean;
+  /** URI of this machine's libvirt. */
+  readonly libvirtUri: string;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
-  /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
-  readonly attrTimeoutMs?: number;
-  /** Whether to use the kernel's help to replace a server that died (Linux 6.9); false: mount again, as on older kernels. Default true. */
-  readonly resend?: boolean;
+  /** How long the kernel may keep names and attributes, milliseconds. */
+  readonly attrTimeoutMs: number;
+  /** Whether to use the kernel's help to replace a server that died (Linux 6.9); false: mount again, as on older kernels. */
+  readonly resend: boolean;
   /** Log to standard error. */
   readonly foreground: boolean;
 }
 
+/** What a user asks of a mount: all but the mountpoint has a default. Words are taken in any case. */
+export type MountRequest = Pick<MountOptions, 'mountpoint'> & {
+  readonly [Name in keyof MountOptions]?: MountOptions[Name] | undefined;
+};
+
 /** Where mounts keep what need not survive a reboot, each in a directory named by its mount id. */
 export const runtimeDirectory = '/run/nfio';
-
-/** How long the kernel may keep names and attributes, milliseconds. */
-export function attrTimeoutMs(options: MountOptions): number {
-  return options.attrTimeoutMs ?? 1000;
-}
 
 /** URL of a module of this directory, as it is when run from source and when built. */
 export function daemonModule(name: string): URL {

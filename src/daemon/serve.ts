@@ -14,7 +14,8 @@ import { Gateway } from './gateway.ts';
 import type { KernelThreadNote } from './kernel-thread.ts';
 import { createLogger } from './logger.ts';
 import { fuseFd, type ServerMessage, type ServerStart } from './messages.ts';
-import { attrTimeoutMs, runtimeDirectory } from './options.ts';
+import { removeMountRecord } from './mount-record.ts';
+import { runtimeDirectory } from './options.ts';
 import { rootView } from './root-view.ts';
 import { notify, type ServerThreads } from './threads.ts';
 import { TreePublisher } from './tree-publisher.ts';
@@ -47,7 +48,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 
-  const timeoutMs = attrTimeoutMs(options);
+  const timeoutMs = options.attrTimeoutMs;
   const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
   fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, mountId: store.mountId }));
   threads.begin();
@@ -57,6 +58,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   if (failure !== undefined) logger.error(`kernel thread: ${failure.stack ?? failure.message}`);
   await orchestrator[Symbol.asyncDispose]();
   await removeRunDirectory(orchestrator);
+  removeMountRecord(store.mountId); // its supervisor may have been killed
   return code;
 }
 

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
 import { cutWhenAbandoned } from '../fuse/abandoned-mount.ts';
@@ -12,7 +11,8 @@ import { lockRoot } from '../state/root-directory.ts';
 import { readVersion } from '../version.ts';
 import { createLogger } from './logger.ts';
 import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
-import { daemonModule, type MountOptions, runtimeDirectory } from './options.ts';
+import { removeMountRecord, writeMountRecord } from './mount-record.ts';
+import { daemonModule, type MountOptions } from './options.ts';
 
 /** So many servers in a row that ended so soon, and the supervisor gives up: a file system that answers nothing is worse than none. */
 const mostShortLives = 5;
@@ -38,7 +38,7 @@ class Supervisor {
   #generation = 0;
   #negotiated: Negotiated | undefined;
   #connection: FuseConnection | undefined;
-  #runDirectory: string | undefined;
+  #mountId: string | undefined;
   #stopping = false;
 
   constructor(
@@ -130,13 +130,9 @@ class Supervisor {
     this.#negotiated = negotiated;
     this.#servingSinceMs = performance.now();
     const { mountpoint, root, hypervisor } = this.#options;
-    const directory = join(runtimeDirectory, mountId);
     const startedAt = new Date().toISOString();
-    const record = { mountId, mountpoint, root, hypervisor, supervisorPid: process.pid, serverPid, startedAt, version: this.#version };
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeFileSync(join(directory, 'mount.json.new'), `${JSON.stringify(record, undefined, 2)}\n`);
-    renameSync(join(directory, 'mount.json.new'), join(directory, 'mount.json'));
-    this.#runDirectory = directory;
+    writeMountRecord({ mountId, mountpoint, root, hypervisor, supervisorPid: process.pid, serverPid, startedAt, version: this.#version });
+    this.#mountId = mountId;
     report({ kind: 'ready' });
   }
 
@@ -165,7 +161,7 @@ class Supervisor {
   }
 
   #finish(status: number): number {
-    if (this.#runDirectory !== undefined) rmSync(join(this.#runDirectory, 'mount.json'), { force: true });
+    if (this.#mountId !== undefined) removeMountRecord(this.#mountId);
     return status;
   }
 }

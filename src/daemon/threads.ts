@@ -2,7 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { KernelThreadData } from './kernel-thread.ts';
 import { fuseFd, type ServerStart } from './messages.ts';
 import type { Notification, NotifierThreadData } from './notifier-thread.ts';
-import { attrTimeoutMs, daemonModule } from './options.ts';
+import { daemonModule } from './options.ts';
 
 /** The other threads of a server process, as the main thread sees them. */
 export interface ServerThreads {
@@ -27,9 +27,9 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
   const data: KernelThreadData = {
     fd: fuseFd,
     generation,
-    timeoutMs: attrTimeoutMs(options),
+    timeoutMs: options.attrTimeoutMs,
     negotiated,
-    resend: options.resend ?? true,
+    resend: options.resend,
     inbox: inbox.port2,
     outbox: outbox.port2,
     taken,

@@ -43,7 +43,8 @@ export function isMounted(mountpoint: string): boolean {
   return mountAt(mountpoint) !== undefined;
 }
 
-function readMountInfo(): MountInfo[] {
+/** Every mount of this mount namespace, without touching any of them. */
+export function readMountInfo(): MountInfo[] {
   return parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8'));
 }
 

@@ -11,10 +11,16 @@ export type GuestSpecOptions = Pick<GuestSpec, 'id' | 'name' | 'guestDir' | 'con
  * @throws NfioError InvalidValueError for an id outside `[a-z0-9]{6,12}`, VNFNameIsEmptyError for an empty name.
  */
 export function makeGuestSpec(options: GuestSpecOptions): GuestSpec {
-  if (!/^[a-z0-9]{6,12}$/.test(options.id)) {
-    throw new NfioError('InvalidValueError', { message: 'id: six to twelve lower-case letters or digits are needed' });
+  if (typeof options !== 'object' || options === null) {
+    throw invalid(
+      "The options of a guest are an object, such as { id: 'guest1', name: 'g', guestDir: '/var/tmp/g', configDir: '/var/tmp/c' }.",
+    );
   }
+  if (!/^[a-z0-9]{6,12}$/.test(options.id)) throw invalid('id is six to twelve lower-case letters or digits, such as guest1.');
   if (options.name === '') throw new NfioError('VNFNameIsEmptyError');
+  for (const name of ['name', 'guestDir', 'configDir'] as const) {
+    if (typeof options[name] !== 'string') throw invalid(`${name} is missing. Give it as text.`);
+  }
   return {
     type: 'guest',
     host: '',
@@ -28,4 +34,8 @@ export function makeGuestSpec(options: GuestSpecOptions): GuestSpec {
     hosts: [],
     ...options,
   };
+}
+
+function invalid(message: string): NfioError {
+  return new NfioError('InvalidValueError', { message });
 }

@@ -1,33 +1,11 @@
-import { randomInt } from 'node:crypto';
-import { join } from 'node:path';
-import { runtimeDirectory } from '../daemon/options.ts';
+import { choose } from '../domain/choice.ts';
 import type { HypervisorBase } from '../domain/hypervisor-base.ts';
 import type { DriverContext } from '../domain/ports/hypervisor.ts';
-import type { Logger } from '../domain/ports/logger.ts';
-import { NfioError } from '../errors/index.ts';
 import { DockerDriver, type DockerDriverOptions } from '../hypervisor/docker/index.ts';
 import { LibvirtDriver, type LibvirtDriverOptions } from '../hypervisor/libvirt/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { Fabric } from '../network/index.ts';
-
-/** What a driver that no mount owns is built from. */
-export interface HypervisorOptions {
-  /**
-   * Owner of the guests, `[a-z0-9]{8}`, part of the names of their namespaces and cgroups. Default: a random one. Give one, and keep
-   * it, to find guests again (`recover`) in a later process. Never that of a mount: two drivers would manage the same guests.
-   */
-  readonly mountId?: string;
-  /** Directory for what need not survive a reboot. Default `/run/nfio/` and the mountId. */
-  readonly runDir?: string;
-  /** Docker: the socket of this machine's engine. Default `/var/run/docker.sock`. */
-  readonly dockerSocket?: string;
-  /** Docker: whether engines may be spoken to over plain TCP. Default false. */
-  readonly insecureEngines?: boolean;
-  /** Libvirt: URI of this machine's. Default `qemu:///system`. */
-  readonly libvirtUri?: string;
-  /** Default: silent. */
-  readonly logger?: Logger;
-}
+import { type HypervisorOptions, type ParsedHypervisorOptions, parseHypervisorOptions } from './hypervisor-options.ts';
 
 const makers = {
   netns: (context: DriverContext): HypervisorBase => new NetnsDriver(context, new Fabric(context.mountId)),
@@ -38,8 +16,6 @@ const makers = {
 /** A hypervisor that this version has. */
 export type HypervisorType = keyof typeof makers;
 
-const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-
 /**
  * Makes the one hypervisor driver of a process, and hands it out. Invariant, as in the original prototype: one instance of one
  * type. Making the same type again changes nothing; options count the first time.
@@ -49,15 +25,20 @@ export class HypervisorFactory {
   static #type: string | undefined;
 
   /**
+   * @param type in any case: the original prototype wrote `Docker` and `Libvirt`.
    * @throws TypeError for a type that is not there, RangeError when the process has a driver of another type, NfioError
-   *   InvalidValueError for a mountId that cannot be one.
+   *   InvalidValueError for an option that is unknown or has no value that it can have.
    */
-  constructor(type: HypervisorType = 'netns', options: HypervisorOptions = {}) {
+  constructor(type: HypervisorType | Capitalize<HypervisorType> = 'netns', options: HypervisorOptions = {}) {
+    const wanted = hypervisorType(type);
     if (HypervisorFactory.#instance === undefined) {
-      HypervisorFactory.#instance = make(type, options);
-      HypervisorFactory.#type = type;
-    } else if (HypervisorFactory.#type !== type) {
-      throw new RangeError(`This process has a hypervisor of type ${HypervisorFactory.#type} already; ${type} needs a process of its own`);
+      HypervisorFactory.#instance = make(wanted, parseHypervisorOptions(options));
+      HypervisorFactory.#type = wanted;
+    } else if (HypervisorFactory.#type !== wanted) {
+      const has = HypervisorFactory.#type;
+      throw new RangeError(
+        `This process has a hypervisor of type ${has} already. Use ${wanted} in a process of its own, or first: await HypervisorFactory.disposeHypervisorInstance()`,
+      );
     }
   }
 
@@ -68,7 +49,7 @@ export class HypervisorFactory {
    */
   static getHypervisorInstance(): HypervisorBase {
     if (HypervisorFactory.#instance !== undefined) return HypervisorFactory.#instance;
-    throw new Error("There is no hypervisor yet: make one with new HypervisorFactory('netns')");
+    throw new Error("There is no hypervisor yet. Make one: new HypervisorFactory('netns')");
   }
 
   /** Lets go of the driver, so that another can be made. Its guests go on. Does nothing when there is none. */
@@ -80,27 +61,13 @@ export class HypervisorFactory {
   }
 }
 
-function make(type: string, options: HypervisorOptions): HypervisorBase {
-  if (!isHypervisorType(type)) {
-    throw new TypeError(`${String(type)} is not a hypervisor of this version; there are: ${Object.keys(makers).join(', ')}`);
-  }
-  const mountId = options.mountId ?? randomMountId();
-  if (!/^[a-z0-9]{8}$/.test(mountId)) {
-    throw new NfioError('InvalidValueError', { message: 'mountId: eight lower-case letters or digits are needed' });
-  }
-  const { dockerSocket, insecureEngines, libvirtUri } = options;
-  const engines = {
-    ...(dockerSocket === undefined ? {} : { dockerSocket }),
-    ...(insecureEngines === undefined ? {} : { insecureEngines }),
-    ...(libvirtUri === undefined ? {} : { libvirtUri }),
-  };
-  return makers[type]({ ...engines, mountId, runDir: options.runDir ?? join(runtimeDirectory, mountId), logger: options.logger ?? silent });
+function hypervisorType(type: unknown): HypervisorType {
+  const choices = Object.keys(makers) as HypervisorType[];
+  const found = typeof type === 'string' ? choose(type, { choices }) : undefined;
+  if (found !== undefined) return found;
+  throw new TypeError(`${String(type)} is not a hypervisor of this version; there are: ${choices.join(', ')}`);
 }
 
-function isHypervisorType(type: string): type is HypervisorType {
-  return Object.hasOwn(makers, type);
-}
-
-function randomMountId(): string {
-  return Array.from({ length: 8 }, () => randomInt(36).toString(36)).join('');
+function make(type: HypervisorType, options: ParsedHypervisorOptions): HypervisorBase {
+  return makers[type](options);
 }

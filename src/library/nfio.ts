@@ -1,8 +1,8 @@
-import { realpath } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type MountOptions, startDaemon } from '../daemon/index.ts';
+import { launch, type MountOptions, type MountRequest } from '../daemon/index.ts';
+import { parseMountOptions } from '../daemon/mount-options.ts';
 import { isAlive } from '../daemon/process-alive.ts';
+import type { HypervisorName } from '../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../errors/index.ts';
 import { FuseMountError, isMounted, unmount } from '../fuse/index.ts';
 import { VnfsOperations } from './vnfs-operations.ts';
@@ -12,21 +12,21 @@ export interface NfioOptions {
   /** An empty directory. */
   readonly mountpoint: string;
   /** Directory of all persistent state; made when it is not there. Default `/var/lib/nfio`. */
-  readonly root?: string;
-  /** Where VNFs run. Default `netns`. */
-  readonly hypervisor?: MountOptions['hypervisor'];
+  readonly root?: string | undefined;
+  /** Where VNFs run, also as the original prototype spelled it (`Docker`). Default `netns`. */
+  readonly hypervisor?: HypervisorName | Capitalize<HypervisorName> | undefined;
   /** Socket of this machine's Docker Engine. Default `/var/run/docker.sock`. */
-  readonly dockerSocket?: string;
+  readonly dockerSocket?: string | undefined;
   /** Whether Docker Engines may be spoken to over plain TCP. Default false. */
-  readonly insecureEngines?: boolean;
+  readonly insecureEngines?: boolean | undefined;
   /** URI of this machine's libvirt. Default `qemu:///system`. */
-  readonly libvirtUri?: string;
+  readonly libvirtUri?: string | undefined;
   /** Directory of your own middlebox modules. Default: only what is built in. */
-  readonly moduleRoot?: string;
+  readonly moduleRoot?: string | undefined;
   /** What is logged to daemon.log in the root. Default `info`. */
-  readonly logLevel?: MountOptions['logLevel'];
+  readonly logLevel?: MountOptions['logLevel'] | undefined;
   /** How long the kernel may keep names and attributes, milliseconds. Default 1000. */
-  readonly attrTimeoutMs?: number;
+  readonly attrTimeoutMs?: number | undefined;
 }
 
 const endTimeoutMs = 15_000;
@@ -43,16 +43,18 @@ export class Nfio implements AsyncDisposable {
   readonly moduleRoot: string | undefined;
   /** The operations of the VNFs in it. */
   readonly vnfsOps: VnfsOperations;
-  readonly #options: NfioOptions;
+  readonly #options: MountOptions;
   #supervisorPid: number | undefined;
 
+  /** @throws NfioError InvalidValueError for an option that is missing, unknown, or has no value that it can have. */
   constructor(options: NfioOptions) {
-    this.root = resolve(options.root ?? '/var/lib/nfio');
-    this.mountpoint = resolve(options.mountpoint);
-    this.hypervisor = options.hypervisor ?? 'netns';
-    this.moduleRoot = options.moduleRoot === undefined ? undefined : resolve(options.moduleRoot);
-    this.vnfsOps = new VnfsOperations(this.mountpoint);
-    this.#options = options;
+    this.#options = parseMountOptions(asRequest(options), (key) => (key === 'modules' ? 'moduleRoot' : key));
+    const { root, mountpoint, hypervisor, modules } = this.#options;
+    this.root = root;
+    this.mountpoint = mountpoint;
+    this.hypervisor = hypervisor;
+    this.moduleRoot = modules;
+    this.vnfsOps = new VnfsOperations(mountpoint);
   }
 
   /** True when something is mounted there, whoever mounted it. */
@@ -63,20 +65,11 @@ export class Nfio implements AsyncDisposable {
   /**
    * Mounts; resolves when the file system can be used. VNFs that ran when this root was last mounted are found again.
    *
-   * @throws NfioError MountError with the sentence of what failed: no root, no /dev/fuse, mountpoint not empty, root in use, …
+   * @throws NfioError with the sentence of what failed: NotPermittedError (not root), MountError (no /dev/fuse, mountpoint not empty, root
+   *   in use, …), NotFoundError (no moduleRoot), StateWriteError (no root).
    */
   async mount(): Promise<void> {
-    const { attrTimeoutMs, logLevel = 'info' } = this.#options;
-    const { pid } = await startDaemon({
-      mountpoint: await realpath(this.mountpoint).catch(() => this.mountpoint),
-      root: this.root,
-      hypervisor: this.hypervisor,
-      ...(this.moduleRoot === undefined ? {} : { modules: this.moduleRoot }),
-      ...(attrTimeoutMs === undefined ? {} : { attrTimeoutMs }),
-      logLevel,
-      foreground: false,
-    });
-    this.#supervisorPid = pid;
+    this.#supervisorPid = (await launch(this.#options)).pid;
   }
 
   /**
@@ -99,6 +92,13 @@ export class Nfio implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#supervisorPid !== undefined && this.mounted) await this.unmount();
   }
+}
+
+/** The options of a mount that a program's mean; what is no object is refused with them. */
+function asRequest(options: NfioOptions): MountRequest {
+  if (typeof options !== 'object' || options === null) return options;
+  const { moduleRoot: modules, ...others } = options;
+  return { ...others, modules } as MountRequest;
 }
 
 function unmountFailure(cause: FuseMountError): NfioError {

@@ -9,6 +9,12 @@ export interface VnfPlace {
   readonly name: string;
 }
 
+/** The absolute path of a mountpoint. @throws NfioError InvalidValueError when it is no path. */
+export function mountPath(mountpoint: string): string {
+  if (typeof mountpoint === 'string' && mountpoint !== '') return resolve(mountpoint);
+  throw new NfioError('InvalidValueError', { message: "The mountpoint is missing. Give its path: new VnfsOperations('/nfio')" });
+}
+
 /**
  * The names on the way from the mountpoint to a path: `nf-types`, `firewall`, `fw-a`, … A path is absolute below the mountpoint, or
  * counted from it, with or without a slash before it.

@@ -1,8 +1,7 @@
-import { resolve } from 'node:path';
 import type { Verb } from '../domain/lifecycle.ts';
 import type { ErrorCode } from '../errors/index.ts';
 import { makeVnf, readVnfFile, writeVnfFile } from './vnf-files.ts';
-import { namesBelow, vnfPlace } from './vnf-path.ts';
+import { mountPath, namesBelow, vnfPlace } from './vnf-path.ts';
 
 /** What the tree says about where and from what a VNF is deployed. */
 export interface InstanceConfiguration {
@@ -31,8 +30,9 @@ export class VnfsOperations {
   /** Absolute path of the mountpoint. */
   readonly vnfsRoot: string;
 
+  /** @throws NfioError InvalidValueError when the mountpoint is no path. */
   constructor(vnfsRoot: string) {
-    this.vnfsRoot = resolve(vnfsRoot);
+    this.vnfsRoot = mountPath(vnfsRoot);
   }
 
   /** What kind of path this is: OP_NF or OP_UNDEFINED. */

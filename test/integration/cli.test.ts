@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readMountTable } from '../../src/cli/mount-table.ts';
 import { findMount } from '../../src/cli/mounts.ts';
 import { runProgram } from '../../src/cli/run-program.ts';
 import { isAlive } from '../../src/daemon/process-alive.ts';
+import { isMounted as isMountedAt } from '../../src/fuse/mount-info.ts';
 import { nfio, nfioPath } from '../support/nfio-command.ts';
 
 let directory: string;
@@ -43,7 +43,7 @@ async function mount(...options: readonly string[]): Promise<void> {
 }
 
 async function isMounted(): Promise<boolean> {
-  return (await readMountTable()).some((entry) => entry.mountpoint === mountpoint);
+  return isMountedAt(mountpoint);
 }
 
 describe('nfio mount and umount', () => {
@@ -53,7 +53,7 @@ describe('nfio mount and umount', () => {
       'networks',
       'nf-types',
     ]);
-    const record = await findMount(mountpoint);
+    const record = (await findMount(mountpoint))?.record;
     assert.ok(record !== undefined && isAlive(record.supervisorPid) && isAlive(record.serverPid));
     assert.equal(record.root, root);
 
@@ -117,10 +117,10 @@ describe('nfio mount and umount', () => {
     assert.deepEqual(badRoot, {
       status: 1,
       out: '',
-      err: `nfio: The root ${file} is not a directory. Choose another directory with --root.\n`,
+      err: `nfio: The root ${file} is not a directory. Choose another root directory.\n`,
     });
     const badModules = await nfio('mount', '--root', root, '--modules', file, mountpoint);
-    assert.match(badModules.err, /^nfio: .*plain is not a directory of modules\. Check --modules, or make it: mkdir -p /);
+    assert.match(badModules.err, /^nfio: .*plain is not a directory of modules\. Check its name, or make it: mkdir -p /);
     assert.equal(await isMounted(), false);
   });
 
@@ -136,12 +136,12 @@ describe('nfio mount and umount', () => {
 
   test('a mount that is in use stays, with a sentence; --lazy detaches it', async () => {
     await mount();
-    const record = await findMount(mountpoint);
+    const record = (await findMount(mountpoint))?.record;
     const user = spawn('sleep', ['60'], { cwd: mountpoint, stdio: 'ignore' });
     try {
       const busy = await nfio('umount', mountpoint);
       assert.equal(busy.status, 1);
-      assert.match(busy.err, /^nfio: .*mnt is in use\. See by what: fuser -vm .*nfio umount --lazy /);
+      assert.match(busy.err, /^nfio: .*mnt is in use by sleep \(process \d+\)\. Leave it \(cd \/\), or detach it: nfio umount --lazy /);
       assert.equal(await isMounted(), true);
 
       const lazy = await nfio('umount', '--lazy', mountpoint);
@@ -157,6 +157,25 @@ describe('nfio mount and umount', () => {
       assert.ok(Date.now() < deadline, 'the processes end with the last user');
       await sleep(20);
     }
+  });
+
+  test('a mount that is in use keeps its VNFs: --destroy destroys nothing then', async () => {
+    await mount();
+    const host = join(mountpoint, 'nf-types', 'host', 'h');
+    await mkdir(host, { recursive: true });
+    await writeFile(join(host, 'action'), 'activate\n');
+    const user = spawn('sleep', ['60'], { cwd: mountpoint, stdio: 'ignore' });
+    try {
+      const { status, err } = await nfio('umount', '--destroy', mountpoint);
+      assert.equal(status, 1);
+      assert.match(err, /^nfio: .*mnt is in use by sleep \(process \d+\)\. Nothing was destroyed\. /);
+      assert.equal(await readFile(join(host, 'status'), 'utf8'), 'running\n');
+    } finally {
+      user.kill();
+      await new Promise((resolve) => user.once('exit', resolve));
+    }
+    assert.deepEqual(await nfio('umount', '--destroy', mountpoint), { status: 0, out: '', err: '' });
+    assert.equal(await isMounted(), false);
   });
 
   test('VNFs outlive umount, which names them, and are there at the next mount; --destroy ends them', async () => {
@@ -184,6 +203,42 @@ describe('nfio status', () => {
     const json = JSON.parse((await nfio('status', '--json')).out) as { mountpoint: string; state: string; vnfs: unknown }[];
     const ours = json.find((entry) => entry.mountpoint === mountpoint);
     assert.deepEqual({ state: ours?.state, vnfs: ours?.vnfs }, { state: 'mounted', vnfs: [{ vnf: 'host/h', status: 'undeployed' }] });
+  });
+});
+
+describe('nfio for an ordinary user', () => {
+  /** Runs the nfio of this checkout as the user nobody. */
+  const asNobody = async (...argv: readonly string[]): Promise<{ status: number | undefined; out: string; err: string }> => {
+    const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, nfioPath, ...argv];
+    const { exitCode, stdout, stderr } = await runProgram(nobody, { timeoutMs: 60_000 });
+    return { status: exitCode, out: stdout, err: stderr };
+  };
+
+  test('status lists the mounts as it does for root', async () => {
+    await chmod(directory, 0o755);
+    await mount();
+    await mkdir(join(mountpoint, 'nf-types', 'host', 'h'), { recursive: true });
+    const { status, out, err } = await asNobody('status');
+    assert.match(out, new RegExp(`^${mountpoint} +mounted +netns +${root} +\\d+ +1 undeployed$`, 'm'), err);
+    assert.equal(typeof status, 'number');
+    const told = JSON.parse((await asNobody('status', '--json')).out) as { mountpoint: string; state: string }[];
+    assert.equal(told.find((each) => each.mountpoint === mountpoint)?.state, 'mounted');
+  });
+
+  test('a mount whose processes were killed is dead, for every user', async () => {
+    await chmod(directory, 0o755);
+    await mount();
+    const record = (await findMount(mountpoint))?.record;
+    assert.ok(record !== undefined);
+    process.kill(record.supervisorPid, 'SIGKILL');
+    process.kill(record.serverPid, 'SIGKILL');
+    const deadline = Date.now() + 5000;
+    while (isAlive(record.serverPid) && Date.now() < deadline) await sleep(20);
+    const { status, out } = await asNobody('status');
+    assert.equal(status, 1);
+    assert.match(out, new RegExp(`^${mountpoint} +dead `, 'm'));
+    assert.match(out, new RegExp(`^${mountpoint} is dead\\. Detach it: nfio umount --lazy ${mountpoint}$`, 'm'));
+    assert.equal((await nfio('umount', '--lazy', mountpoint)).status, 0);
   });
 });
 

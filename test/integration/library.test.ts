@@ -140,6 +140,53 @@ describe('a tree, mounted and used by a program', { skip, timeout: 60_000 }, () 
   });
 });
 
+describe('the options of a program', { skip, timeout: 60_000 }, () => {
+  let directory: string;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nfio-library-'));
+    await mkdir(join(directory, 'mnt'));
+  });
+  after(() => rm(directory, { recursive: true, force: true }));
+
+  test("reach the daemon: which Docker Engine and which libvirt are this machine's, and what may go in the clear", async () => {
+    const socket = join(directory, 'no-engine.sock');
+    const libvirtUri = `qemu+unix:///system?socket=${directory}/no-libvirt.sock`;
+    const options = { mountpoint: join(directory, 'mnt'), root: join(directory, 'root'), dockerSocket: socket, libvirtUri };
+    const hosts = { engine: ['docker', 'localhost'], vms: ['libvirt', 'localhost'], clear: ['docker', '127.0.0.9:9'] } as const;
+    const why = async (nfio: Nfio, host: keyof typeof hosts): Promise<string> => {
+      const path = join(nfio.mountpoint, 'hosts', host);
+      const [hypervisor, address] = hosts[host];
+      await mkdir(path).catch(() => undefined); // the second mount has it already
+      await writeFile(join(path, 'hypervisor'), hypervisor);
+      await writeFile(join(path, 'address'), address);
+      await assert.rejects(readFile(join(path, 'capacity'), 'utf8'));
+      return await readFile(join(path, 'error'), 'utf8');
+    };
+    const told = async (insecureEngines: boolean): Promise<readonly string[]> => {
+      await using nfio = new Nfio({ ...options, insecureEngines });
+      await nfio.mount();
+      return [await why(nfio, 'engine'), await why(nfio, 'vms'), await why(nfio, 'clear')];
+    };
+    const [engine, vms, clear] = await told(false);
+    assert.match(engine ?? '', /no-engine\.sock/);
+    assert.match(vms ?? '', /no-libvirt\.sock/);
+    assert.match(clear ?? '', /insecure-engines/);
+    assert.doesNotMatch((await told(true))[2] ?? '', /insecure-engines/);
+  });
+
+  test('what cannot be mounted is an NfioError with a sentence, and nothing is made', async () => {
+    const root = join(directory, 'mnt', 'root');
+    await assert.rejects(new Nfio({ mountpoint: join(directory, 'mnt'), root }).mount(), is('InvalidValueError'));
+    await assert.rejects(new Nfio({ mountpoint: join(directory, 'none') }).mount(), is('MountError'));
+    const moduleRoot = join(directory, 'none');
+    await assert.rejects(new Nfio({ mountpoint: join(directory, 'mnt'), root: directory, moduleRoot }).mount(), is('NotFoundError'));
+    await writeFile(join(directory, 'file'), '');
+    await assert.rejects(new Nfio({ mountpoint: join(directory, 'mnt'), root: join(directory, 'file') }).mount(), is('StateWriteError'));
+    assert.deepEqual(await readdir(join(directory, 'mnt')), []);
+  });
+});
+
 describe('a hypervisor without a mount', { skip, timeout: 60_000 }, () => {
   const mountId = `l${randomBytes(4).toString('hex').slice(0, 7)}`;
   const segment: SegmentSpec = { id: 'seg001', name: 'lan', uplink: '' };

@@ -62,6 +62,13 @@ describe('HypervisorFactory', () => {
     }
   });
 
+  test("the original prototype's spelling is taken, and an unknown second type is a TypeError too", () => {
+    new HypervisorFactory('Netns');
+    assert.equal(HypervisorFactory.getHypervisorInstance().name, 'netns');
+    assert.throws(() => new HypervisorFactory('Docker'), { name: 'RangeError', message: /of type netns already/ });
+    for (const type of ['xen', 7, null]) assert.throws(() => new HypervisorFactory(type as HypervisorType), { name: 'TypeError' });
+  });
+
   test('a mountId that cannot be part of names is refused', () => {
     for (const mountId of ['', 'short', 'UPPER123', '../../et', 'ninechars']) {
       assert.throws(

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { checkPrivilege } from '../../daemon/preflight.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { chainPrograms, chainSteps } from '../demo/chain-steps.ts';
 import { leftBehind } from '../demo/left-behind.ts';
@@ -8,7 +9,6 @@ import { runSteps } from '../demo/run.ts';
 import { firewallSteps, lastSteps } from '../demo/steps.ts';
 import { missingPrograms } from '../missing-programs.ts';
 import { findMount } from '../mounts.ts';
-import { checkPrivilege } from '../preflight.ts';
 import { runProgram } from '../run-program.ts';
 import { paint } from '../terminal.ts';
 
@@ -27,7 +27,7 @@ The service chain needs squid, ulogd, ndpiReader, nginx and curl. Where one is m
 it, and does the rest.`,
   examples: [{ command: 'sudo nfio demo', does: 'Takes the tour' }],
   async run({ values, terminal }) {
-    await checkPrivilege('demo');
+    checkPrivilege('nfio demo');
     const missing = await missingPrograms(await chainPrograms());
     const without = `The service chain is left out: it needs ${missing?.names.join(', ')}. To see it: ${missing?.remedy}\n`;
     if (missing !== undefined) terminal.out(`${paint(terminal.interactive, 'yellow', without)}\n`);

@@ -15,39 +15,36 @@ export const statusCommand = defineCommand({
   summary: 'List the mounts of this machine and the states of their VNFs',
   operands: [],
   options: { json: { type: 'boolean', summary: 'Print JSON' } },
-  description: `Lists every mount of nf.io on this machine, with the number of its VNFs in each state. A mount that does
-not answer within three seconds is shown as hung; the exit status is then 1.`,
+  description: `Lists every mount of nf.io that this user can reach, with the number of its VNFs in each state. A mount that does
+not answer within three seconds is shown as hung, one that no process serves as dead; the exit status is then 1.`,
   examples: [
     { command: 'nfio status', does: 'All mounts' },
     { command: "nfio status --json | jq -r '.[].mountpoint'", does: 'For programs' },
   ],
   async run({ values, terminal }) {
-    const all = await Promise.all(
-      (await listMounts()).map(async (mount) => ({ mount, vnfs: mount.served ? await readVnfStates(mount.mountpoint) : undefined })),
-    );
+    const all = await Promise.all((await listMounts()).map(withVnfs));
     terminal.out(values.json ? `${JSON.stringify(all.map(asJson), undefined, 2)}\n` : asText(all));
     return all.every(({ vnfs }) => vnfs !== undefined) ? 0 : 1;
   },
 });
 
-function stateOf({ mount, vnfs }: MountStatus): 'mounted' | 'hung' | 'dead' {
-  if (vnfs !== undefined) return 'mounted';
-  return mount.served ? 'hung' : 'dead';
+async function withVnfs(mount: LiveMount): Promise<MountStatus> {
+  const vnfs = mount.state === 'mounted' ? await readVnfStates(mount.mountpoint) : undefined;
+  return { mount: mount.state === 'mounted' && vnfs === undefined ? { ...mount, state: 'hung' } : mount, vnfs };
 }
 
-function asJson(status: MountStatus): unknown {
-  const { served: _, ...record } = status.mount;
-  return { ...record, state: stateOf(status), vnfs: status.vnfs ?? null };
+function asJson({ mount: { mountpoint, record, state }, vnfs }: MountStatus): unknown {
+  return { mountpoint, ...record, state, vnfs: vnfs ?? null };
 }
 
 function asText(all: readonly MountStatus[]): string {
   if (all.length === 0) return 'Nothing is mounted. Mount with: nfio mount MOUNTPOINT\n';
-  const rows = all.map((status) => {
-    const { mount, vnfs } = status;
-    return [mount.mountpoint, stateOf(status), mount.hypervisor, mount.root, String(mount.serverPid), summarizeStates(vnfs ?? [])];
+  const rows = all.map(({ mount: { mountpoint, state, record }, vnfs }) => {
+    const noted = record === undefined ? ['-', '-', '-'] : [record.hypervisor, record.root, String(record.serverPid)];
+    return [mountpoint, state, ...noted, vnfs === undefined ? '-' : summarizeStates(vnfs)];
   });
   const broken = all
-    .filter(({ vnfs }) => vnfs === undefined)
-    .map(({ mount }) => `${mount.mountpoint}: free it with nfio umount --lazy ${mount.mountpoint}\n`);
+    .filter(({ mount }) => mount.state !== 'mounted')
+    .map(({ mount: { mountpoint, state } }) => `${mountpoint} is ${state}. Detach it: nfio umount --lazy ${mountpoint}\n`);
   return columns([['MOUNTPOINT', 'STATE', 'HYPERVISOR', 'ROOT', 'PID', 'VNFS'], ...rows]) + broken.join('');
 }

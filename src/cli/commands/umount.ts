@@ -1,14 +1,17 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { MountRecord } from '../../daemon/mount-record.ts';
+import { checkPrivilege } from '../../daemon/preflight.ts';
 import { isAlive } from '../../daemon/process-alive.ts';
 import { NfioError } from '../../errors/index.ts';
+import { mountInUse } from '../../fuse/mount-in-use.ts';
 import { mountAt } from '../../fuse/mount-info.ts';
-import { defineCommand } from '../command.ts';
-import { destroyAll } from '../destroy-all.ts';
-import { readMountTable } from '../mount-table.ts';
+import { defineCommand, type Terminal } from '../command.ts';
+import { destroyAll, noAnswer } from '../destroy-all.ts';
+import { inUse } from '../in-use.ts';
 import { findMount, type LiveMount } from '../mounts.ts';
 import { notEnded } from '../not-ended.ts';
-import { checkPrivilege } from '../preflight.ts';
+
 import { runProgram } from '../run-program.ts';
 import { readVnfStates, type VnfState } from '../vnf-states.ts';
 
@@ -34,24 +37,33 @@ as in a container that has the mount, are not cut off: the processes end with th
     { command: 'nfio umount --lazy /nfio', does: 'Free a mountpoint that is in use' },
   ],
   async run({ values, operands, terminal }) {
-    await checkPrivilege('umount');
+    checkPrivilege('nfio umount');
     const mount = await findMount(operands[0] ?? '');
-    if (mount === undefined) throw await notMounted(resolve(operands[0] ?? ''));
-    if (values.destroy) await destroyAll(mount.mountpoint, terminal);
-    const device = mountAt(mount.mountpoint)?.device ?? '';
-    const states = mount.served ? await readVnfStates(mount.mountpoint) : undefined;
-    await unmount(mount.mountpoint, values.lazy);
-    const ended = await hasEnded(mount, values.lazy ? lazyTimeoutMs : endTimeoutMs);
-    if (!ended && !values.lazy) throw await notEnded(mount, device);
-    if (!ended) terminal.out(`${mount.mountpoint} is detached; its processes end when nothing uses it any more.\n`);
-    terminal.out(keepRunning(states ?? [], mount));
+    if (mount === undefined) throw notMounted(resolve(operands[0] ?? ''));
+    const { mountpoint, record } = mount;
+    if (values.destroy) await destroyFirst(mount, { lazy: values.lazy, terminal });
+    const device = mountAt(mountpoint)?.device ?? '';
+    const states = mount.state === 'mounted' ? await readVnfStates(mountpoint) : undefined;
+    await unmount(mountpoint, values.lazy);
+    const ended = record === undefined || (await hasEnded(record, values.lazy ? lazyTimeoutMs : endTimeoutMs));
+    if (!ended && !values.lazy) throw await notEnded(record, device);
+    if (!ended) terminal.out(`${mountpoint} is detached; its processes end when nothing uses it any more.\n`);
+    terminal.out(keepRunning(states ?? [], record?.root));
     return 0;
   },
 });
 
-async function notMounted(path: string): Promise<NfioError> {
-  const entry = (await readMountTable()).find((candidate) => candidate.mountpoint === path);
-  const what = entry === undefined ? 'is not mounted' : `is mounted, but as ${entry.fsType}, not by nf.io`;
+/** Nothing is destroyed of a mount that would stay. */
+async function destroyFirst(mount: LiveMount, { lazy, terminal }: { readonly lazy: boolean; readonly terminal: Terminal }): Promise<void> {
+  const { mountpoint, state } = mount;
+  if (state !== 'mounted') throw noAnswer(mountpoint);
+  if (!lazy && (await mountInUse(mountpoint))) throw await inUse(mountpoint, 'Nothing was destroyed. ');
+  await destroyAll(mountpoint, terminal);
+}
+
+function notMounted(path: string): NfioError {
+  const entry = mountAt(path);
+  const what = entry === undefined ? 'is not mounted' : `is mounted, but as ${entry.type}, not by nf.io`;
   return new NfioError('NotFoundError', { message: `${path} ${what}. See the mounts of nf.io with: nfio status` });
 }
 
@@ -62,28 +74,25 @@ async function unmount(mountpoint: string, lazy: boolean): Promise<void> {
     throw new NfioError('MissingToolError', { message: 'The program umount is not installed. Install it: apt-get install mount' });
   }
   // umount(8): 32 is "mount failure", which for a mount that was found means that something uses it.
-  if (result.exitCode === 32 || result.timedOut) {
-    throw new NfioError('BusyError', {
-      message: `${mountpoint} is in use. See by what: fuser -vm ${mountpoint}; leave it, or detach it with: nfio umount --lazy ${mountpoint}`,
-    });
-  }
+  if (result.exitCode === 32 || result.timedOut) throw await inUse(mountpoint);
   throw new NfioError('MountError', { message: `${mountpoint} could not be unmounted: ${result.stderr.trim()}` });
 }
 
 /** Waits for the daemon's processes to end. Resolves to whether they did. */
-async function hasEnded(mount: LiveMount, timeoutMs: number): Promise<boolean> {
+async function hasEnded({ supervisorPid, serverPid }: MountRecord, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
-  while (isAlive(mount.supervisorPid) || isAlive(mount.serverPid)) {
+  while (isAlive(supervisorPid) || isAlive(serverPid)) {
     if (performance.now() > deadline) return false;
     await sleep(10);
   }
   return true;
 }
 
-function keepRunning(states: readonly VnfState[], mount: LiveMount): string {
+function keepRunning(states: readonly VnfState[], root = 'its root'): string {
   const running = states.filter(({ status }) => status === 'running' || status === 'paused').map(({ vnf }) => vnf);
   if (running.length === 0) return '';
   const shown = running.length > 10 ? [...running.slice(0, 10), '…'] : running;
   const subject = running.length === 1 ? '1 VNF keeps running' : `${running.length} VNFs keep running`;
-  return `${subject}: ${shown.join(', ')}.\nMount ${mount.root} again to reach them, or destroy them before: nfio umount --destroy MOUNTPOINT\n`;
+  const again = `nfio mount --root ${root} MOUNTPOINT`;
+  return `${subject}: ${shown.join(', ')}.\nReach them again with: ${again}\nDestroy them with: ${again} && nfio umount --destroy MOUNTPOINT\n`;
 }

@@ -35,7 +35,7 @@ export async function runSteps(steps: readonly Step[], stage: Stage): Promise<St
     for (const line of promptedLines(step.shell)) terminal.out(`${paint(terminal.interactive, 'cyan', line)}\n`);
     const started = performance.now();
     const wrong = await runStep(step, stage);
-    mountId ??= (await findMount(mountpoint))?.mountId;
+    mountId ??= (await findMount(mountpoint))?.record?.mountId;
     if (wrong !== undefined) {
       terminal.out(`${paint(terminal.interactive, 'red', `✖ ${wrong}`)}\n`);
       return { good: false, mountId };
