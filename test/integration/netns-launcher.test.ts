@@ -63,11 +63,24 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     await world.driver.destroy(spec, { force: true, signal: world.signal });
   });
 
-  it('says which command could not be run', async () => {
-    const spec = await world.running({ command: ['no-such-program'] });
-    for (let tries = 0; tries < 100 && world.driver.guestStatus(spec).state !== 'exited'; tries++) await sleep(20);
-    deepEqual(world.driver.guestStatus(spec), { state: 'exited', word: 'exited', exitCode: 127 });
-    match(readFileSync(world.driver.logPath(spec), 'utf8'), /no-such-program: No such file/);
+  it('says which command cannot be run, and why, and leaves nothing', async () => {
+    const script = join(world.base, 'no-interpreter');
+    writeFileSync(script, '#!/no/such/interpreter\n', { mode: 0o755 });
+    const reasons = [
+      ['no-such-program', 'ENOENT', /no-such-program: No such file/],
+      [script, 'ENOENT', /no-interpreter: No such file/],
+      ['/etc/passwd', 'EACCES', /\/etc\/passwd: Permission denied/],
+      ['/bin/sh/x', 'ENOTDIR', /x: Not a directory/],
+    ] as const;
+    for (const [command, errnoName, message] of reasons) {
+      const spec = world.guest({ command: [command, 'word'] });
+      await world.driver.deploy(spec, world.signal);
+      await rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', errnoName, message });
+      equal(world.driver.guestStatus(spec).state, 'created');
+      equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
+      match(readFileSync(world.driver.logPath(spec), 'utf8'), message);
+      await world.driver.destroy(spec, { force: true, signal: world.signal });
+    }
   });
 
   it('fails at once when init is killed during its setup, and leaves nothing', async () => {

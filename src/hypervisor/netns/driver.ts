@@ -41,7 +41,7 @@ import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
 import { logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
 import { GuestRecords } from './guest-records.ts';
-import { launch, letGo } from './launch.ts';
+import { launch } from './launch.ts';
 import { Launcher } from './launcher.ts';
 import { machineReport } from './machine-report.ts';
 import { recoverGuests } from './recover.ts';
@@ -271,7 +271,7 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   async #launch(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
-    const init = await launch(spec, {
+    const { process, run } = await launch(spec, {
       mountId: this.#context.mountId,
       launcher: this.#launcher,
       cgroupFiles: this.#cgroups.joinFiles(spec.id),
@@ -281,11 +281,11 @@ export class NetnsDriver extends HypervisorBase {
       bridges: await this.#ensureBridges(spec.ports),
       signal,
     });
-    guest.process = init;
-    for (const port of spec.ports.filter(isShaped)) await shapePort(init, this.#fabric, port, signal);
+    guest.process = process;
+    for (const port of spec.ports.filter(isShaped)) await shapePort(process, this.#fabric, port, signal);
     await this.#fabric.prepare(spec.ports);
     guest.started(spec);
-    if (spec.command !== undefined) letGo(init);
+    await run();
   }
 
   async #ensureBridges(ports: readonly PortSpec[]): Promise<ReadonlyMap<string, number>> {

@@ -2,7 +2,7 @@
 # the system calls itself: a guest costs one fork, and no program.
 #
 # Requests come on the standard input, as network-requests.pl reads them and take_request takes them. Reports go to the standard output, a line
-# each: "ID pid N", then "ID ready N" or "ID fail ERRNO STEP: WHY".
+# each: "ID pid N", then "ID ready N" and, once its command runs or it has none, "ID runs N"; or "ID fail ERRNO STEP: WHY".
 #
 #   launcher   reads requests, forks inits, passes on what they report
 #   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
@@ -83,11 +83,15 @@ sub hear {
     my ($descriptor) = @_;
     my $init = $starting{$descriptor};
     my $count = POSIX::read($descriptor, my $part, 4096) // 0;
-    my $said = $init->{said} .= $part // '';
-    return if $count > 0; # it closes its end when it is ready, and when it failed
+    if ($count > 0) {
+        $init->{said} .= $part;
+        say_of($init->{id}, "ready $init->{pid}") if $init->{said} =~ s/^ready//;
+        return; # it closes its end when the command runs, and when it failed
+    }
     delete $starting{$descriptor};
     POSIX::close($descriptor);
-    return say_of($init->{id}, "ready $init->{pid}") if $said eq 'ready';
+    my $said = $init->{said};
+    return say_of($init->{id}, "runs $init->{pid}") if $said eq 'runs';
     kill 'KILL', $init->{pid};
     $said =~ s/\s+/ /g;
     say_of($init->{id}, 'fail ' . ($said eq '' ? '0 setup: ' : substr $said, 0, 600));
@@ -111,9 +115,14 @@ my $reporter;
 
 sub fail {
     my ($step, $why) = @_;
-    my $said = sprintf '%d %s: %s', $!, $step, $why // "$!";
-    POSIX::write($reporter, $said, length $said);
+    report(sprintf '%d %s: %s', $!, $step, $why // "$!");
     POSIX::_exit(1);
+}
+
+# False when nobody is there to hear it: nf.io has ended.
+sub report {
+    my ($said) = @_;
+    return (POSIX::write($reporter, $said, length $said) // 0) == length $said;
 }
 
 sub run_init {
@@ -219,7 +228,7 @@ sub mount {
     syscall($call->{mount}, $source, $target, $type, $flags, $data);
 }
 
-# Lets the command run when told so (SIGUSR1), passes SIGTERM on to it, reaps, and notes the exit status. Signals come only while this
+# Lets the command run when told so (SIGUSR1), reports that it does, passes SIGTERM on to it, reaps, and notes the exit status. Signals come only while this
 # waits for them: none is lost.
 sub supervise {
     my ($guest, $home, $none) = @_;
@@ -227,16 +236,14 @@ sub supervise {
     local $SIG{USR1} = sub { $go = 1 };
     local $SIG{TERM} = sub { $term = 1 };
     local $SIG{CHLD} = sub { };
-    (POSIX::write($reporter, 'ready', 5) // 0) == 5 or POSIX::_exit(1);
-    POSIX::close($reporter);
+    report('ready') or POSIX::_exit(1);
+    end_report('runs') if !@{ $guest->{command} };
     while (1) {
         finish($home, 128 + POSIX::SIGTERM) if $term && !defined $main;
         kill 'TERM', $main if $term;
         $term = 0;
         if ($go && !defined $main && @{ $guest->{command} }) {
-            $main = fork;
-            finish($home, 126) if !defined $main;
-            run_command($guest, $none) if $main == 0;
+            $main = start_command($guest, $home, $none);
         }
         while ((my $ended = waitpid -1, POSIX::WNOHANG) > 0) {
             next if !defined $main || $ended != $main;
@@ -244,6 +251,27 @@ sub supervise {
         }
         POSIX::sigsuspend($none);
     }
+}
+
+# The pipe closes by itself when the new program begins; before that it brings the exit status and why there is none.
+sub start_command {
+    my ($guest, $home, $none) = @_;
+    pipe(my $outcome, my $teller) or finish($home, 126);
+    my $main = fork;
+    finish($home, 126) if !defined $main;
+    run_command($guest, $teller, $none) if $main == 0;
+    close $teller;
+    my ($code, $why) = split / /, join('', <$outcome>), 2;
+    close $outcome;
+    end_report($why // 'runs');
+    finish($home, $code) if defined $why;
+    return $main;
+}
+
+sub end_report {
+    my ($said) = @_;
+    report($said);
+    POSIX::close($reporter);
 }
 
 sub finish {
@@ -257,34 +285,40 @@ sub finish {
 # ---- the guest's command
 
 sub run_command {
-    my ($guest, $none) = @_;
+    my ($guest, $teller, $none) = @_;
+    POSIX::close($reporter);
     $SIG{$_} = 'DEFAULT' for qw(TERM USR1 CHLD PIPE);
     POSIX::sigprocmask(POSIX::SIG_SETMASK, $none);
-    restrict($guest->{capabilities}) if $guest->{capabilities} ne '';
+    my $give_up = sub {
+        my ($code, $what) = @_;
+        my ($number, $why) = ($! + 0, "$what: $!");
+        syswrite STDERR, "$why\n";
+        syswrite $teller, "$code $number command: $why";
+        POSIX::_exit($code);
+    };
+    restrict($guest->{capabilities}, $give_up) if $guest->{capabilities} ne '';
     %ENV = map { /^([^=]*)=(.*)$/s } @{ $guest->{environment} };
     my @command = @{ $guest->{command} };
     no warnings 'exec';
     exec { $command[0] } @command;
-    my $code = $! == ENOENT ? 127 : 126;
-    syswrite STDERR, "$command[0]: $!\n";
-    POSIX::_exit($code);
+    $give_up->($! == ENOENT ? 127 : 126, $command[0]);
 }
 
 # Gives up all capabilities but those of the mask, for good.
 sub restrict {
-    my $kept = 0 + $_[0];
-    my $give_up = sub { syswrite STDERR, "capabilities: $!\n"; POSIX::_exit(126) };
+    my ($kept, $give_up) = (0 + $_[0], $_[1]);
+    my $failed = sub { $give_up->(126, 'capabilities') };
     for my $number (0 .. 63) {
         next if $kept >> $number & 1;
         next if syscall($call->{prctl}, $pr_capbset_drop, $number, 0, 0, 0) == 0;
-        $! == EINVAL ? last : $give_up->(); # beyond the last one this kernel knows
+        $! == EINVAL ? last : $failed->(); # beyond the last one this kernel knows
     }
-    syscall($call->{prctl}, $pr_cap_ambient, $pr_cap_ambient_clear_all, 0, 0, 0) == 0 or $give_up->();
-    syscall($call->{prctl}, $pr_set_no_new_privs, 1, 0, 0, 0) == 0 or $give_up->();
+    syscall($call->{prctl}, $pr_cap_ambient, $pr_cap_ambient_clear_all, 0, 0, 0) == 0 or $failed->();
+    syscall($call->{prctl}, $pr_set_no_new_privs, 1, 0, 0, 0) == 0 or $failed->();
     my ($header, $sets) = (pack('L2', $capability_version, 0), "\0" x 24);
-    syscall($call->{capget}, $header, $sets) == 0 or $give_up->();
+    syscall($call->{capget}, $header, $sets) == 0 or $failed->();
     my ($low, $high) = (unpack 'L6', $sets)[1, 4];
     ($low, $high) = ($low & $kept, $high & $kept >> 32);
     my $kept_sets = pack 'L6', $low, $low, 0, $high, $high, 0;
-    syscall($call->{capset}, $header, $kept_sets) == 0 or $give_up->();
+    syscall($call->{capset}, $header, $kept_sets) == 0 or $failed->();
 }

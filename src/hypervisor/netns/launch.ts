@@ -10,6 +10,8 @@ import { mountTable } from './mount-table.ts';
 
 const startTimeoutMs = 30_000;
 const giveUpMs = 1000;
+/** What the launcher says of an init that ended without a word. */
+const noReason = '0 setup: ';
 
 /** What launching needs besides the guest itself. */
 export interface LaunchOptions {
@@ -27,55 +29,111 @@ export interface LaunchOptions {
   readonly signal: AbortSignal;
 }
 
+/** A guest that is set up. */
+export interface LaunchedGuest {
+  /** Its init. */
+  readonly process: ProcessId;
+  /**
+   * Lets its main process, if it has one, run; resolves when it does.
+   *
+   * @throws VNFStartError when there is no such program, or it cannot be run; nothing is left of the guest then.
+   */
+  run(): Promise<void>;
+}
+
 /**
- * Starts a guest as far as everything but its main process, which waits for `letGo`. A guest outlives this process: it has a
+ * Starts a guest as far as everything but its main process, which waits for `run`. A guest outlives this process: it has a
  * session of its own and writes to its log itself.
  *
  * @throws VNFStartError naming the step that failed; nothing is left of the guest then.
  */
-export function launch(spec: GuestSpec, options: LaunchOptions): Promise<ProcessId> {
-  const { launcher, signal } = options;
-  return new Promise((resolve, reject) => {
-    let request: number | undefined;
-    let init: ProcessId | undefined;
-    let unwanted: NfioError | undefined;
-    const giveUp = (error: NfioError): void => {
-      unwanted ??= error;
-      if (init !== undefined) signalProcess(init, 'SIGKILL'); // the launcher reports that, if it can
-      clearTimeout(timer);
-      timer = setTimeout(() => take({ word: 'fail', rest: '0 setup: ' }), giveUpMs);
-    };
-    const abort = (): void => giveUp(new NfioError('InterruptedError', { cause: signal.reason }));
-    const late = (): void => giveUp(new NfioError('TimeoutError', { message: `the guest was not set up in ${startTimeoutMs} ms` }));
-    let timer = setTimeout(late, startTimeoutMs);
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
-      if (request !== undefined) launcher.forget(request);
-    };
-    const take = ({ word, rest }: Report): void => {
-      if (word === 'pid') init = findProcess(Number(rest));
-      if (word === 'pid') {
-        if (unwanted !== undefined) giveUp(unwanted);
-        return;
-      }
-      end();
-      if (word === 'ready' && unwanted === undefined && init !== undefined) {
-        resolve(init);
-      } else {
-        if (init !== undefined) signalProcess(init, 'SIGKILL');
-        reject(unwanted ?? setupError(rest));
-      }
-    };
-    signal.addEventListener('abort', abort, { once: true });
+export async function launch(spec: GuestSpec, options: LaunchOptions): Promise<LaunchedGuest> {
+  const launching = new Launching(options.launcher, options.signal);
+  const process = await launching.begin(guestWords(spec, options));
+  return { process, run: () => launching.run(process) };
+}
+
+/** One guest on its way from the request to its running command, as the launcher reports of it. */
+class Launching {
+  readonly #launcher: Launcher;
+  readonly #signal: AbortSignal;
+  readonly #ready = Promise.withResolvers<ProcessId>();
+  readonly #runs = Promise.withResolvers<void>();
+  readonly #abort = (): void => this.#giveUp(new NfioError('InterruptedError', { cause: this.#signal.reason }));
+  #request: number | undefined;
+  #init: ProcessId | undefined;
+  #unwanted: NfioError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(launcher: Launcher, signal: AbortSignal) {
+    this.#launcher = launcher;
+    this.#signal = signal;
+    this.#runs.promise.catch(() => undefined); // it may fail before anyone asks
+  }
+
+  begin(words: readonly string[]): Promise<ProcessId> {
+    this.#limit();
+    this.#signal.addEventListener('abort', this.#abort, { once: true });
     try {
-      request = launcher.request(guestWords(spec, options), take);
+      this.#request = this.#launcher.request(words, (report) => this.#take(report));
     } catch (error) {
-      end();
-      reject(error);
+      this.#fail(error);
     }
-    if (signal.aborted) abort();
-  });
+    if (this.#signal.aborted) this.#abort();
+    return this.#ready.promise;
+  }
+
+  run(init: ProcessId): Promise<void> {
+    if (this.#request !== undefined) this.#limit();
+    letGo(init);
+    return this.#runs.promise;
+  }
+
+  #take({ word, rest }: Report): void {
+    switch (word) {
+      case 'pid':
+        this.#init = findProcess(Number(rest));
+        if (this.#unwanted !== undefined) this.#giveUp(this.#unwanted);
+        break;
+      case 'ready':
+        clearTimeout(this.#timer);
+        if (this.#unwanted === undefined && this.#init !== undefined) this.#ready.resolve(this.#init);
+        else this.#fail(this.#unwanted ?? setupError(noReason));
+        break;
+      case 'runs':
+        this.#end();
+        this.#runs.resolve();
+        break;
+      default:
+        this.#fail(this.#unwanted ?? setupError(rest));
+    }
+  }
+
+  #limit(): void {
+    const message = `the guest was not set up in ${startTimeoutMs} ms: is this machine out of memory or processors? See: uptime; free -m`;
+    this.#timer = setTimeout(() => this.#giveUp(new NfioError('TimeoutError', { message })), startTimeoutMs);
+  }
+
+  #giveUp(error: NfioError): void {
+    this.#unwanted ??= error;
+    if (this.#init !== undefined) signalProcess(this.#init, 'SIGKILL'); // the launcher reports that, if it can
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#fail(error), giveUpMs);
+  }
+
+  #fail(error: unknown): void {
+    this.#end();
+    if (this.#init !== undefined) signalProcess(this.#init, 'SIGKILL');
+    this.#ready.reject(error);
+    this.#runs.reject(error);
+  }
+
+  #end(): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.#abort);
+    if (this.#request !== undefined) this.#launcher.forget(this.#request);
+    this.#request = undefined;
+  }
 }
 
 /** Lets the main process of a launched guest, if it has one, run. Idempotent. */
@@ -113,9 +171,12 @@ export function guestEnvironment(spec: Pick<GuestSpec, 'name' | 'boot'>): Record
 function setupError(said: string): NfioError {
   const [, number = '0', step = '', why = ''] = /^(\d+) (.*?): (.*)$/.exec(said) ?? [];
   const errno = errnoName(Number(number)) ?? 'EIO';
-  const message =
-    step === 'setup'
-      ? 'the setup of the guest ended early: it was killed; is vm.memory too small?'
-      : `the guest could not be set up, step "${step}": ${why || said}`;
-  return new NfioError('VNFStartError', { errno, message });
+  return new NfioError('VNFStartError', { errno, message: sentenceOf(step, why || said) });
+}
+
+function sentenceOf(step: string, why: string): string {
+  if (step === 'setup') return 'the setup of the guest ended early: it was killed; is vm.memory too small?';
+  if (step === 'command')
+    return `its command cannot be run: ${why}; install that program on this machine, or change command= in config/boot.conf`;
+  return `the guest could not be set up, step "${step}": ${why}`;
 }
