@@ -33,7 +33,7 @@ export interface VnfPaths {
 
 /** What is, beside what is wanted, of a network. */
 export interface NetworkObservation {
-  /** The last failed operation in one line; empty after a success. */
+  /** The last failed operation in one line, else what is wrong with the network; empty when all is well. */
   readonly error: string;
   /** Files that their owner removed, on the way to removing the whole. */
   readonly hidden: readonly string[];

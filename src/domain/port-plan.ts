@@ -1,17 +1,13 @@
 import { hash } from 'node:crypto';
-import { addressesOf, gatewayOf, type PlacedPort } from './addressing.ts';
-import { contains, type Family, formatAddress, parseAddress, parseCidr } from './ip.ts';
+import { addressesOf, type PlacedPort } from './addressing.ts';
+import { defaultGateway, type RouteSurroundings } from './default-routes.ts';
+import { type Family, parseAddress } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
 
 /** What the specification of a port depends on beyond its own record. */
-export interface PortSurroundings {
+export interface PortSurroundings extends RouteSurroundings {
   readonly mountId: string;
-  /** True for a type that forwards packets between its ports. */
-  forwards(type: string): boolean;
-  network(name: string): NetworkRecord | undefined;
-  /** All ports on a network, of all VNFs. */
-  portsOn(network: string): Iterable<PlacedPort>;
 }
 
 /** What a driver is asked to make of the ports of one VNF. Pure: the same records give the same specifications. */
@@ -21,7 +17,7 @@ export function planPorts(ports: readonly PlacedPort[], surroundings: PortSurrou
     // One default route a family: the first port that has a way out gives it.
     const gateways = ([4, 6] as const)
       .filter((family) => !routed.has(family))
-      .flatMap((family) => gatewayFor(placed, family, surroundings) ?? []);
+      .flatMap((family) => defaultGateway(placed, family, surroundings) ?? []);
     for (const gateway of gateways) routed.add(parseAddress(gateway).family);
     return planPort(placed, { surroundings, gateways });
   });
@@ -97,32 +93,6 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
     delayUsec: numberOf(settings['delay']),
     lossPercent: numberOf(settings['loss']),
   };
-}
-
-/**
- * The next hop of a port's default route in a version of IP: the gateway of its network if the user named one, else, for a VNF that does not
- * forward itself, the only forwarding VNF on that network.
- */
-function gatewayFor({ vnf, port }: PlacedPort, family: Family, surroundings: PortSurroundings): string | undefined {
-  const network = surroundings.network(port.settings['network'] ?? '');
-  if (network === undefined) return undefined;
-  const addresses = addressesOf(port)
-    .map(parseCidr)
-    .filter((own) => own.family === family);
-  if (addresses.length === 0) return undefined;
-  const named = gatewayOf(network, family);
-  const reachable = (address: string): boolean => {
-    const cidr = parseAddress(address);
-    return addresses.some((own) => own.address !== cidr.address && contains(own, cidr));
-  };
-  if (named !== undefined) return reachable(named) ? named : undefined;
-  if (surroundings.forwards(vnf.type)) return undefined;
-  const candidates = [...surroundings.portsOn(network.name)].filter((other) => surroundings.forwards(other.vnf.type));
-  const [only, ...more] = candidates
-    .flatMap((other) => addressesOf(other.port).map(parseCidr))
-    .filter((each) => each.family === family)
-    .map(formatAddress);
-  return only !== undefined && more.length === 0 && reachable(only) ? only : undefined;
 }
 
 function numberOf(text: string | undefined): number | undefined {

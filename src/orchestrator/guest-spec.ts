@@ -9,16 +9,17 @@ import { NfioError } from '../errors/index.ts';
 import { othersWrite, readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
 
-/** The ports of a VNF as they should be now, those in service chains among them. */
-export function wantedPorts(model: Model, vnf: VnfRecord): PortSpec[] {
-  const ports = vnf.ports.map((port) => ({ vnf, port }));
+/**
+ * The ports of a VNF as they should be now, those in service chains among them.
+ *
+ * @param runs which VNFs are taken to run.
+ */
+export function wantedPorts(model: Model, vnf: VnfRecord, runs = model.surroundings.runs): PortSpec[] {
   const { mountId } = model.parts.store;
-  const own = planPorts(ports, {
-    mountId,
-    forwards: (type) => model.forwards(type),
-    network: (name) => model.inventory.network(name),
-    portsOn: (network) => model.inventory.portsOn(network),
-  });
+  const own = planPorts(
+    vnf.ports.map((port) => ({ vnf, port })),
+    { ...model.surroundings, runs },
+  );
   return [...own, ...[...model.inventory.chains()].flatMap((chain) => chainPorts(chain, vnf.serial, mountId))];
 }
 

@@ -7,6 +7,7 @@ import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainObserver } from './chains/chain-observer.ts';
 import type { Steersman } from './chains/steersman.ts';
+import type { DefaultRoutes } from './default-routes.ts';
 import type { HiddenFiles } from './hidden-files.ts';
 import { Lane } from './lane.ts';
 import type { LivePorts } from './live-ports.ts';
@@ -19,6 +20,7 @@ export class NetworkService {
   readonly #steersman: Steersman;
   readonly #chains: ChainObserver;
   readonly #hidden: HiddenFiles;
+  readonly #routes: DefaultRoutes;
   /** Networks are checked against each other, so they change one at a time. */
   readonly #lane = new Lane();
 
@@ -28,6 +30,7 @@ export class NetworkService {
       readonly live: LivePorts;
       readonly hidden: HiddenFiles;
       readonly chains: { readonly steersman: Steersman; readonly observer: ChainObserver };
+      readonly routes: DefaultRoutes;
     },
   ) {
     this.#model = model;
@@ -35,6 +38,7 @@ export class NetworkService {
     this.#steersman = parts.chains.steersman;
     this.#chains = parts.chains.observer;
     this.#hidden = parts.hidden;
+    this.#routes = parts.routes;
   }
 
   /** mkdir networks/NAME */
@@ -104,6 +108,7 @@ export class NetworkService {
       this.#model.publishNetwork(this.#named(name));
       this.#chains.networkNamed(name);
       await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
+      this.#routes.portsChanged([name]);
       await this.#steersman.networksChanged([name], options.signal);
     });
   }

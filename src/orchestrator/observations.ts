@@ -1,3 +1,4 @@
+import { unclearRoute } from '../domain/default-routes.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { Middlebox } from '../domain/middlebox.ts';
 import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
@@ -35,9 +36,9 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
 }
 
 /** The like for a network. */
-export function observeNetwork(world: World, { serial }: NetworkRecord): NetworkObservation {
-  const { error, hidden } = world.runtime(serial);
-  return { error, hidden: [...hidden] };
+export function observeNetwork(world: World, network: NetworkRecord): NetworkObservation {
+  const { error, hidden } = world.runtime(network.serial);
+  return { error: error || unclearRoute(network, world.surroundings), hidden: [...hidden] };
 }
 
 /** The like for a machine that VNFs can run on. */

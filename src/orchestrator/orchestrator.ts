@@ -5,6 +5,7 @@ import { Chains } from './chains/chains.ts';
 import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
+import { DefaultRoutes } from './default-routes.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
 import { HostService } from './host-service.ts';
@@ -38,6 +39,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly hidden: HiddenFiles;
   readonly chains: Chains;
   readonly replicas: Replicas;
+  readonly #routes: DefaultRoutes;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
@@ -47,11 +49,17 @@ export class Orchestrator implements AsyncDisposable {
     this.chains = new Chains(this.model, live);
     this.types = new TypeService(this.model);
     this.vnfs = new VnfService(this.model, this.chains.observer, this.hidden);
-    this.actions = new VnfActions(this.model, this.chains.steersman);
-    this.ports = new PortService(this.model, { live, actions: this.actions, steersman: this.chains.steersman });
+    this.#routes = new DefaultRoutes(this.model, live);
+    this.actions = new VnfActions(this.model, { steersman: this.chains.steersman, routes: this.#routes });
+    this.ports = new PortService(this.model, {
+      live,
+      actions: this.actions,
+      steersman: this.chains.steersman,
+      routes: this.#routes,
+    });
     const { service } = this.chains;
     this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
-    this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains });
+    this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains, routes: this.#routes });
     this.hosts = new HostService(this.model, this.hidden);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);
@@ -78,6 +86,7 @@ export class Orchestrator implements AsyncDisposable {
       this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
       await this.actions.refresh(vnf.serial, this.#closing.signal);
     }
+    await this.#routes.recover(this.#closing.signal);
     await this.chains.steersman.recover(this.#closing.signal);
   }
 
@@ -117,6 +126,7 @@ export class Orchestrator implements AsyncDisposable {
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
     await this.chains.steersman.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
+    await this.#routes.vnfChanged(vnf.serial, this.#closing.signal);
   }
 
   /** Stops following the world. Guests go on; what no guest uses is removed. */

@@ -5,6 +5,7 @@ import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Steersman } from './chains/steersman.ts';
+import type { DefaultRoutes } from './default-routes.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
 import type { VnfActions } from './vnf-actions.ts';
@@ -15,12 +16,17 @@ export class PortService {
   readonly #live: LivePorts;
   readonly #actions: VnfActions;
   readonly #steersman: Steersman;
+  readonly #routes: DefaultRoutes;
 
-  constructor(model: Model, parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly steersman: Steersman }) {
+  constructor(
+    model: Model,
+    parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly steersman: Steersman; readonly routes: DefaultRoutes },
+  ) {
     this.#model = model;
     this.#live = parts.live;
     this.#actions = parts.actions;
     this.#steersman = parts.steersman;
+    this.#routes = parts.routes;
   }
 
   /** mkdir ports/NAME */
@@ -134,6 +140,7 @@ export class PortService {
     if (this.#model.forwards(this.#model.vnf(serial).type)) {
       await this.#live.applyToNetworks(networks, { except: serial, signal: options.signal });
     }
+    this.#routes.portsChanged(networks);
     await this.#steersman.networksChanged(networks, options.signal);
   }
 }

@@ -6,6 +6,7 @@ import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Steersman } from './chains/steersman.ts';
 import { readCandidate } from './config-files.ts';
+import type { DefaultRoutes } from './default-routes.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { hookInstance } from './hook-instance.ts';
 import { type Model, pathOf } from './model.ts';
@@ -14,10 +15,12 @@ import { type Model, pathOf } from './model.ts';
 export class VnfActions {
   readonly #model: Model;
   readonly #steersman: Steersman;
+  readonly #routes: DefaultRoutes;
 
-  constructor(model: Model, steersman: Steersman) {
+  constructor(model: Model, parts: { readonly steersman: Steersman; readonly routes: DefaultRoutes }) {
     this.#model = model;
-    this.#steersman = steersman;
+    this.#steersman = parts.steersman;
+    this.#routes = parts.routes;
   }
 
   /**
@@ -45,7 +48,9 @@ export class VnfActions {
     } finally {
       runtime.busy = undefined;
       // Also after a failure: the guest may have ended all the same.
-      await this.#steersman.vnfChanged(serial, { anew: false, signal: new AbortController().signal });
+      const { signal } = new AbortController();
+      await this.#steersman.vnfChanged(serial, { anew: false, signal });
+      await this.#routes.vnfChanged(serial, signal);
     }
   }
 

@@ -2,6 +2,7 @@ import type { PlacedPort } from '../domain/addressing.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { Middlebox, RunProfile } from '../domain/middlebox.ts';
 import { addressOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
+import type { PortSurroundings } from '../domain/port-plan.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
@@ -14,10 +15,20 @@ export class World {
   readonly inventory = new Inventory();
   readonly parts: ModelParts;
   protected readonly runtimes = new Runtimes();
+  /** What the ports of a VNF depend on besides its own record. */
+  readonly surroundings: PortSurroundings;
   readonly #middleboxes = new Map<string, Middlebox>();
 
   constructor(parts: ModelParts) {
     this.parts = parts;
+    this.surroundings = {
+      mountId: parts.store.mountId,
+      forwards: (type) => this.forwards(type),
+      // Guests go on while their hypervisor cannot be asked.
+      runs: (vnf) => ['running', 'paused', 'unknown'].includes(this.state(vnf)),
+      network: (name) => this.inventory.network(name),
+      portsOn: (network) => this.inventory.portsOn(network),
+    };
   }
 
   /** What is known of an object besides its record. */

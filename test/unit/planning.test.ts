@@ -67,6 +67,7 @@ describe('ports', () => {
   const surroundings = (ports: readonly PlacedPort[], lanSettings = lan.settings): PortSurroundings => ({
     mountId: 'abcdefgh',
     forwards: (type) => type === 'router',
+    runs: () => true,
     network: (name) => (name === 'lan' ? { ...lan, settings: lanSettings } : undefined),
     portsOn: () => ports,
   });
