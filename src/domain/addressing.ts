@@ -1,5 +1,5 @@
 import { NfioError } from '../errors/index.ts';
-import { addressBits, contains, type Family, overlaps, parseAddress, parseCidr } from './ip.ts';
+import { addressBits, type Cidr, contains, type Family, formatAddress, formatCidr, networkOf, overlaps, parseAddress, parseCidr } from './ip.ts';
 import type { NetworkRecord, PortRecord, VnfRecord } from './records.ts';
 
 /** A port and the VNF it belongs to. */
@@ -50,6 +50,7 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
   for (const address of addresses) {
     const cidr = parseCidr(address);
     const subnet = subnetOf(network, cidr.family);
+    checkHostAddress(cidr, subnet === undefined ? cidr.prefixLength : parseCidr(subnet).prefixLength);
     if (subnet !== undefined && !contains(parseCidr(subnet), { ...cidr, prefixLength: addressBits(cidr.family) })) {
       throw new NfioError('InvalidValueError', { message: `${address} is outside ${subnet}, the subnet of network ${network.name}` });
     }
@@ -80,6 +81,22 @@ export function checkNetwork(network: NetworkRecord, others: Iterable<NetworkRec
   if (outside !== undefined)
     throw new NfioError('InvalidValueError', { message: `the gateway ${outside} is outside the subnet ${subnets.join(' and ')}` });
   for (const other of others) checkApart(subnets, other);
+}
+
+/**
+ * Refuses the address of a network itself, and the one that all hosts of a network listen to. Links of two addresses have neither (RFC 3021, RFC 6164), and IPv6 has no
+ * broadcast; its first address is that of any router (RFC 4291, 2.6.1).
+ */
+function checkHostAddress(cidr: Cidr, subnetPrefix: number): void {
+  for (const prefixLength of [cidr.prefixLength, subnetPrefix]) {
+    const hostBits = addressBits(cidr.family) - prefixLength;
+    if (hostBits < 2) continue;
+    const host = cidr.address & ((1n << BigInt(hostBits)) - 1n);
+    const network = formatCidr(networkOf({ ...cidr, prefixLength }));
+    if (host === 0n) throw new NfioError('InvalidValueError', { message: `${formatAddress(cidr)} is the address of the network ${network} itself: choose another` });
+    if (cidr.family === 4 && host === (1n << BigInt(hostBits)) - 1n)
+      throw new NfioError('InvalidValueError', { message: `${formatAddress(cidr)} is the broadcast address of ${network}: choose another` });
+  }
 }
 
 function checkApart(subnets: readonly string[], other: NetworkRecord): void {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { addressesOf, type PlacedPort } from './addressing.ts';
 import { defaultGateway, type RouteSurroundings } from './default-routes.ts';
+import { defaultForward, groupMask } from './group-forwarding.ts';
 import { type Family, parseAddress } from './ip.ts';
 import type { PortSpec, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
@@ -44,7 +45,8 @@ export function portChanges(
 
 /** What a driver is asked to make of a network. */
 export function planSegment(network: NetworkRecord): SegmentSpec {
-  return { id: idOf(network.serial), name: network.name, uplink: network.settings['uplink'] ?? '' };
+  const { uplink = '', forward = defaultForward } = network.settings;
+  return { id: idOf(network.serial), name: network.name, uplink, groupMask: groupMask(forward) };
 }
 
 /** The hardware address of a port: the one that its owner chose, or the one that derives from its names. */

@@ -1,4 +1,5 @@
 import { NfioError } from '../errors/index.ts';
+import { parseForward } from './group-forwarding.ts';
 import { formatAddress, formatCidr, networkOf, parseAddress, parseCidr } from './ip.ts';
 import { checkName } from './names.ts';
 import { hypervisorNames } from './ports/hypervisor.ts';
@@ -40,6 +41,7 @@ export const networkSettings: Readonly<Record<string, SettingParser>> = {
       text.split(/[\s,]+/).map((each) => formatAddress(parseAddress(each))),
     ),
   uplink: parseInterfaceName,
+  forward: parseForward,
 };
 
 /** Values of a host. */

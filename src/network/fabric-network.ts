@@ -33,6 +33,10 @@ export class FabricNetwork implements NetworkDriver {
     await this.#fabric.removeSegment(segment);
   }
 
+  setGroupMask(segment: SegmentSpec): Promise<void> {
+    return this.#fabric.setGroupMask(segment);
+  }
+
   async setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string> {
     await this.#fabric.ensureSegment(segment);
     return this.#uplinks.connect(segment, signal);

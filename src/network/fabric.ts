@@ -72,6 +72,13 @@ export class Fabric implements AsyncDisposable {
     return making;
   }
 
+  /** Makes the bridge of a segment, if it is there, pass on what its mask says. */
+  async setGroupMask(segment: SegmentSpec): Promise<void> {
+    if (!(await this.exists())) return;
+    const { failures } = await this.#batch.run([ipLine('link', 'show', 'dev', bridgeName(segment))]);
+    if (failures.length === 0) await this.change([groupMaskLine(segment)]);
+  }
+
   /** Removes the bridge of a segment. */
   async removeSegment(segment: Pick<SegmentSpec, 'id'>): Promise<void> {
     this.#segments.delete(segment.id);
@@ -188,9 +195,13 @@ export class Fabric implements AsyncDisposable {
     const bridge = bridgeName(segment);
     await this.#batch.run([ipLine('link', 'add', 'name', bridge, 'type', 'bridge', 'mcast_snooping', 0)]);
     const set = ipLine('link', 'set', 'dev', bridge, 'up', 'alias', segment.name); // fails unless it is there now
-    const [shown = ''] = await this.#change([set, ipLine('link', 'show', 'dev', bridge)]);
+    const [shown = ''] = await this.#change([set, groupMaskLine(segment), ipLine('link', 'show', 'dev', bridge)]);
     return Number.parseInt(shown, 10);
   }
+}
+
+function groupMaskLine(segment: SegmentSpec): string {
+  return ipLine('link', 'set', 'dev', bridgeName(segment), 'type', 'bridge', 'group_fwd_mask', segment.groupMask ?? 0);
 }
 
 function attachLine(port: PortSpec): string {

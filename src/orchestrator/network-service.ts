@@ -102,6 +102,7 @@ export class NetworkService {
         const after = { ...before, settings: { ...before.settings, [path]: value } };
         this.#check(after);
         if (path === 'uplink') await this.#connect(after, options.signal);
+        if (path === 'forward') await this.#model.parts.network.setGroupMask(planSegment(after));
         await this.#model.parts.store.update(after);
         this.#model.inventory.put(after);
       });

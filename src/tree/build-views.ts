@@ -1,5 +1,6 @@
 import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
 import { isInstanceLink } from '../domain/chains/chain-path.ts';
+import { defaultForward } from '../domain/group-forwarding.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import { verbsFor } from '../domain/lifecycle.ts';
 import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
@@ -63,7 +64,7 @@ function networkView(record: NetworkRecord, { error, hidden }: NetworkObservatio
     parent: rootSerial,
     name: record.name,
     hidden,
-    texts: { ...record.settings, error },
+    texts: { ...record.settings, forward: record.settings['forward'] || defaultForward, error },
   };
 }
 

@@ -44,6 +44,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
       8,
       trafficCounters.map((name) => `stats/${name}`),
     )
+    .setting(13, 'forward')
     .build(),
   chain: new SpecBuilder('entry')
     .file(2, 'action', { mode: 0o644, content: 'text', write: 'action' })

@@ -11,6 +11,8 @@ export interface SegmentSpec {
   readonly name: string;
   /** Interface of this machine that the segment is connected to; empty: none. */
   readonly uplink: string;
+  /** What its bridge passes on of frames to the groups that bridges keep to themselves, a bit for each (group_fwd_mask of ip-link(8)). Default: none. */
+  readonly groupMask?: number;
 }
 
 /** A port (connection point) as wanted. */
@@ -56,6 +58,8 @@ export interface NetworkDriver extends AsyncDisposable {
   ensureSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
   /** Removes it. Idempotent. */
   removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
+  /** Makes a segment pass on what its `groupMask` says from now on, if it is there. */
+  setGroupMask(segment: SegmentSpec): Promise<void>;
   /** Connects or (empty uplink in `after`) disconnects the machine's interface. Resolves to a sentence that says what was done. */
   setUplink(segment: SegmentSpec, signal: AbortSignal): Promise<string>;
   /**
