@@ -1,5 +1,16 @@
 import { NfioError } from '../errors/index.ts';
-import { addressBits, type Cidr, contains, type Family, formatAddress, formatCidr, networkOf, overlaps, parseAddress, parseCidr } from './ip.ts';
+import {
+  addressBits,
+  type Cidr,
+  contains,
+  type Family,
+  formatAddress,
+  formatCidr,
+  networkOf,
+  overlaps,
+  parseAddress,
+  parseCidr,
+} from './ip.ts';
 import type { NetworkRecord, PortRecord, VnfRecord } from './records.ts';
 
 /** A port and the VNF it belongs to. */
@@ -93,9 +104,14 @@ function checkHostAddress(cidr: Cidr, subnetPrefix: number): void {
     if (hostBits < 2) continue;
     const host = cidr.address & ((1n << BigInt(hostBits)) - 1n);
     const network = formatCidr(networkOf({ ...cidr, prefixLength }));
-    if (host === 0n) throw new NfioError('InvalidValueError', { message: `${formatAddress(cidr)} is the address of the network ${network} itself: choose another` });
+    if (host === 0n)
+      throw new NfioError('InvalidValueError', {
+        message: `${formatAddress(cidr)} is the address of the network ${network} itself: choose another`,
+      });
     if (cidr.family === 4 && host === (1n << BigInt(hostBits)) - 1n)
-      throw new NfioError('InvalidValueError', { message: `${formatAddress(cidr)} is the broadcast address of ${network}: choose another` });
+      throw new NfioError('InvalidValueError', {
+        message: `${formatAddress(cidr)} is the broadcast address of ${network}: choose another`,
+      });
   }
 }
 

@@ -1,4 +1,5 @@
 import { checkPort } from '../domain/addressing.ts';
+import { checkMac } from '../domain/hardware-addresses.ts';
 import { checkName } from '../domain/names.ts';
 import { namedMac } from '../domain/port-plan.ts';
 import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
@@ -88,7 +89,7 @@ export class PortService {
     portSerial: number,
     change: { readonly path: string; readonly value: string; readonly restored: boolean },
   ): VnfRecord {
-    const value = change.path === 'mac' && this.#isDerived(change.value) ? '' : change.value;
+    const value = change.path === 'mac' && this.#isDerived(change.value, vnf) ? '' : change.value;
     const ports = vnf.ports.map((port) =>
       port.serial === portSerial ? { ...port, settings: { ...port.settings, [change.path]: value } } : port,
     );
@@ -97,16 +98,17 @@ export class PortService {
     if (port === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
     const mayMiss = change.path !== 'network' || (change.restored && !vnf.deployed);
     const network = mayMiss ? this.#model.inventory.network(port.settings['network'] ?? '') : this.#model.networkOf(port);
-    if (network !== undefined && (change.path === 'network' || change.path === 'address')) {
-      checkPort({ vnf: after, port }, network, vnf.deployed ? this.#model.deployedPorts(network.name) : []);
-    }
+    if (network === undefined || !['network', 'address', 'mac'].includes(change.path)) return after;
+    const others = vnf.deployed ? this.#model.deployedPorts(network.name) : [];
+    checkPort({ vnf: after, port }, network, others);
+    checkMac({ vnf: after, port }, { network, others, mountId: this.#model.parts.store.mountId });
     return after;
   }
 
-  /** A copy of a VNF writes the MAC address it read: one that another port has by default is no wish for this one. */
-  #isDerived(mac: string): boolean {
+  /** A copy of a VNF writes the MAC address it read: one that another port has by default is no wish for this one. Of a deployed VNF only its own are meant. */
+  #isDerived(mac: string, subject: VnfRecord): boolean {
     const { mountId } = this.#model.parts.store;
-    for (const vnf of this.#model.inventory.vnfs()) {
+    for (const vnf of subject.deployed ? [subject] : this.#model.inventory.vnfs()) {
       if (vnf.ports.some((port) => namedMac(mountId, { vnf, port }) === mac)) return true;
     }
     return false;

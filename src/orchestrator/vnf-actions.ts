@@ -1,4 +1,5 @@
 import { checkPort } from '../domain/addressing.ts';
+import { checkMac } from '../domain/hardware-addresses.ts';
 import { endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
@@ -152,7 +153,10 @@ export class VnfActions {
   async #check(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     for (const port of vnf.ports) {
       const network = this.#model.networkOf(port);
-      if (network !== undefined) checkPort({ vnf, port }, network, this.#model.deployedPorts(network.name));
+      if (network === undefined) continue;
+      const others = this.#model.deployedPorts(network.name);
+      checkPort({ vnf, port }, network, others);
+      checkMac({ vnf, port }, { network, others, mountId: this.#model.parts.store.mountId });
     }
     const candidate = readCandidate(this.#model, vnf);
     const language = this.#model.middlebox(vnf.type).configuration?.language;

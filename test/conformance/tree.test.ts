@@ -63,7 +63,7 @@ describe('the files of the tree', () => {
     assert.equal(await mount.run(`cd ${asleep}; ls`), 'action\ncommand\nconfig\nerror\nlog\nmachine\nports\nrfs\nstats\nstatus\n');
     assert.equal(
       await mount.run('ls; stat -c %a events nf-types networks hosts chns; ls hosts networks networks/lan'),
-      'chns\nevents\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\ngateway\nports\nstats\nsubnet\nuplink\n',
+      'chns\nevents\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\nforward\ngateway\nports\nstats\nsubnet\nuplink\n',
     );
   });
 

@@ -80,6 +80,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     10: 'stats/rx_packets 444',
     11: 'stats/tx_packets 444',
     12: 'stats/pkt_drops 444',
+    13: 'forward 644',
   },
   chain: {
     1: ' 755',
