@@ -2,12 +2,21 @@ import { defineMiddlebox } from '../domain/middlebox.ts';
 import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 
+const control = '/run/nfio/unbound.sock';
+
+/** What unbound itself finds, and a control socket that is off: a reload would wait for it in vain. */
+const check = `
+unbound-checkconf "$1" || exit
+[ "$(unbound-checkconf -o control-enable "$1")" = yes ] && exit
+echo 'nf.io reloads unbound by its control socket, and that is off. Add a section remote-control: with control-enable: yes, control-interface: ${control} and control-use-cert: no'
+exit 1`;
+
 const server: CheckedProgram = {
   name: 'unbound',
-  check: (path) => ['unbound-checkconf', path],
+  check: (path) => ['/bin/sh', '-c', check, 'nfio-check', path],
   run: (path) => ['unbound', '-d', '-c', path],
   reload: (path) => ['unbound-control', '-c', path, 'reload'],
-  complaint: /^\S+:(?<line>\d+): error: (?<said>.*)$/m,
+  complaint: [/^(?<file>\S+):(?<line>\d+): error: (?<said>.*)$/m, /^(?<said>nf\.io .*)$/m],
 };
 
 const text = `# The configuration of unbound.conf(5). Saving this file checks it and reloads.
@@ -35,7 +44,7 @@ server:
 # nf.io reloads by this socket; without it a save is refused.
 remote-control:
 	control-enable: yes
-	control-interface: /run/nfio/unbound.sock
+	control-interface: ${control}
 	control-use-cert: no
 `;
 

@@ -5,6 +5,11 @@ import { type CheckedProgram, programChecked, serviceCommand } from './languages
 /** Where the master process takes commands. */
 const masterSocket = '/run/nfio/haproxy.sock';
 
+/** Makes the directories of sockets that the configuration "$1" names, and the one haproxy shall be confined to: it makes none itself. */
+const directories = `awk '$1 == "stats" && $2 == "socket" { print $3 } $1 == "bind" { print $2 } $1 == "chroot" { print $2 "/." }' "$1" |
+  sed -n 's,^\\(unix@\\)\\{0\\,1\\}\\(/.*\\)/[^/]*$,\\2,p' | while read -r directory; do mkdir -p "$directory"; done
+`;
+
 /**
  * Tells the master to reload, and waits until it has: it hands the listening sockets to a new worker, and the one before lives until its
  * last connection ends. A worker that cannot start (an address that is not there) leaves the one before at work; the status is then 3.
@@ -42,9 +47,9 @@ exit 3;
 const server: CheckedProgram = {
   name: 'haproxy',
   check: (path) => ['haproxy', '-c', '-f', path],
-  run: (path) => ['haproxy', '-W', '-db', '-S', masterSocket, '-f', path],
-  reload: () => ['perl', '-e', reload, masterSocket],
-  complaint: /\[ALERT\] +\(\d+\) : config : (?:parsing \[[^\]]*:(?<line>\d+)\] ?: )?(?<said>.*)$/m,
+  run: (path) => ['/bin/sh', '-c', `${directories}exec haproxy -W -db -S ${masterSocket} -f "$1"`, 'nfio-haproxy', path],
+  reload: (path) => ['/bin/sh', '-c', `${directories}exec perl -e "$2" ${masterSocket}`, 'nfio-reload', path, reload],
+  complaint: /\[ALERT\] +\(\d+\) : config : (?:parsing \[(?<file>[^\]]*):(?<line>\d+)\] ?: )?(?<said>.*)$/m,
 };
 
 const text = `# The configuration of haproxy.cfg. Saving this file checks it and reloads; open connections stay.

@@ -7,7 +7,7 @@ const server: CheckedProgram = {
   check: (path) => ['nginx', '-t', '-q', '-c', path],
   run: (path) => ['nginx', '-c', path, '-g', 'daemon off;'],
   reload: (path) => ['nginx', '-c', path, '-s', 'reload'],
-  complaint: /\[\w+\] (?:\d+#\d+: )?(?<said>.*) in \S+:(?<line>\d+)$/m,
+  complaint: /\[\w+\] (?:\d+#\d+: )?(?<said>.*) in (?<file>\S+):(?<line>\d+)$/m,
 };
 
 const text = `# The configuration of nginx(8). Saving this file checks it and reloads; open connections stay.

@@ -3,7 +3,24 @@ import { containerProfile } from './container-profile.ts';
 import { type CheckedProgram, programChecked, serviceCommand } from './languages/program-checked.ts';
 import { interception } from './proxy/interception.ts';
 
-const run = `${interception}
+/**
+ * A shell function that makes what the `cache_dir` lines of a squid.conf name: squid does not run without. It is made by a squid that leaves alone the
+ * process number of the one at work.
+ */
+const caches = `
+make_caches() {
+  directories=$(awk '$1 == "cache_dir" { print $3 }' "$1")
+  [ -n "$directories" ] || return 0
+  user=$(awk '$1 == "cache_effective_user" { user = $2 } END { print user }' "$1")
+  for directory in $directories; do
+    [ -d "$directory" ] || { mkdir -p "$directory" && chown "\${user:-proxy}:" "$directory"; }
+  done
+  { cat "$1"; echo 'pid_filename none'; } > /run/nfio.caches
+  said=$(squid -N -z -d 1 -f /run/nfio.caches 2>&1) || { echo "$said" >&2; echo "$said" | sed -n 's/.*| FATAL: //p'; return 1; }
+}`;
+
+const run = `${interception}${caches}
+make_caches "$1" || exit 1
 choose_ports; intercept "$1"
 exec squid -N -d 1 -f "$1"`;
 
@@ -11,9 +28,10 @@ exec squid -N -d 1 -f "$1"`;
  * Reconfigures, and waits until it has: squid closes its listening sockets and opens others, and one that is told twice in between ends. An
  * address that is not there ends it, too; the status is then 3.
  */
-const reload = `${interception}
+const reload = `${interception}${caches}
 listening() { awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
 before=$(listening); [ -n "$before" ] || exit 1
+made=$(make_caches "$1" 2>/dev/null) || { echo "cache_dir: $made"; exit 3; }
 squid -k reconfigure -f "$1" || exit 1
 i=0
 while [ $i -lt 200 ]; do
@@ -42,9 +60,9 @@ const server: CheckedProgram = {
   reload: (path) => ['/bin/sh', '-c', reload, 'nfio-reload', path],
   complaint: [
     // A directive that there is not is told with its line, anything else with a reason first.
-    /^\S+ \S*\| \S+\((?<line>\d+)\): (?<said>unrecognized: .*|no port .*)$/m,
-    /^\S+ \S+\| Processing: .*\n\S+ \S+\| (?!Processing: )(?:FATAL: |ERROR: )?(?<said>.*)\n(?:(?!\S+ \S+\| Processing: ).*\n)*?.*\| FATAL: Bungled \S+ line (?<line>\d+): /m,
-    /\| FATAL: Bungled \S+ line (?<line>\d+): (?<said>.*)$/m,
+    /^\S+ \S*\| (?<file>\S+)\((?<line>\d+)\): (?<said>unrecognized: .*|no port .*)$/m,
+    /^\S+ \S+\| Processing: .*\n\S+ \S+\| (?!Processing: )(?:FATAL: |ERROR: )?(?<said>.*)\n(?:(?!\S+ \S+\| Processing: ).*\n)*?.*\| FATAL: Bungled (?<file>\S+) line (?<line>\d+): /m,
+    /\| FATAL: Bungled (?<file>\S+) line (?<line>\d+): (?<said>.*)$/m,
     /\| FATAL: (?<said>.*)$/m,
   ],
 };

@@ -5,6 +5,7 @@ import type { HostObservation, NetworkObservation, VnfObservation } from '../dom
 import { hostAddress, hypervisorOf } from '../domain/placement.ts';
 import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
 import type { HostRecord, NetworkRecord, VnfRecord } from '../domain/records.ts';
+import { lastLogPath } from './last-log.ts';
 import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
@@ -27,7 +28,7 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
       config: world.parts.store.configDir(vnf),
       // Of a VNF that is not deployed it may not be there yet.
       root: driver.rootDir(ref) ?? `${ref.guestDir}/root`,
-      log: driver.logPath(ref),
+      log: vnf.deployed ? driver.logPath(ref) : lastLogPath(ref),
       output: outputPath(ref),
     },
     moduleFiles: middlebox === undefined ? [] : moduleFiles(world, vnf, middlebox),

@@ -9,6 +9,7 @@ import { DefaultRoutes } from './default-routes.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
 import { HostService } from './host-service.ts';
+import { endOf } from './last-words.ts';
 import { LivePorts } from './live-ports.ts';
 import { Model, pathOf } from './model.ts';
 import type { ModelParts } from './model-parts.ts';
@@ -23,6 +24,8 @@ import { VnfService } from './vnf-service.ts';
 const releaseTimeoutMs = 10_000;
 /** Of what takes long an event is written at each so many per cent. */
 const progressStep = 10;
+/** Exit status of what SIGTERM ended: someone stopped it. */
+const terminated = 143;
 
 /** The use cases of a mount, each in a service of its own, and what keeps them in step with the world. */
 export class Orchestrator implements AsyncDisposable {
@@ -119,14 +122,23 @@ export class Orchestrator implements AsyncDisposable {
     this.model.publishVnf(vnf.serial);
     if (status.news === 'counters') return;
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
-    const code = status.exitCode === undefined ? {} : { why: `exit status ${status.exitCode}` };
-    this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...code });
+    this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
     if (status.progress !== undefined) return;
     await this.actions.refresh(vnf.serial, this.#closing.signal);
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
     await this.chains.steersman.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
     await this.#routes.vnfChanged(vnf.serial, this.#closing.signal);
+  }
+
+  /** Of a guest whose main process failed by itself `error` tells as well. */
+  #whyEnded(vnf: VnfRecord, { exitCode }: GuestStatus): { readonly why?: string } {
+    if (exitCode === undefined) return {};
+    if (exitCode === 0 || exitCode === terminated) return { why: `exit status ${exitCode}` };
+    const why = endOf(this.model, vnf, exitCode);
+    this.model.runtime(vnf.serial).error = `exited: ${why}`;
+    this.model.publishVnf(vnf.serial);
+    return { why };
   }
 
   /** Stops following the world. Guests go on; what no guest uses is removed. */

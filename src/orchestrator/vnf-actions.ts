@@ -10,6 +10,8 @@ import { readCandidate } from './config-files.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { hookInstance } from './hook-instance.ts';
+import { dropLog, keepLog } from './last-log.ts';
+import { explainFailure } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
@@ -91,6 +93,8 @@ export class VnfActions {
   }
 
   async #undoDeploy(vnf: VnfRecord, reason: unknown): Promise<void> {
+    const ref = this.#model.ref(vnf);
+    await keepLog(ref, this.#model.driverOf(this.#model.vnf(vnf.serial)).logPath(ref));
     try {
       await this.#destroy(this.#model.vnf(vnf.serial));
     } catch (cause) {
@@ -167,13 +171,17 @@ export class VnfActions {
   async #configure(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const candidate = readCandidate(this.#model, vnf);
     const language = this.#model.middlebox(vnf.type).configuration?.language;
-    if (candidate !== undefined) await language?.apply(candidate, guestAccess(this.#model, vnf, signal));
+    if (candidate === undefined || language === undefined) return;
+    await language.apply(candidate, guestAccess(this.#model, vnf, signal)).catch(async (error: unknown) => {
+      throw await explainFailure(this.#model, vnf, error);
+    });
   }
 
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<GuestSpec> {
     const spec = guestSpec(this.#model, vnf);
     const placement = this.#model.placement(vnf);
     this.#model.runtime(vnf.serial).hidden.clear();
+    await dropLog(spec);
     // On record before it is there, so that a crash in between leaves something that is found again.
     await this.#model.commitVnf({ ...vnf, deployed: true, placement });
     try {

@@ -109,6 +109,7 @@ export class FileStore implements StateStore {
     await this.#writer.run({ op: 'remove', key: recordKey(record), serial: record.serial });
     await rm(join(this.#root, trashName, String(record.serial)), { recursive: true, force: true });
     await rm(this.guestDir(record.serial), { recursive: true, force: true });
+    await rm(`${this.guestDir(record.serial)}.log`, { force: true }); // of a failed activate
   }
 
   sync(): Promise<void> {

@@ -26,8 +26,10 @@ import {
   changePort,
   type Fabric,
   findAddress,
+  isAlive,
   isShaped,
   type PortChange,
+  type ProcessId,
   portsAfter,
   shapePort,
   signalProcess,
@@ -39,7 +41,7 @@ import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
 import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
-import { logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
+import { hasExitCode, logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
 import { GuestRecords } from './guest-records.ts';
 import { launch } from './launch.ts';
 import { Launcher } from './launcher.ts';
@@ -50,6 +52,9 @@ import { Watcher } from './watcher.ts';
 
 const stopTimeoutMs = 2000;
 const killTimeoutMs = 10_000;
+/** Status of what SIGKILL ended, and how long after the first of its processes a guest is gone, milliseconds. */
+const killedStatus = 137;
+const teardownMs = 200;
 /** Setting up more guests at a time than that makes each of them later and none earlier. */
 const launchesAtOnce = 4 * availableParallelism();
 
@@ -168,11 +173,12 @@ export class NetnsDriver extends HypervisorBase {
   async executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
     const guest = this.#awake(ref);
     const target = { process: guest.process, name: ref.name, record: guest.record, cgroupFiles: this.#cgroups.joinFiles(ref.id) };
-    return executeInGuest(target, command, options);
+    return this.#unlessEnded(guest, await executeInGuest(target, command, options));
   }
 
   async executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
-    return executeInNetwork(this.#live(ref).process, command, options);
+    const guest = this.#live(ref);
+    return this.#unlessEnded(guest, await executeInNetwork(guest.process, command, options));
   }
 
   guestStatus(ref: GuestRef): GuestStatus {
@@ -311,6 +317,15 @@ export class NetnsDriver extends HypervisorBase {
       errno: 'ETIMEDOUT',
       message: `processes of ${guest.ref.name} do not end; see ps -o pid,stat,wchan`,
     });
+  }
+
+  /** The end of a guest ends what runs in it, and keeps others from coming in: that is no result of the program's. */
+  async #unlessEnded({ ref, process }: Guest & { readonly process: ProcessId }, result: ExecuteResult): Promise<ExecuteResult> {
+    if (result.exitCode === 0) return result;
+    const ended = hasExitCode(ref.guestDir) || !isAlive(process);
+    // One that was killed itself takes a moment.
+    if (!ended && !(result.exitCode === killedStatus && (await waitUntilGone(process, teardownMs)))) return result;
+    throw notRunning(ref, `exited (${readExitCode(ref.guestDir)})`);
   }
 
   /** What the kernel does not clear by itself when a guest ends. */

@@ -68,6 +68,11 @@ export function readTraces(guestDir: string): 'none' | 'made' | 'ran' {
   return lstatSync(join(guestDir, 'work/work'), { throwIfNoEntry: false }) === undefined ? 'made' : 'ran';
 }
 
+/** True once the guest's main process has ended, unless someone killed init itself; its processes may still be ending. */
+export function hasExitCode(guestDir: string): boolean {
+  return lstatSync(join(guestDir, 'exit'), { throwIfNoEntry: false }) !== undefined;
+}
+
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */
 export function readExitCode(guestDir: string): number {
   try {

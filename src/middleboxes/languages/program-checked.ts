@@ -10,7 +10,7 @@ export interface CheckedProgram {
   readonly run: (configPath: string) => readonly string[];
   /** Ends with status 1 while the service cannot be told yet, and is run again then; with another when it did not take the configuration. */
   readonly reload: (configPath: string) => readonly string[];
-  /** Finds the `line`, if there is one, and what is `said` of it in what the check printed. Of several the first that finds something. */
+  /** Finds the `file` and `line`, if there are, and what is `said` of them in what the check printed. Of several the first that finds something. */
   readonly complaint: RegExp | readonly RegExp[];
 }
 
@@ -93,8 +93,13 @@ export function programChecked(program: CheckedProgram): ConfigLanguage {
 
 function complaintOf(program: CheckedProgram, output: string): string {
   const groups = [program.complaint].flat().map((complaint) => complaint.exec(output)?.groups);
-  const { line, said = lastLine(output) } = groups.find((found) => found !== undefined) ?? {};
-  return `nf_conf${line === undefined ? '' : ` line ${line}`}: ${said.replaceAll(candidate, 'nf_conf').trim()}`;
+  const { file = candidate, line, said = lastLine(output) } = groups.find((found) => found !== undefined) ?? {};
+  return `${nameOf(file)}${line === undefined ? '' : ` line ${line}`}: ${said.replaceAll(candidate, 'nf_conf').trim()}`;
+}
+
+/** A file that a configuration includes has the name that it has in config/, or its path when it is not from there. */
+function nameOf(file: string): string {
+  return file === candidate || file === active ? 'nf_conf' : file.replace(new RegExp(`^(${directory}|/etc/nfio)/`), '');
 }
 
 function lastLine(output: string): string {
