@@ -5,8 +5,8 @@ import { noContents } from '../domain/ports/state.ts';
 import { idOf, type NetworkRecord, type Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { ChainFollower } from './chains/chain-follower.ts';
 import type { ChainObserver } from './chains/chain-observer.ts';
-import type { Steersman } from './chains/steersman.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import type { HiddenFiles } from './hidden-files.ts';
 import { Lane } from './lane.ts';
@@ -17,7 +17,7 @@ import type { Model } from './model.ts';
 export class NetworkService {
   readonly #model: Model;
   readonly #ports: LivePorts;
-  readonly #steersman: Steersman;
+  readonly #follower: ChainFollower;
   readonly #chains: ChainObserver;
   readonly #hidden: HiddenFiles;
   readonly #routes: DefaultRoutes;
@@ -29,13 +29,13 @@ export class NetworkService {
     parts: {
       readonly live: LivePorts;
       readonly hidden: HiddenFiles;
-      readonly chains: { readonly steersman: Steersman; readonly observer: ChainObserver };
+      readonly chains: { readonly follower: ChainFollower; readonly observer: ChainObserver };
       readonly routes: DefaultRoutes;
     },
   ) {
     this.#model = model;
     this.#ports = parts.live;
-    this.#steersman = parts.chains.steersman;
+    this.#follower = parts.chains.follower;
     this.#chains = parts.chains.observer;
     this.#hidden = parts.hidden;
     this.#routes = parts.routes;
@@ -110,7 +110,7 @@ export class NetworkService {
       this.#chains.networkNamed(name);
       await this.#ports.applyToNetworks([name], { except: undefined, signal: options.signal });
       this.#routes.portsChanged([name]);
-      await this.#steersman.networksChanged([name], options.signal);
+      await this.#follower.networksChanged([name], options.signal);
     });
   }
 

@@ -51,13 +51,13 @@ export class Orchestrator implements AsyncDisposable {
     const live = new LivePorts(this.model);
     this.chains = new Chains(this.model, live);
     this.types = new TypeService(this.model);
-    this.vnfs = new VnfService(this.model, this.chains.observer, this.hidden);
+    this.vnfs = new VnfService(this.model, this.chains.follower, this.hidden);
     this.#routes = new DefaultRoutes(this.model, live);
-    this.actions = new VnfActions(this.model, { steersman: this.chains.steersman, routes: this.#routes });
+    this.actions = new VnfActions(this.model, { chains: this.chains.follower, routes: this.#routes });
     this.ports = new PortService(this.model, {
       live,
       actions: this.actions,
-      steersman: this.chains.steersman,
+      chains: this.chains.follower,
       routes: this.#routes,
     });
     const { service } = this.chains;
@@ -90,7 +90,7 @@ export class Orchestrator implements AsyncDisposable {
       await this.actions.refresh(vnf.serial, this.#closing.signal);
     }
     await this.#routes.recover(this.#closing.signal);
-    await this.chains.steersman.recover(this.#closing.signal);
+    await this.chains.follower.recover(this.#closing.signal);
   }
 
   async #recover(driver: HypervisorDriver, deployed: readonly VnfRecord[]): Promise<void> {
@@ -127,7 +127,7 @@ export class Orchestrator implements AsyncDisposable {
     await this.actions.refresh(vnf.serial, this.#closing.signal);
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
-    await this.chains.steersman.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
+    await this.chains.follower.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
     await this.#routes.vnfChanged(vnf.serial, this.#closing.signal);
   }
 

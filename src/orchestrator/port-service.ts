@@ -5,7 +5,7 @@ import { namedMac } from '../domain/port-plan.ts';
 import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
-import type { Steersman } from './chains/steersman.ts';
+import type { ChainFollower } from './chains/chain-follower.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
@@ -16,17 +16,17 @@ export class PortService {
   readonly #model: Model;
   readonly #live: LivePorts;
   readonly #actions: VnfActions;
-  readonly #steersman: Steersman;
+  readonly #chains: ChainFollower;
   readonly #routes: DefaultRoutes;
 
   constructor(
     model: Model,
-    parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly steersman: Steersman; readonly routes: DefaultRoutes },
+    parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly chains: ChainFollower; readonly routes: DefaultRoutes },
   ) {
     this.#model = model;
     this.#live = parts.live;
     this.#actions = parts.actions;
-    this.#steersman = parts.steersman;
+    this.#chains = parts.chains;
     this.#routes = parts.routes;
   }
 
@@ -143,7 +143,7 @@ export class PortService {
       await this.#live.applyToNetworks(networks, { except: serial, signal: options.signal });
     }
     this.#routes.portsChanged(networks);
-    await this.#steersman.networksChanged(networks, options.signal);
+    await this.#chains.networksChanged(networks, options.signal);
   }
 }
 

@@ -5,7 +5,7 @@ import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
-import type { Steersman } from './chains/steersman.ts';
+import type { ChainFollower } from './chains/chain-follower.ts';
 import { readCandidate } from './config-files.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
@@ -17,12 +17,12 @@ import { type Model, pathOf } from './model.ts';
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
   readonly #model: Model;
-  readonly #steersman: Steersman;
+  readonly #chains: ChainFollower;
   readonly #routes: DefaultRoutes;
 
-  constructor(model: Model, parts: { readonly steersman: Steersman; readonly routes: DefaultRoutes }) {
+  constructor(model: Model, parts: { readonly chains: ChainFollower; readonly routes: DefaultRoutes }) {
     this.#model = model;
-    this.#steersman = parts.steersman;
+    this.#chains = parts.chains;
     this.#routes = parts.routes;
   }
 
@@ -52,7 +52,7 @@ export class VnfActions {
       runtime.busy = undefined;
       // Also after a failure: the guest may have ended all the same.
       const { signal } = new AbortController();
-      await this.#steersman.vnfChanged(serial, { anew: false, signal });
+      await this.#chains.vnfChanged(serial, { anew: false, signal });
       await this.#routes.vnfChanged(serial, signal);
     }
   }
@@ -122,7 +122,7 @@ export class VnfActions {
   ): Promise<GuestSpec | undefined> {
     const driver = this.#model.driverOf(vnf);
     const ref = this.#model.ref(vnf);
-    if (endsGuest(step)) await this.#steersman.vnfLeaves(vnf.serial, signal);
+    if (endsGuest(step)) await this.#chains.vnfLeaves(vnf.serial, signal);
     switch (step) {
       case 'check':
         await this.#check(vnf, signal);

@@ -3,7 +3,7 @@ import { checkName } from '../domain/names.ts';
 import type { Ownership, VnfRecord } from '../domain/records.ts';
 import { parseSetting, vnfSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
-import type { ChainObserver } from './chains/chain-observer.ts';
+import type { ChainFollower } from './chains/chain-follower.ts';
 import { wantedLimits } from './guest-spec.ts';
 import type { HiddenFiles } from './hidden-files.ts';
 import { hookInstance } from './hook-instance.ts';
@@ -20,11 +20,11 @@ export interface NewVnf {
 /** Makes, changes, renames and removes VNFs. */
 export class VnfService {
   readonly #model: Model;
-  readonly #chains: ChainObserver;
+  readonly #chains: ChainFollower;
   readonly #hidden: HiddenFiles;
   readonly #making = new Set<string>();
 
-  constructor(model: Model, chains: ChainObserver, hidden: HiddenFiles) {
+  constructor(model: Model, chains: ChainFollower, hidden: HiddenFiles) {
     this.#model = model;
     this.#chains = chains;
     this.#hidden = hidden;
@@ -64,7 +64,7 @@ export class VnfService {
         throw error;
       }
       await this.#model.publishVnf(serial);
-      this.#chains.vnfNamed(type, name);
+      await this.#chains.vnfNamed(type, name);
       return record;
     } finally {
       this.#making.delete(`${type}/${name}`);
@@ -95,7 +95,7 @@ export class VnfService {
       }),
     );
     this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
-    this.#chains.vnfNamed(removed.type, removed.name);
+    await this.#chains.vnfNamed(removed.type, removed.name);
   }
 
   /** unlink or rmdir of a special file of an instance: on the way to removing the whole, or to making it again. @throws BusyError while it is deployed. */
@@ -108,7 +108,9 @@ export class VnfService {
 
   /** mv of an instance within its type. */
   async rename(serial: number, name: string): Promise<void> {
+    const { type, name: before } = this.#model.vnf(serial);
     await this.#model.recordVnf(serial, 'mv', () => this.#model.runtime(serial).lane.run(() => this.#rename(serial, name)));
+    for (const each of [before, name]) await this.#chains.vnfNamed(type, each);
   }
 
   async #rename(serial: number, name: string): Promise<void> {
@@ -120,7 +122,6 @@ export class VnfService {
       await this.#model.parts.store.rename(vnf, renamed);
       this.#model.inventory.put(renamed);
       this.#model.publishVnf(serial);
-      for (const each of [vnf, renamed]) this.#chains.vnfNamed(each.type, each.name);
     } finally {
       this.#making.delete(`${vnf.type}/${name}`);
     }

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { withHopCutOut } from '../../src/domain/chains/chain-edits.ts';
 import { ChainReader, type ChainSurroundings } from '../../src/domain/chains/chain-path.ts';
 import { hopOfTarget, instanceOfTarget } from '../../src/domain/chains/link-target.ts';
-import { pathText } from '../../src/domain/chains/path-text.ts';
+import { pathText, type ShownHop } from '../../src/domain/chains/path-text.ts';
 import type { ChainRecord } from '../../src/domain/records.ts';
 import { chain, network, vnf } from '../support/records.ts';
 
@@ -115,7 +115,13 @@ describe('a service chain', () => {
   });
 
   test('is shown as a path, with what is not known yet', () => {
-    assert.equal(pathText({ ingress: 'lan', egress: '' }, [['fw-a'], [], ['a', 'b']]), 'lan → fw-a → ? → {a,b} → ?');
+    const hop = (...instances: readonly string[]): ShownHop => ({ instances, mirror: false });
+    const mirror: ShownHop = { instances: ['ids'], mirror: true };
+    assert.equal(
+      pathText({ ingress: 'lan', egress: 'wan' }, [mirror, hop('fw'), mirror, mirror]),
+      'lan (copies to ids) → fw (copies to ids) (copies to ids) → wan',
+    );
+    assert.equal(pathText({ ingress: 'lan', egress: '' }, [hop('fw-a'), hop(), hop('a', 'b')]), 'lan → fw-a → ? → {a,b} → ?');
   });
 });
 

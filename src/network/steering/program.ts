@@ -14,6 +14,7 @@ import type {
 } from '../../domain/ports/steering.ts';
 import { buckets, directions } from '../../domain/ports/steering.ts';
 import { bridgeName, fabricPortName, probeDevices } from '../names.ts';
+import { partsOf, quiet, quietName } from './quiet-rules.ts';
 import { type Part, WatchRules } from './watch-rules.ts';
 
 /** The table of a fabric that steers. Names in it are made of ids of `[a-z0-9]`, never of what users write. */
@@ -112,12 +113,9 @@ class ProgramBuilder implements NftProgram {
       const counted = counterName.in(chain.id, direction);
       this.counters.add(counted);
       this.counters.add(counterName.out(chain.id, direction));
-      const rules = joined([
-        ...watch.picked(direction),
-        `counter name ${counted}`,
-        ...this.#onward(chain, direction, chain.entries[direction]),
-      ]);
-      this.#addEntry(chain, direction, rules);
+      const onward = this.#onward(chain, direction, chain.entries[direction]);
+      const parts = [...watch.picked(direction), `counter name ${counted}`, ...onward];
+      this.#addEntry(chain, direction, joined([...this.#quietly(watch, entryName(chain.id, direction), parts), ...parts]));
     }
     for (const port of chain.ports) this.#addPort(chain, port, watch);
     if (chain.probe !== undefined) this.#addProbe(chain);
@@ -130,7 +128,7 @@ class ProgramBuilder implements NftProgram {
   #addEntry({ id, classifiers, entries, probe }: ChainSteering, direction: Direction, rules: readonly string[]): void {
     const name = entryName(id, direction);
     const [rule = '', ...more] = rules;
-    if (more.length > 0 || probe !== undefined) this.chains.set(name, { device: undefined, policy: 'accept', rules });
+    if (more.length > 0 || probe !== undefined) this.#addChain(name, rules);
     const verdict = entries[direction].target.kind === 'plain' ? 'jump' : 'goto';
     const entering = more.length === 0 ? rule : `${verdict} ${name}`;
     this.#picks.set(
@@ -177,7 +175,8 @@ class ProgramBuilder implements NftProgram {
     this.counters.add(counted);
     this.counters.add(counterName.into(port.port));
     const onward = this.#onward(chain, port.direction, port.onward);
-    const passing = [...watch.from(port.port, port.direction), `counter name ${counted}`, ...onward];
+    const counting = [...watch.from(port.port, port.direction), `counter name ${counted}`, ...onward];
+    const passing = [...this.#quietly(watch, `from_${port.port}`, counting), ...counting];
     const device = fabricPortName(port.port);
     const rules = chain.families.flatMap((family) => this.#passing(family, port, passing));
     this.chains.set(atName(device), { device, policy: 'drop', rules });
@@ -185,8 +184,7 @@ class ProgramBuilder implements NftProgram {
 
   /** What a hop may send by a port, in a version of IP: packets on their way, and questions for hardware addresses. */
   #passing(family: Family, { port, asks }: PortSteering, parts: readonly Part[]): string[] {
-    const concerned = parts.filter((part) => typeof part === 'string' || part.family === family);
-    const rules = joined(concerned).map((rule) => `${onTheWay[family]} ${rule}`);
+    const rules = joined(partsOf(family, parts)).map((rule) => `${onTheWay[family]} ${rule}`);
     const asking = asks === undefined ? [] : askRules(family, asks);
     if (family === 4) return [...rules, ...asking];
     const name = `ask_${port}`;
@@ -214,12 +212,25 @@ class ProgramBuilder implements NftProgram {
     return `counter name ${counterName.into(port)} dup to "${fabricPortName(port)}"`;
   }
 
+  /** Sends probes by an nft chain of their own, which does with them what these parts do, and counts nothing. Nothing where there are no probes. */
+  #quietly(watch: WatchRules, name: string, parts: readonly Part[]): Part[] {
+    const rules = watch.probes(`goto ${quietName(name)}`);
+    for (const { family } of rules) this.#addChain(quietName(name), quiet(joined(partsOf(family, parts))));
+    return rules;
+  }
+
+  #addChain(name: string, rules: readonly string[]): void {
+    this.chains.set(name, { device: undefined, policy: 'accept', rules });
+  }
+
   /** Into the instance that a flow goes to: the hash is the same for both its directions. */
   #enter(chain: ChainSteering, direction: Direction, entries: readonly HopEntry[]): Part[] {
     const ways = entries.map((entry) => this.#entry(chain, direction, entry));
     if (ways.length === 1) return ways.flat();
     for (const [index, way] of ways.entries()) {
-      this.chains.set(`into_${entries[index]?.port}`, { device: undefined, policy: 'accept', rules: joined(way) });
+      const name = `into_${entries[index]?.port}`;
+      this.#addChain(name, joined(way));
+      this.#quietly(new WatchRules(chain, this.counters), name, way);
     }
     const elements = entries.flatMap(({ port, buckets: own }) => own.map((bucket) => `${bucket} : goto into_${port}`));
     return [`symhash mod ${buckets} vmap { ${elements.join(', ')} }`];

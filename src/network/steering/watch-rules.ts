@@ -51,8 +51,13 @@ export class WatchRules {
 
   /** Where packets leave the service chain: probes stay in it. */
   ends(): Conditional[] {
+    return this.probes('drop');
+  }
+
+  /** Something for probes alone. */
+  probes(verdict: string): Conditional[] {
     const { probe } = this.#chain;
-    return probe === undefined ? [] : [{ family: probe.family, rule: `${probeCondition(probe)} drop` }];
+    return probe === undefined ? [] : [{ family: probe.family, rule: `${probeCondition(probe)} ${verdict}` }];
   }
 
   #count(direction: Direction, counter: (name: string) => string): Conditional[] {

@@ -47,7 +47,9 @@ export class ChainActions {
       const verb = parseChainVerb(text, state);
       const applied = verb === 'stop' ? undefined : await this.#resolver.resolve(before, { unreached: 'wrong', signal: how.signal });
       await this.#steersman.change({ before, after: { ...before, applied } }, how.signal);
-      this.#runtimes.of(serial).hidden.clear();
+      const runtime = this.#runtimes.of(serial);
+      runtime.behind = { why: '', unreached: 'wrong' };
+      runtime.hidden.clear();
       this.#model.parts.events.add({ path: `chns/${before.name}`, what: verb });
     });
     this.#model.publishChain(serial);

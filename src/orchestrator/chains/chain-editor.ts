@@ -56,12 +56,46 @@ export class ChainEditor {
     this.#model.publishChain(serial);
   }
 
+  /**
+   * Something that an active service chain may have waited for has changed: makes it steer as its files say, where it did not because an edit made nothing that
+   * worked. What fails is told in `error` and `events`.
+   */
+  async catchUp(serial: number, signal: AbortSignal): Promise<void> {
+    const runtime = this.#runtimes.of(serial);
+    if (runtime.behind?.why === '') return;
+    await runtime.lane.run(async () => {
+      const before = this.#model.inventory.chain(serial);
+      if (before?.applied === undefined || runtime.behind?.why === '') return;
+      const { behind } = runtime;
+      const applied = await this.#resolve(before, { takesAway: behind?.unreached !== 'left out' }, signal);
+      if (applied !== undefined && JSON.stringify(applied) !== JSON.stringify(before.applied)) await this.#follow(before, applied, signal);
+      if (runtime.behind?.why !== behind?.why) this.#model.publishChain(serial);
+    });
+  }
+
+  async #follow(before: ChainRecord, applied: AppliedChain, signal: AbortSignal): Promise<void> {
+    const path = `chns/${before.name}`;
+    try {
+      await this.#steersman.change({ before, after: { ...before, applied } }, signal);
+      this.#model.parts.events.add({ path, what: 'caught up', why: 'what its files name is there now' });
+    } catch (error) {
+      const why = (error as Error).message;
+      this.#runtimes.of(before.serial).behind = { why, unreached: 'wrong' };
+      this.#model.parts.events.add({ path, what: 'steering failed', why });
+    }
+  }
+
   /** What to steer by from now on, undefined to go on as before. */
   async #resolve(chain: ChainRecord, { takesAway, whole }: EditKind, signal: AbortSignal): Promise<AppliedChain | undefined> {
+    const runtime = this.#runtimes.of(chain.serial);
+    const unreached = takesAway === true ? 'wrong' : 'left out';
     try {
-      return await this.#resolver.resolve(chain, { unreached: takesAway === true ? 'wrong' : 'left out', signal });
+      const applied = await this.#resolver.resolve(chain, { unreached, signal });
+      runtime.behind = { why: '', unreached };
+      return applied;
     } catch (error) {
       if (whole === true || !(error instanceof NfioError)) throw error;
+      runtime.behind = { why: error.message, unreached };
       return undefined;
     }
   }

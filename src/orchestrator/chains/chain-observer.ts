@@ -1,4 +1,4 @@
-import { ChainReader, isInstanceLink } from '../../domain/chains/chain-path.ts';
+import { ChainReader, isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import { pathText } from '../../domain/chains/path-text.ts';
 import { endsOf } from '../../domain/chains/steering-plan.ts';
@@ -55,7 +55,8 @@ export class ChainObserver {
     if (trouble !== '') return trouble;
     try {
       new ChainReader(chain, chainSurroundings(this.#model)).read();
-      return '';
+      const behind = chain.applied === undefined ? '' : (this.#runtimes.of(chain.serial).behind?.why ?? '');
+      return behind === '' ? '' : `${behind}; until then traffic goes as path says`;
     } catch (error) {
       const { message } = error as Error;
       return chain.applied === undefined ? message : `${message}; until then traffic goes as path says`;
@@ -67,7 +68,7 @@ export class ChainObserver {
     const { ingress = '', egress = '' } = chain.settings;
     return pathText(
       { ingress, egress },
-      hops.map((hop) => this.#names(chain, hop)),
+      hops.map((hop) => ({ instances: this.#names(chain, hop), mirror: modeOf(hop) === 'mirror' })),
     );
   }
 
@@ -78,7 +79,10 @@ export class ChainObserver {
 
   #appliedPath(applied: AppliedChain): string {
     const ends = endsOf(applied, this.#model.inventory.networks());
-    const hops = applied.hops.map(({ instances }) => instances.map(({ vnf }) => this.#model.inventory.vnf(vnf)?.name ?? '?'));
+    const hops = applied.hops.map(({ instances, mode }) => ({
+      instances: instances.map(({ vnf }) => this.#model.inventory.vnf(vnf)?.name ?? '?'),
+      mirror: mode === 'mirror',
+    }));
     return pathText({ ingress: ends?.ingress.name ?? '', egress: ends?.egress.name ?? '' }, hops);
   }
 }

@@ -16,6 +16,11 @@ export interface ChainRuntime {
   readonly lastNext: Map<number, string>;
   /** Special files that their owner removed, on the way to removing the whole, by the serial of the hop or of the chain. */
   readonly hidden: Map<number, Set<string>>;
+  /**
+   * Why traffic of the active service chain is not steered as its files say, in words, and how its hops were read then; empty words when it is. undefined: not
+   * known yet.
+   */
+  behind: { readonly why: string; readonly unreached: 'wrong' | 'left out' } | undefined;
   /** The flow that is traced, under a name that no other trace has or had. */
   traced: { readonly name: string; readonly flow: Flow } | undefined;
   traces: number;
@@ -33,7 +38,7 @@ export class ChainRuntimes {
   of(serial: number): ChainRuntime {
     let runtime = this.#known.get(serial);
     if (runtime === undefined) {
-      const watched = { traced: undefined, traces: 0, probe: undefined, verify: '', latency: '' };
+      const watched = { behind: undefined, traced: undefined, traces: 0, probe: undefined, verify: '', latency: '' };
       const guests = { setups: new Map(), unready: new Set<number>(), dead: new Set<number>() };
       runtime = { lane: new Lane(), ...guests, lastNext: new Map(), hidden: new Map(), ...watched };
       this.#known.set(serial, runtime);

@@ -2,6 +2,7 @@ import type { LivePorts } from '../live-ports.ts';
 import type { Model } from '../model.ts';
 import { ChainActions } from './chain-actions.ts';
 import { ChainEditor } from './chain-editor.ts';
+import { ChainFollower } from './chain-follower.ts';
 import { ChainHealth } from './chain-health.ts';
 import { ChainObserver } from './chain-observer.ts';
 import { ChainProbes } from './chain-probes.ts';
@@ -17,6 +18,7 @@ export class Chains {
   readonly actions: ChainActions;
   readonly steersman: Steersman;
   readonly observer: ChainObserver;
+  readonly follower: ChainFollower;
   readonly stats: ChainStats;
   readonly probes: ChainProbes;
 
@@ -31,6 +33,7 @@ export class Chains {
     this.probes = new ChainProbes(model, { editor, steersman: this.steersman, runtimes });
     this.stats = new ChainStats(model);
     this.observer = new ChainObserver(model, runtimes, health);
+    this.follower = new ChainFollower(model, { steersman: this.steersman, editor, observer: this.observer });
     model.observeChain = (chain) => this.observer.observe(chain);
   }
 }
