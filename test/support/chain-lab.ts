@@ -38,8 +38,9 @@ export class ChainLab implements AsyncDisposable {
 
   /** @param firewalls names of firewalls that run. */
   static async start(firewalls: readonly string[], options: ChainLabOptions = {}): Promise<ChainLab> {
-    const mount = await TestMount.start(options);
-    const lab = new ChainLab(mount, options.families ?? [4]);
+    const { families = [4], ...ofMount } = options;
+    const mount = await TestMount.start(ofMount);
+    const lab = new ChainLab(mount, families);
     try {
       await lab.#build(firewalls);
       return lab;
