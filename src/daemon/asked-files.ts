@@ -7,6 +7,7 @@ import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { readCounter } from '../tree/counters.ts';
 import { fileAt } from '../tree/files.ts';
+import { objectPath } from '../tree/object-path.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ChainView, HopView, ObjectView, PortView, VnfView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
@@ -83,7 +84,7 @@ export class AskedFiles {
     if (view === undefined || spec?.type !== 'file') throw new NfioError('NotFoundError', { message: 'the object has been removed' });
     if (view.kind === 'host') return await this.#report(view.name, spec.path, signal);
     if (view.kind === 'chain' || view.kind === 'hop') return await this.#askChain(view, spec.name, signal);
-    if (spec.content === 'module') return await this.#askModule(view.serial, spec.path, signal);
+    if (spec.content === 'module') return await this.#telling(view, spec.path, () => this.#askModule(view.serial, spec.path, signal));
     const value = await this.#count(view, spec.name, signal);
     return Buffer.from(value === undefined ? '' : `${value}\n`);
   }
@@ -117,7 +118,23 @@ export class AskedFiles {
     const atInterfaces = remote ? (await model.driverOf(vnf).counters(model.ref(vnf), signal))[counter] : readCounter(source, counter);
     const language = model.middlebox(vnf.type).configuration?.language;
     if (atInterfaces === undefined || counter !== 'pkt_drops' || view.kind !== 'vnf' || language?.drops === undefined) return atInterfaces;
-    return atInterfaces + (await language.drops(guestAccess(model, vnf, signal)));
+    const { drops } = language;
+    return atInterfaces + (await this.#telling(view, 'stats/pkt_drops', () => drops.call(language, guestAccess(model, vnf, signal))));
+  }
+
+  /** What a module fails to tell is told in `error` and events, as long as it does. */
+  async #telling<T>(view: ObjectView, path: string, ask: () => Promise<T>): Promise<T> {
+    const { model } = this.#orchestrator;
+    const what = `read ${path}`;
+    try {
+      const told = await ask();
+      model.forgetTold(view.serial, `${what}: `);
+      return told;
+    } catch (error) {
+      if (error instanceof NfioError && error.code !== 'InterruptedError')
+        model.tell({ path: `${objectPath(this.#tree, view)}/${path}`, serial: view.serial, what }, error);
+      throw error;
+    }
   }
 
   async #askModule(serial: number, path: string, signal: AbortSignal): Promise<Uint8Array> {

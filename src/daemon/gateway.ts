@@ -14,6 +14,7 @@ import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
+import { RefusedChanges } from './refused-changes.ts';
 import { TreeChanges } from './tree-changes.ts';
 import type { TreePublisher } from './tree-publisher.ts';
 import type { Watchers } from './watchers.ts';
@@ -38,12 +39,14 @@ export class Gateway {
   readonly #parts: GatewayParts;
   readonly #changes: TreeChanges;
   readonly #asked: AskedFiles;
+  readonly #refused: RefusedChanges;
   readonly #running = new Map<Ticket, AbortController>();
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree);
     this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
+    this.#refused = new RefusedChanges(parts.orchestrator.model, parts.publisher.tree);
   }
 
   /** Takes a message of the kernel thread. */
@@ -73,7 +76,9 @@ export class Gateway {
     this.#running.set(ticket, controller);
     try {
       await this.#carryOut(message, controller.signal);
+      this.#refused.done(message);
     } catch (error) {
+      this.#refused.failed(message, error);
       if (!(error instanceof NfioError) && !controller.signal.aborted) {
         logger.error(`${message.op} on node ${ticket.nodeid}: ${(error as Error).stack ?? String(error)}`);
       }

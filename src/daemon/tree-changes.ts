@@ -151,9 +151,8 @@ export class TreeChanges {
       if (target.spec.children.has(to.name)) throw notPermitted(to.name);
       return await this.#chains.rename({ view, name, entry: child }, { view: target.view, name: to.name });
     }
-    if (to.parent !== ticket.nodeid) throw notPermitted(name);
+    if (to.parent !== ticket.nodeid || (child.kind !== 'chain' && child.kind !== 'vnf')) throw staysAsItIs(child);
     if (child.kind === 'chain') return await this.#orchestrator.chains.service.rename(child.serial, to.name);
-    if (child.kind !== 'vnf') throw notPermitted(name);
     await this.#orchestrator.vnfs.rename(child.serial, to.name);
   }
 
@@ -342,6 +341,20 @@ export class TreeChanges {
 
 function notPermitted(name: string): NfioError {
   return new NfioError('NotPermittedError', { message: `${name} belongs to the tree: it cannot be removed, renamed or given away` });
+}
+
+/** Why an object cannot be called as wanted, or not be where it is wanted, and what to do instead. */
+const reasons: Readonly<Partial<Record<ObjectView['kind'], string>>> = {
+  type: 'a type has the name of its module. Load another one: mkdir nf-types/NAME',
+  vnf: 'a VNF stays in its type. Make one in the other type, and copy what is in config/',
+  port: 'a port keeps its name and its VNF. Make another one with mkdir, then rmdir this one',
+  network: "a network keeps its name. Make another one with mkdir, write its name to the ports' network files, then rmdir this one",
+  host: "a host keeps its name. Make another one with mkdir, write its name to the VNFs' machine/ip, then rmdir this one",
+  chain: 'a service chain stays in chns/',
+};
+
+function staysAsItIs({ kind, name }: ObjectView): NfioError {
+  return new NfioError('NotPermittedError', { message: `${name} cannot be moved there: ${reasons[kind] ?? 'it belongs to the tree'}` });
 }
 
 /** The object whose record and `error` a file belongs to, and the file's path below it: ports are kept with their VNF, hops with their service chain. */

@@ -1,10 +1,21 @@
 import { type ChainRecord, type HostRecord, type NetworkRecord, recordKey } from '../domain/records.ts';
 import type { World } from './world.ts';
 
+/** What failed, in a few words, and where. */
+export interface Failure {
+  /** Below the mountpoint. */
+  readonly path: string;
+  /** Of the object whose `error` tells of it, if there is one. */
+  readonly serial: number | undefined;
+  readonly what: string;
+}
+
 /** Keeps how the last operation on an object went: for its `error` file, and a failure in `events` too. */
 export class KeptErrors {
   readonly #world: World;
   readonly #publish: (serial: number) => void;
+  /** Failures that were told. */
+  readonly #told = new WeakSet<object>();
 
   /** @param publish shows an object as it is now. */
   constructor(world: World, publish: (serial: number) => void) {
@@ -23,7 +34,7 @@ export class KeptErrors {
       }
       return result;
     } catch (error) {
-      const why = oneLine((error as Error).message);
+      const why = this.#take(error);
       runtime.error = `${what}: ${why}`;
       const vnf = this.#world.inventory.vnf(serial);
       if (vnf !== undefined) this.#world.parts.events.add({ path: recordKey(vnf), what: `${what} failed`, why });
@@ -38,7 +49,7 @@ export class KeptErrors {
     try {
       return await operation();
     } catch (error) {
-      const why = oneLine((error as Error).message);
+      const why = this.#take(error);
       sentence = `${what}: ${why}`;
       this.#world.parts.events.add({ path: recordKey(record), what: `${what} failed`, why });
       throw error;
@@ -46,6 +57,36 @@ export class KeptErrors {
       this.#world.runtime(record.serial).error = sentence;
       this.#publish(record.serial);
     }
+  }
+
+  /**
+   * Tells of a failure outside of the operations above, unless one of them told of it: in events, and in the `error` of the object of that serial. Who tries again
+   * and again is told once.
+   */
+  tell({ path, serial, what }: Failure, error: Error): void {
+    if (this.#told.has(error)) return;
+    const why = this.#take(error);
+    const sentence = `${what}: ${why}`;
+    const runtime = serial === undefined ? undefined : this.#world.runtime(serial);
+    if (runtime?.error === sentence) return;
+    this.#world.parts.events.add({ path, what: `${what} failed`, why });
+    if (runtime === undefined || serial === undefined) return;
+    runtime.error = sentence;
+    this.#publish(serial);
+  }
+
+  /** What was told in `error` of something that begins with these words is over. */
+  forget(serial: number, beginning: string): void {
+    const runtime = this.#world.runtime(serial);
+    if (!runtime.error.startsWith(beginning)) return;
+    runtime.error = '';
+    this.#publish(serial);
+  }
+
+  /** The sentence of a failure that is told now. */
+  #take(error: unknown): string {
+    if (error instanceof Error) this.#told.add(error);
+    return oneLine((error as Error).message);
   }
 
   /**

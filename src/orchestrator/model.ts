@@ -1,7 +1,7 @@
 import type { ChainObservation } from '../domain/observation.ts';
 import { type ChainRecord, type HostRecord, type NetworkRecord, recordKey, type TypeRecord, type VnfRecord } from '../domain/records.ts';
 import { refreshFileAttributes } from './file-attributes.ts';
-import { KeptErrors } from './kept-errors.ts';
+import { type Failure, KeptErrors } from './kept-errors.ts';
 import { observeHost, observeNetwork, observeVnf } from './observations.ts';
 import { World } from './world.ts';
 
@@ -82,6 +82,16 @@ export class Model extends World {
   /** The like for a network, a host or a service chain. */
   recordObject<T>(record: NetworkRecord | HostRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
     return this.#errors.ofObject(record, what, operation);
+  }
+
+  /** Tells of a failure outside of these operations: in `events`, and in the `error` of an object. Once for each error. */
+  tell(failure: Failure, error: Error): void {
+    this.#errors.tell(failure, error);
+  }
+
+  /** What was told in `error` of something that begins with these words is over. */
+  forgetTold(serial: number, beginning: string): void {
+    this.#errors.forget(serial, beginning);
   }
 
   /** Carries out a write of a copy, whose success says nothing of what failed before: `error` keeps that. */

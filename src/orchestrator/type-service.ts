@@ -18,7 +18,7 @@ export class TypeService {
     try {
       await this.#model.loadMiddlebox(name);
     } catch (error) {
-      this.#model.parts.events.add({ path: `nf-types/${name}`, what: 'mkdir failed', why: (error as Error).message });
+      this.#model.tell({ path: `nf-types/${name}`, serial: undefined, what: 'mkdir' }, error as Error);
       this.#model.parts.logger.error(`module ${name}: ${(error as Error).message}`);
       throw error;
     }

@@ -60,7 +60,7 @@ export class VnfService {
         await middlebox.hooks?.mkdir?.(hookInstance(this.#model, record, new AbortController().signal), options.caller);
       } catch (error) {
         await this.#discard(record);
-        this.#model.parts.events.add({ path: pathOf(record), what: 'mkdir failed', why: (error as Error).message });
+        this.#model.tell({ path: pathOf(record), serial: undefined, what: 'mkdir' }, error as Error);
         throw error;
       }
       await this.#model.publishVnf(serial);

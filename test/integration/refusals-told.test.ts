@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { TestMount } from '../support/mount.ts';
+
+/* What is refused leaves a sentence: in events, and in the `error` of what it was about. */
+
+const module = `import { existsSync } from 'node:fs';
+export default {
+  summary: 'A module whose file cannot be read while /tmp/STATE is not there',
+  files: [{ path: 'sessions', mode: 0o444, read() { if (!existsSync('STATE')) throw new Error('the table is broken'); return '7\\n'; } }],
+  run: { netns: {} },
+};
+`;
+
+describe('refusals', { timeout: 240_000 }, () => {
+  let mount: TestMount;
+  let modules: string;
+
+  before(async () => {
+    modules = mkdtempSync(join(tmpdir(), 'nfio-modules-'));
+    writeFileSync(join(modules, 'sessions.mjs'), module.replaceAll('STATE', join(modules, 'state')));
+    mount = await TestMount.start({ modules });
+    await mount.run(
+      'mkdir nf-types/host nf-types/dns nf-types/host/h networks/lan networks/wan hosts/b chns/web nf-types/host/h/ports/eth0',
+    );
+  });
+  after(async () => {
+    await mount[Symbol.asyncDispose]();
+    rmSync(modules, { recursive: true });
+  });
+
+  /** The newest event at a path. */
+  const eventAt = async (path: string): Promise<{ readonly what: string; readonly why: string } | undefined> => {
+    const lines = (await mount.run('cat events')).trimEnd().split('\n');
+    return lines.map((line) => JSON.parse(line) as { path: string; what: string; why: string }).findLast((event) => event.path === path);
+  };
+
+  for (const [path, why] of [
+    ['nf-types/Bad', 'type name "Bad": '],
+    ['nf-types/host/b ad', 'VNF name "b ad": '],
+    ['networks/-x', 'network name "-x": '],
+    ['hosts/a b', 'host name "a b": '],
+    ['chns/.x', 'service chain name ".x": '],
+    ['foo', 'a directory foo means nothing here'],
+    ['nf-types/nosuch', 'there is no built-in module "nosuch"'],
+  ] as const) {
+    test(`mkdir '${path}' is told in events`, async () => {
+      assert.equal((await mount.sh(`mkdir '${path}'`)).status, 1);
+      const event = await eventAt(path);
+      assert.match(event?.what ?? '', /^mkdir .*failed$/);
+      assert.ok(event?.why.startsWith(why), event?.why);
+      const events = await mount.run('cat events');
+      assert.equal((await mount.sh(`mkdir '${path}'`)).status, 1);
+      assert.equal((await mount.run('cat events')).split('\n').length - events.split('\n').length, 1, 'each is told once');
+    });
+  }
+
+  test('a port of a wrong name is told in error of its VNF, until one is made', async () => {
+    assert.equal((await mount.sh("mkdir 'nf-types/host/h/ports/e 0'")).status, 1);
+    assert.match(await mount.run('cat nf-types/host/h/error'), /^mkdir e 0: port name "e 0": only /);
+    await mount.run('mkdir nf-types/host/h/ports/e0');
+    assert.equal(await mount.run('cat nf-types/host/h/error'), '');
+  });
+
+  for (const [from, to, error, why] of [
+    ['networks/lan', 'networks/lan2', 'networks/lan/error', /a network keeps its name/],
+    ['hosts/b', 'hosts/c', 'hosts/b/error', /a host keeps its name/],
+    ['nf-types/host/h/ports/eth0', 'nf-types/host/h/ports/eth1', 'nf-types/host/h/error', /a port keeps its name/],
+    ['nf-types/host/h', 'nf-types/dns/h', 'nf-types/host/h/error', /a VNF stays in its type/],
+    ['nf-types/host/h', 'nf-types/host/h 2', 'nf-types/host/h/error', /VNF name "h 2": only/],
+    ['nf-types/host/h/machine', 'nf-types/host/h/other', 'nf-types/host/h/error', /machine belongs to the tree/],
+    ['chns/web', 'chns/w eb', 'chns/web/error', /service chain name "w eb": only/],
+    ['nf-types/host', 'nf-types/hosta', undefined, /a type has the name of its module/],
+  ] as const) {
+    test(`mv '${from}' '${to}' is refused with a reason`, async () => {
+      assert.equal((await mount.sh(`mv -T '${from}' '${to}'`)).status, 1);
+      assert.match((await eventAt(from))?.why ?? '', why);
+      if (error !== undefined) assert.match(await mount.run(`cat ${error}`), why);
+    });
+  }
+
+  test("what a module's file cannot tell is told in error, while that is so", async () => {
+    await mount.run('mkdir nf-types/sessions nf-types/sessions/s');
+    for (let times = 0; times < 3; times += 1)
+      assert.match((await mount.sh('cat nf-types/sessions/s/sessions')).stderr, /Input\/output error/);
+    const sentence = /^read sessions: module sessions: .*the table is broken/;
+    assert.match(await mount.run('cat nf-types/sessions/s/error'), sentence);
+    const told = (await mount.run('cat events')).split('\n').filter((line) => line.includes('the table is broken'));
+    assert.equal(told.length, 1);
+    await mount.run(`touch ${join(modules, 'state')}; cat nf-types/sessions/s/sessions`);
+    assert.equal(await mount.run('cat nf-types/sessions/s/error'), '');
+  });
+});
