@@ -285,7 +285,7 @@ describe('mounting', () => {
       await mkdir(join(directory, 'full/x'), { recursive: true });
       const root = join(directory, 'root');
       for (const [mountpoint, sentence] of [
-        [join(directory, 'none'), /none does not exist: make it first/],
+        [join(directory, 'none'), /none does not exist\. Make it: mkdir -p /],
         [join(directory, 'file'), /file is not a directory/],
         [join(directory, 'full'), /full is not empty/],
         [mount.path, /is a mountpoint already: unmount it first/],
