@@ -81,7 +81,6 @@ function surroundingsOf(orchestrator: Orchestrator, tree: Tree): ViewSurrounding
     mountId: model.parts.store.mountId,
     typeSerial: (name) => tree.children(rootSerial, 'type').get(name)?.serial ?? -1,
     networkSerial: (name) => model.inventory.network(name)?.serial,
-    moduleActions: (type) => model.moduleActions(type),
   };
 }
 

@@ -8,6 +8,8 @@ export interface VnfObservation {
   readonly state: VnfState;
   /** The hypervisor's own word for the state, with the exit status of a guest that ended. */
   readonly word: string;
+  /** What `action` takes now: the verbs that fit the state, and the module's own. None while one is under way. */
+  readonly verbs: readonly string[];
   /** The last failed operation in one line; empty after a success. */
   readonly error: string;
   readonly ip: string;

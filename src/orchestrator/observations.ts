@@ -1,5 +1,5 @@
 import { unclearRoute } from '../domain/default-routes.ts';
-import type { VnfState } from '../domain/lifecycle.ts';
+import { type VnfState, verbsFor } from '../domain/lifecycle.ts';
 import type { Middlebox } from '../domain/middlebox.ts';
 import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { hostAddress, hypervisorOf } from '../domain/placement.ts';
@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
 export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
-  const { error, ip, id, hidden } = world.runtime(vnf.serial);
+  const { error, ip, id, hidden, busy } = world.runtime(vnf.serial);
   const middlebox = world.loadedMiddlebox(vnf.type);
   const ref = world.ref(vnf);
   const driver = world.driverOf(vnf);
@@ -18,6 +18,7 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
   return {
     state,
     word: stateWord(world, vnf, state),
+    verbs: busy === undefined ? [...verbsFor(state), ...(state === 'running' ? world.moduleActions(vnf.type) : [])] : [],
     error,
     ip,
     id,
@@ -62,7 +63,8 @@ function stateWord(world: World, vnf: VnfRecord, state: VnfState): string {
   // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
   if (status.state === 'absent' && status.progress === undefined)
     return world.runtime(vnf.serial).busy === undefined ? 'exited' : 'undeployed';
-  return status.exitCode === undefined ? status.word : `${status.word} (${status.exitCode})`;
+  const more = status.booting === true ? 'booting' : status.exitCode;
+  return more === undefined ? status.word : `${status.word} (${more})`;
 }
 
 /** Of a guest that nobody knows the state of the driver says why not, to who reads. */

@@ -120,7 +120,7 @@ export class Orchestrator implements AsyncDisposable {
     const vnf = this.model.inventory.vnfOfGuest(ref.id);
     if (vnf === undefined || !vnf.deployed) return;
     this.model.publishVnf(vnf.serial);
-    if (status.news === 'counters') return;
+    if (status.news === 'counters' || status.news === 'verb') return;
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
     if (status.progress !== undefined) return;

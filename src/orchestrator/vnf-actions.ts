@@ -50,6 +50,7 @@ export class VnfActions {
       await runtime.lane.run(() => this.#perform(serial, word, how));
     } finally {
       runtime.busy = undefined;
+      this.#model.publish(serial);
       // Also after a failure: the guest may have ended all the same.
       const { signal } = new AbortController();
       await this.#chains.vnfChanged(serial, { anew: false, signal });

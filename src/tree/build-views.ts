@@ -2,7 +2,6 @@ import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
 import { isInstanceLink } from '../domain/chains/chain-path.ts';
 import { defaultForward } from '../domain/group-forwarding.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
-import { verbsFor } from '../domain/lifecycle.ts';
 import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
 import { macOf } from '../domain/port-plan.ts';
@@ -23,8 +22,6 @@ export interface ViewSurroundings {
   readonly mountId: string;
   typeSerial(name: string): number;
   networkSerial(name: string): number | undefined;
-  /** Names of the actions a type adds. */
-  moduleActions(type: string): readonly string[];
 }
 
 /** Serial of the root object. */
@@ -132,7 +129,6 @@ function vnfView(
   observation: VnfObservation,
   options: { readonly surroundings: ViewSurroundings; readonly changedMs: number },
 ): VnfView {
-  const ownActions = observation.state === 'running' ? options.surroundings.moduleActions(record.type) : [];
   return {
     ...base(record, options.changedMs),
     kind: 'vnf',
@@ -149,7 +145,7 @@ function vnfView(
     hidden: observation.hidden,
     texts: {
       ...record.settings,
-      action: [...verbsFor(observation.state), ...ownActions].join(' '),
+      action: observation.verbs.join(' '),
       status: observation.word,
       error: observation.error,
       'machine/vm.ip': observation.ip,

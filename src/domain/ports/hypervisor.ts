@@ -101,10 +101,12 @@ export interface GuestStatus {
   readonly word: string;
   /** Exit status of the main process once exited (128 + n for signal n). */
   readonly exitCode?: number;
+  /** It runs, and has not yet got so far that it can do anything for us: a virtual machine that boots. */
+  readonly booting?: true;
   /** Per cent done of what `word` tells, while a verb has to wait for it. */
   readonly progress?: number;
-  /** `counters`: nothing has happened to it, only its counters are elsewhere now. `anew`: it was started again since the last word of it, with all that it was told lost. */
-  readonly news?: 'counters' | 'anew';
+  /** `counters`: nothing has happened to it, only its counters are elsewhere now. `verb`: a verb of ours has got it so far. `anew`: it was started again since the last word of it, with all that it was told lost. */
+  readonly news?: 'counters' | 'verb' | 'anew';
 }
 
 /**

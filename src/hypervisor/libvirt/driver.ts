@@ -131,7 +131,8 @@ export class LibvirtDriver extends HypervisorBase {
     const guest = this.#known(spec);
     await this.#ask(guest, signal);
     if (guest.isActive) throw runsAlready(spec);
-    await this.#verb(guest, 'VNFStartError', () => startVm(guest, spec, { mountId: this.#options.mountId, fabric: this.#fabric, signal }));
+    const how = { mountId: this.#options.mountId, fabric: this.#fabric, signal, onBoot: () => this.#watcher.tellStep(guest) };
+    await this.#verb(guest, 'VNFStartError', () => startVm(guest, spec, how));
   }
 
   async stop(ref: GuestRef, signal: AbortSignal): Promise<void> {

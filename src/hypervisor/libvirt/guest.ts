@@ -27,6 +27,8 @@ export class Guest {
   known = true;
   /** The verb that is changing it now: what happens meanwhile is not news. */
   verb: string | undefined;
+  /** A start waits for its agent. */
+  booting = false;
   /** Its QEMU, where that is a process of this machine. */
   process: ProcessId | undefined;
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
@@ -67,7 +69,8 @@ export class Guest {
   get status(): GuestStatus {
     if (!this.known) return { state: 'unknown', word: 'unknown' };
     if (this.state === undefined) return { state: 'absent', word: 'undeployed' };
-    return guestStatusOf(this.state, this.#record.begun, this.#exitCode);
+    const status = guestStatusOf(this.state, this.#record.begun, this.#exitCode);
+    return this.booting && status.state === 'running' ? { ...status, booting: true } : status;
   }
 
   /** Takes in what libvirt says. One that ended tells in its console how its main process did. */

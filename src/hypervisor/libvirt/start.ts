@@ -17,7 +17,7 @@ const undoTimeoutMs = 30_000;
 export async function startVm(
   guest: Guest,
   spec: GuestSpec,
-  how: { readonly mountId: string; readonly fabric: Fabric; readonly signal: AbortSignal },
+  how: { readonly mountId: string; readonly fabric: Fabric; readonly signal: AbortSignal; readonly onBoot: () => void },
 ): Promise<void> {
   const { fabric, signal } = how;
   const { size, image } = await defineVm(guest, spec, how);
@@ -29,10 +29,21 @@ export async function startVm(
     guest.started(spec, size);
     await link.call(procedures.domainResume, [domain], signal);
     guest.take({ state: 1, reason: 0 });
-    if (image.agent) await setUp(guest, signal);
+    if (image.agent) await boot(guest, how);
   } catch (error) {
     await undoStart(guest, spec, fabric);
     throw error;
+  }
+}
+
+/** Waits until its agent has set a guest up; who watches the guest sees meanwhile that it boots. */
+async function boot(guest: Guest, { signal, onBoot }: { readonly signal: AbortSignal; readonly onBoot: () => void }): Promise<void> {
+  guest.booting = true;
+  try {
+    onBoot();
+    await setUp(guest, signal);
+  } finally {
+    guest.booting = false;
   }
 }
 

@@ -107,6 +107,11 @@ export class Watcher implements LinkListener, Disposable {
     await this.settle(guest, await domainState(guest, signal), signal);
   }
 
+  /** Tells how far a verb of ours has got with a guest. */
+  tellStep(guest: Guest): void {
+    for (const listener of this.#listeners) listener(guest.ref, { ...guest.status, news: 'verb' });
+  }
+
   /** Takes in how a guest is: what belongs to one that runs is found, what one that ended left is cleared away. */
   async settle(guest: Guest, state: DomainState | undefined, signal: AbortSignal): Promise<void> {
     const wasActive = guest.isActive;
