@@ -49,6 +49,8 @@ export interface CommandSpec<Options extends OptionTable> {
   readonly options: Options;
   /** Values that the first operand may have, for completion. */
   readonly operandChoices?: readonly string[];
+  /** What operands are completed to besides: mounts of nf.io, or types that have an image. Default: directories. */
+  readonly completes?: 'mountpoints' | 'types';
   /** A paragraph or two of help. */
   readonly description: string;
   readonly examples: readonly Example[];

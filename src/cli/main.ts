@@ -31,12 +31,23 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
     return ExitStatus.ok;
   }
   if (first === '--help' || first === '-h' || first === 'help') return help(rest[0], terminal);
-  // The original prototype had no commands: its flags alone mount.
-  const original = first.startsWith('-');
-  const command = findCommand(original ? 'mount' : first);
-  const line = parseLine(command, original ? argv : rest);
+  const { name, args } = commandIn(argv);
+  const command = findCommand(name);
+  const line = parseLine(command, args);
   if (line.help) return help(command.name, terminal);
   return command.run({ values: line.values, operands: line.operands, terminal });
+}
+
+/**
+ * The command of a line, and its arguments. Options may come before it: `nfio --json status`. The original prototype had no commands: its
+ * flags alone mount.
+ */
+function commandIn(argv: readonly string[]): { readonly name: string; readonly args: readonly string[] } {
+  const original = argv.some((each) => each.startsWith('--nfio_'));
+  const names = new Set(commands.map(({ name }) => name));
+  const first = argv.findIndex((each) => names.has(each));
+  const at = argv[0]?.startsWith('-') === true ? (original ? -1 : first) : 0;
+  return at < 0 ? { name: 'mount', args: argv } : { name: argv[at] ?? '', args: argv.toSpliced(at, 1) };
 }
 
 function findCommand(name: string): Command {
@@ -47,7 +58,10 @@ function findCommand(name: string): Command {
 }
 
 function help(name: string | undefined, terminal: Terminal): number {
-  const text = name === undefined ? generalHelp(commands, terminal.interactive) : commandHelp(findCommand(name), terminal.interactive);
+  const text =
+    name === undefined || name === 'help'
+      ? generalHelp(commands, terminal.interactive)
+      : commandHelp(findCommand(name), terminal.interactive);
   terminal.out(text);
   return ExitStatus.ok;
 }

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findMount } from '../../src/cli/mounts.ts';
@@ -69,8 +70,10 @@ describe('nfio mount and umount', () => {
     assert.equal(await isMounted(), true);
   });
 
-  test('in the foreground it stays until a signal ends it, and then unmounts', async () => {
-    const child = spawn(process.execPath, [nfioPath, 'mount', '--foreground', '--root', root, mountpoint], { stdio: 'ignore' });
+  test('in the foreground it says so, stays until a signal ends it, and then unmounts', async () => {
+    const argv = [nfioPath, 'mount', '--foreground', '--root', root, mountpoint];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    const said = text(child.stderr);
     const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
     const deadline = Date.now() + 10_000;
     while ((await findMount(mountpoint)) === undefined) {
@@ -80,6 +83,10 @@ describe('nfio mount and umount', () => {
     child.kill('SIGTERM');
     assert.equal(await ended, 0);
     assert.equal(await isMounted(), false);
+    assert.match(
+      await said,
+      new RegExp(`^nfio: mounted on ${mountpoint}, with state in ${root}\\. Ctrl-C unmounts; VNFs keep running\\.$`, 'm'),
+    );
   });
 
   test('a symbolic link names the directory it leads to, for mount and umount', async () => {
@@ -198,8 +205,8 @@ describe('nfio status', () => {
   test('lists mounts with their VNFs by state, for people and for programs', async () => {
     await mount();
     await mkdir(join(mountpoint, 'nf-types', 'host', 'h'), { recursive: true });
-    const text = await nfio('status');
-    assert.match(text.out, new RegExp(`^${mountpoint} +mounted +netns +${root} +\\d+ +1 undeployed$`, 'm'));
+    const listed = await nfio('status');
+    assert.match(listed.out, new RegExp(`^${mountpoint} +mounted +netns +${root} +\\d+ +1 undeployed$`, 'm'));
     const json = JSON.parse((await nfio('status', '--json')).out) as { mountpoint: string; state: string; vnfs: unknown }[];
     const ours = json.find((entry) => entry.mountpoint === mountpoint);
     assert.deepEqual({ state: ours?.state, vnfs: ours?.vnfs }, { state: 'mounted', vnfs: [{ vnf: 'host/h', status: 'undeployed' }] });
@@ -225,6 +232,21 @@ describe('nfio for an ordinary user', () => {
     assert.equal(told.find((each) => each.mountpoint === mountpoint)?.state, 'mounted');
   });
 
+  test('doctor says what only root can try, and installs nothing that is there', async () => {
+    const { status, out } = await asNobody('doctor');
+    assert.equal(status, 1);
+    assert.match(out, /^\? {5}namespaces +not tried: only root can$/m);
+    const installed = /ok +programs/.test(out);
+    assert.ok(installed && !/mend: apt-get install (iproute2|nftables)/.test(out), out);
+    const remedy = /\nOnly root can run nf\.io, and try all of this\. Run: sudo (.*)\n$/.exec(out)?.[1] ?? '';
+    // What sudo would run, run by who is root already.
+    const { exitCode, stdout } = await runProgram(['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', ...remedy.split(' '), '--json'], {
+      timeoutMs: 60_000,
+    });
+    assert.ok(exitCode === 0 || exitCode === 1);
+    assert.ok((JSON.parse(stdout) as { name: string; ok: boolean }[]).some(({ name, ok }) => name === 'root' && ok));
+  });
+
   test('a mount whose processes were killed is dead, for every user', async () => {
     await chmod(directory, 0o755);
     await mount();
@@ -239,6 +261,16 @@ describe('nfio for an ordinary user', () => {
     assert.match(out, new RegExp(`^${mountpoint} +dead `, 'm'));
     assert.match(out, new RegExp(`^${mountpoint} is dead\\. Detach it: nfio umount --lazy ${mountpoint}$`, 'm'));
     assert.equal((await nfio('umount', '--lazy', mountpoint)).status, 0);
+  });
+});
+
+describe('completion', () => {
+  test('umount completes to the mounts there are', async () => {
+    await mount();
+    const script =
+      'eval "$("$1" "$2" completion bash)"; COMP_WORDS=(nfio umount "$3"); COMP_CWORD=2; _nfio; printf "%s\\n" "${COMPREPLY[@]}"';
+    const argv = ['bash', '-c', script, 'bash', process.execPath, nfioPath, `${directory}/`];
+    assert.equal((await runProgram(argv, { timeoutMs: 20_000 })).stdout, `${mountpoint}\n`);
   });
 });
 

@@ -56,6 +56,16 @@ describe('nfio', () => {
     assert.equal(err, 'nfio: --rot is not an option of nfio mount. Did you mean --root?\nSee: nfio help mount\n');
   });
 
+  test('options may come before the command', async () => {
+    assert.deepEqual(await nfio('--json', 'completion', 'tcsh'), await nfio('completion', '--json', 'tcsh'));
+    assert.match((await nfio('--attr-timeout', 'x', 'mount', '/nfio')).err, /^nfio: --attr-timeout is a whole number/);
+  });
+
+  test('help of help is the general help', async () => {
+    assert.deepEqual(await nfio('help', 'help'), await nfio('help'));
+    assert.equal((await nfio('help', 'help')).status, 0);
+  });
+
   test("the original prototype's flags mean mount", async () => {
     assert.match((await nfio('--nfio_root', '/r', '--nfio_mount')).err, /--nfio_mount needs a value.*\nSee: nfio help mount\n/);
     assert.match((await nfio('--nfio_root', '/r')).err, /nfio mount needs MOUNTPOINT/);
@@ -72,7 +82,7 @@ describe('nfio', () => {
 
 describe('completion', () => {
   test('the bash script is bash, and completes commands, options, choices and shells', () => {
-    const script = completionScript('bash', commands);
+    const script = completionScript('bash', commands, ['firewall', 'proxy']);
     const complete = (...words: readonly string[]): string[] => {
       const ask = 'eval "$(cat)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nfio; printf "%s\\n" "${COMPREPLY[@]}"';
       const result = spawnSync('bash', ['-c', ask, 'bash', ...words], { input: script, encoding: 'utf8' });
@@ -83,11 +93,13 @@ describe('completion', () => {
     assert.deepEqual(complete('nfio', 'umount', '--l'), ['--lazy']);
     assert.deepEqual(complete('nfio', 'mount', '--hypervisor', 'l'), ['libvirt']);
     assert.deepEqual(complete('nfio', 'completion', 'z'), ['zsh']);
+    assert.deepEqual(complete('nfio', 'images', 'build', 'p'), ['proxy']);
+    assert.deepEqual(complete('nfio', 'help', 'h'), ['help']);
   });
 
   test('every listed option is in each script', () => {
     for (const shell of ['bash', 'zsh', 'fish'] as const) {
-      const script = completionScript(shell, commands);
+      const script = completionScript(shell, commands, ['firewall']);
       for (const option of ['root', 'hypervisor', 'destroy', 'json'])
         assert.match(script, new RegExp(`(--|-l )${option}\\b`), `${shell} ${option}`);
       assert.doesNotMatch(script, /nfio_mount/);

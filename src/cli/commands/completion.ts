@@ -10,7 +10,7 @@ export function completionCommand({ commands }: { readonly commands: () => reado
     operands: ['SHELL'],
     operandChoices: shells,
     options: {},
-    description: 'Prints a script that teaches a shell the commands and options of nfio.',
+    description: 'Prints a script that teaches a shell the commands and options of nfio, its mountpoints and its types.',
     examples: [
       { command: 'source <(nfio completion bash)', does: 'In this bash' },
       { command: 'nfio completion bash > /etc/bash_completion.d/nfio', does: 'In every bash' },
@@ -20,7 +20,8 @@ export function completionCommand({ commands }: { readonly commands: () => reado
     async run({ operands, terminal }) {
       const shell = shells.find((candidate) => candidate === operands[0]);
       if (shell === undefined) throw new UsageError(`The shell is one of ${shells.join(', ')}, not ${operands[0] ?? ''}.`, 'completion');
-      terminal.out(completionScript(shell, commands()));
+      const { buildableTypes } = await import('../images/context.ts');
+      terminal.out(completionScript(shell, commands(), await buildableTypes()));
       return 0;
     },
   });

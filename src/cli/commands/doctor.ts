@@ -36,16 +36,22 @@ them again. The exit status is 1 when something that is needed fails; what is op
 });
 
 function line(diagnosis: Diagnosis, { interactive }: Terminal): string {
-  const [style, word] = diagnosis.ok
-    ? (['green', 'ok'] as const)
-    : diagnosis.needed
-      ? (['red', 'FAIL'] as const)
-      : (['yellow', 'no'] as const);
+  const [style, word] = verdict(diagnosis);
   const text = `${paint(interactive, style, word.padEnd(5))} ${diagnosis.name.padEnd(23)} ${diagnosis.detail}\n`;
-  return diagnosis.remedy === undefined ? text : `${text}      ${paint(interactive, 'dim', `mend: ${diagnosis.remedy}`)}\n`;
+  // What mends the first one that was not tried mends all of them, and the summary says it.
+  if (diagnosis.remedy === undefined || diagnosis.untried === true) return text;
+  return `${text}      ${paint(interactive, 'dim', `mend: ${diagnosis.remedy}`)}\n`;
+}
+
+function verdict({ ok, needed, untried }: Diagnosis): readonly ['green' | 'red' | 'yellow', string] {
+  if (ok) return ['green', 'ok'];
+  if (untried === true) return ['yellow', '?'];
+  return needed ? ['red', 'FAIL'] : ['yellow', 'no'];
 }
 
 function summary(broken: readonly Diagnosis[]): string {
   if (broken.length === 0) return '\nThis machine can run nf.io.\n';
+  const untried = broken.find((diagnosis) => diagnosis.untried === true);
+  if (untried !== undefined) return `\nOnly root can run nf.io, and try all of this. Run: ${untried.remedy}\n`;
   return `\nThis machine cannot run nf.io yet: ${broken.map((diagnosis) => diagnosis.name).join(', ')}.\n`;
 }

@@ -13,6 +13,7 @@ export const imagesCommand = defineCommand({
   operands: [],
   rest: 'list|build TYPE',
   operandChoices: ['list', 'build'],
+  completes: 'types',
   options: {
     base: {
       type: 'string',

@@ -24,6 +24,7 @@ export const umountCommand = defineCommand({
   name: 'umount',
   summary: 'Unmount the file system',
   operands: ['MOUNTPOINT'],
+  completes: 'mountpoints',
   options: {
     destroy: { type: 'boolean', summary: 'Destroy all VNFs first' },
     lazy: { type: 'boolean', summary: 'Detach now even if it is in use or does not answer' },

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
 import { missingPrograms } from '../missing-programs.ts';
-import { asRoot, type Finding, type Probe } from './probe.ts';
+import { againAsRoot, type Finding, type Probe } from './probe.ts';
 
 /** Programs nf.io runs, and the Debian packages they are in. */
 const programs: readonly RequiredProgram[] = [
@@ -25,7 +25,7 @@ export const basicProbes: readonly Probe[] = [
   { name: 'root', needed: true, run: probeRoot },
   { name: 'kernel', needed: true, run: probeKernel },
   { name: 'node', needed: true, run: probeNode },
-  { name: '/dev/fuse', needed: true, run: () => probeDevice('/dev/fuse', 'modprobe fuse') },
+  { name: '/dev/fuse', needed: true, needsRoot: true, run: () => probeDevice('/dev/fuse', 'modprobe fuse') },
   { name: 'programs', needed: true, run: probePrograms },
 ];
 
@@ -33,19 +33,20 @@ export const basicProbes: readonly Probe[] = [
 export const latencyProbe: Probe = {
   name: '/dev/cpu_dma_latency',
   needed: false,
-  run: () => probeDevice('/dev/cpu_dma_latency', 'a kernel with CONFIG_CPU_IDLE; without it nothing but speed is lost'),
+  needsRoot: true,
+  run: () => probeDevice('/dev/cpu_dma_latency', 'boot a kernel with CONFIG_CPU_IDLE; without it nothing but speed is lost'),
 };
 
 async function probeRoot(): Promise<Finding> {
   const uid = process.geteuid?.();
-  return uid === 0 ? { ok: true, detail: 'this is root' } : { ok: false, detail: `this is user ${uid}`, remedy: 'sudo nfio doctor' };
+  return uid === 0 ? { ok: true, detail: 'this is root' } : { ok: false, detail: `this is user ${uid}`, remedy: againAsRoot() };
 }
 
 async function probeKernel(): Promise<Finding> {
   const [major = 0, minor = 0] = release().split('.').map(Number);
   const atLeast = (wantedMajor: number, wantedMinor: number): boolean =>
     major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
-  if (!atLeast(5, 4)) return { ok: false, detail: `Linux ${release()}`, remedy: 'a kernel of 5.4 or newer (FUSE protocol 7.31)' };
+  if (!atLeast(5, 4)) return { ok: false, detail: `Linux ${release()}`, remedy: 'boot a kernel of 5.4 or newer (FUSE protocol 7.31)' };
   const crash = atLeast(6, 9) ? 'a crash of the server is survived' : 'from 6.9 on, a crash of the server would be survived';
   return { ok: true, detail: `Linux ${release()}, ${crash}` };
 }
@@ -62,7 +63,7 @@ async function probeDevice(path: string, remedy: string): Promise<Finding> {
     await device.close();
     return { ok: true, detail: 'can be opened' };
   } catch (error) {
-    return { ok: false, detail: `cannot be opened: ${(error as NodeJS.ErrnoException).code}`, remedy: asRoot(remedy) };
+    return { ok: false, detail: `cannot be opened: ${(error as NodeJS.ErrnoException).code}`, remedy };
   }
 }
 

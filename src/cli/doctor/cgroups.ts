@@ -1,6 +1,6 @@
 import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { asRoot, type Finding, type Probe } from './probe.ts';
+import type { Finding, Probe } from './probe.ts';
 
 const hierarchy = '/sys/fs/cgroup';
 /** What limits, pauses and measures guests. Version 2 freezes without a controller. */
@@ -10,6 +10,7 @@ const wanted = { v1: ['cpu', 'cpuacct', 'memory', 'freezer', 'pids'], v2: ['cpu'
 export const cgroupProbe: Probe = {
   name: 'cgroups',
   needed: true,
+  needsRoot: true,
   run: async () => {
     const controllers = await readFile(join(hierarchy, 'cgroup.controllers'), 'utf8').catch(() => undefined);
     return controllers === undefined ? probeVersion1() : probeVersion2(controllers.trim().split(/\s+/));
@@ -22,7 +23,7 @@ async function probeVersion2(controllers: readonly string[]): Promise<Finding> {
     return {
       ok: false,
       detail: `version 2 without ${missing.join(', ')}`,
-      remedy: `a kernel command line without cgroup_disable=${missing.join(',')}`,
+      remedy: `take cgroup_disable=${missing.join(',')} off the kernel command line, and boot again`,
     };
   }
   return tryGroup(hierarchy, `version 2: ${wanted.v2.join(', ')}`);
@@ -55,6 +56,6 @@ async function tryGroup(parent: string, detail: string): Promise<Finding> {
     return { ok: true, detail };
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return { ok: false, detail: `no group can be made in ${parent}: ${code}`, remedy: asRoot(`mount -o remount,rw ${parent}`) };
+    return { ok: false, detail: `no group can be made in ${parent}: ${code}`, remedy: `mount -o remount,rw ${parent}` };
   }
 }

@@ -2,7 +2,8 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { vnfImage } from '../../middleboxes/vm-profile.ts';
-import type { Finding, Probe } from './probe.ts';
+import { isInstalled } from '../missing-programs.ts';
+import { againAsRoot, type Finding, type Probe } from './probe.ts';
 
 const timeoutMs = 2000;
 const dockerSocket = '/var/run/docker.sock';
@@ -12,7 +13,7 @@ const libvirtSocket = '/run/libvirt/libvirt-sock';
 export const engineProbes: readonly Probe[] = [
   { name: 'docker', needed: false, run: probeDocker },
   { name: 'libvirt', needed: false, run: probeLibvirt },
-  { name: 'kvm', needed: false, run: probeKvm },
+  { name: 'kvm', needed: false, needsRoot: true, run: probeKvm },
   { name: 'vm image', needed: false, run: probeVmImage },
 ];
 
@@ -29,7 +30,7 @@ async function probeDocker(): Promise<Finding> {
     });
     return { ok: true, detail: `Docker Engine API ${version} on ${dockerSocket}` };
   } catch (error) {
-    return absent('Docker Engine', error, 'apt-get install docker.io && systemctl start docker');
+    return await absent(error, { what: 'Docker Engine', socket: dockerSocket, program: 'dockerd', packages: 'docker.io', unit: 'docker' });
   }
 }
 
@@ -45,7 +46,8 @@ async function probeLibvirt(): Promise<Finding> {
     });
     return { ok: true, detail: `libvirtd listens on ${libvirtSocket}` };
   } catch (error) {
-    return absent('libvirtd', error, 'apt-get install libvirt-daemon-system qemu-system-x86 && systemctl start libvirtd');
+    const packages = 'libvirt-daemon-system qemu-system-x86';
+    return await absent(error, { what: 'libvirtd', socket: libvirtSocket, program: 'libvirtd', packages, unit: 'libvirtd' });
   }
 }
 
@@ -72,6 +74,21 @@ async function probeVmImage(): Promise<Finding> {
   return { ok: false, detail: 'there is no image for virtual machines', remedy: 'nfio images build --libvirt' };
 }
 
-function absent(what: string, error: unknown, remedy: string): Finding {
-  return { ok: false, detail: `no ${what} answers (${(error as NodeJS.ErrnoException).code})`, remedy };
+/** A daemon that did not answer. */
+interface AbsentDaemon {
+  readonly what: string;
+  readonly socket: string;
+  readonly program: string;
+  readonly packages: string;
+  readonly unit: string;
+}
+
+/** What is there is not to be installed, and what this user may not use is not to be started. */
+async function absent(error: unknown, { what, socket, program, packages, unit }: AbsentDaemon): Promise<Finding> {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EACCES') return { ok: false, detail: `only root, and its group, may use ${socket}`, remedy: againAsRoot() };
+  const start = `systemctl start ${unit}`;
+  const installed = await isInstalled(program);
+  const detail = installed ? `${what} is installed, and does not answer on ${socket} (${code})` : `${what} is not installed`;
+  return { ok: false, detail, remedy: installed ? start : `apt-get install ${packages} && ${start}` };
 }

@@ -2,7 +2,7 @@ import { basicProbes, latencyProbe } from './basics.ts';
 import { cgroupProbe } from './cgroups.ts';
 import { engineProbes } from './engines.ts';
 import { kernelProbes } from './kernel.ts';
-import type { Finding, Probe, ProbeContext } from './probe.ts';
+import { type Finding, notTried, type Probe, type ProbeContext } from './probe.ts';
 
 export type { Finding } from './probe.ts';
 
@@ -16,5 +16,8 @@ const probes: readonly Probe[] = [...basicProbes, ...kernelProbes, cgroupProbe, 
 
 /** Examines the machine, one probe after the other, and yields each as it is known. */
 export async function* diagnose(context: ProbeContext): AsyncGenerator<Diagnosis> {
-  for (const probe of probes) yield { name: probe.name, needed: probe.needed, ...(await probe.run(context)) };
+  const isRoot = process.geteuid?.() === 0;
+  for (const { name, needed, needsRoot, run } of probes) {
+    yield { name, needed, ...(needsRoot === true && !isRoot ? notTried() : await run(context)) };
+  }
 }

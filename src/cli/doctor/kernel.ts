@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { whyNoFastPath } from '../../network/index.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
-import { asRoot, type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
+import { type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
 
 const ruleset = `table inet nfio_doctor {
   chain forward { type filter hook forward priority 0; tcp dport 23 counter drop; }
@@ -16,14 +16,14 @@ const interception = `table ip nfio_doctor {
 
 /** Probes that make the real thing, in namespaces that end with them. */
 export const kernelProbes: readonly Probe[] = [
-  { name: 'namespaces', needed: true, run: probeNamespaces },
-  { name: 'overlayfs', needed: true, run: probeOverlay },
-  { name: 'bridge and veth', needed: true, run: probeBridge },
-  { name: 'nftables', needed: true, run: probeNftables },
-  { name: 'rate (tbf, htb)', needed: false, run: probeShaping },
-  { name: 'delay and loss (netem)', needed: false, run: probeNetem },
-  { name: 'interception (tproxy)', needed: false, run: probeInterception },
-  { name: 'fast path (bpf)', needed: false, run: probeFastPath },
+  { name: 'namespaces', needed: true, needsRoot: true, run: probeNamespaces },
+  { name: 'overlayfs', needed: true, needsRoot: true, run: probeOverlay },
+  { name: 'bridge and veth', needed: true, needsRoot: true, run: probeBridge },
+  { name: 'nftables', needed: true, needsRoot: true, run: probeNftables },
+  { name: 'rate (tbf, htb)', needed: false, needsRoot: true, run: probeShaping },
+  { name: 'delay and loss (netem)', needed: false, needsRoot: true, run: probeNetem },
+  { name: 'interception (tproxy)', needed: false, needsRoot: true, run: probeInterception },
+  { name: 'fast path (bpf)', needed: false, needsRoot: true, run: probeFastPath },
 ];
 
 async function probeNamespaces(): Promise<Finding> {
@@ -44,7 +44,7 @@ async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
     return {
       ok: false,
       detail: `${parent} cannot be written: ${code}`,
-      remedy: asRoot('choose a root that can be: nfio mount --root DIR'),
+      remedy: 'choose a root that can be: nfio mount --root DIR MOUNTPOINT',
     };
   }
   try {
@@ -53,7 +53,7 @@ async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
     const result = await inNamespaces(['--mount', '--propagation', 'private'], script, [directory]);
     return found(result, {
       ok: `mounted over / with its changes in ${parent}`,
-      remedy: `modprobe overlay; if ${parent} is itself an overlay or a network file system: nfio mount --root a directory on ext4, xfs or tmpfs`,
+      remedy: `modprobe overlay; if ${parent} is itself an overlay or a network file system: nfio mount --root DIR MOUNTPOINT, with DIR on ext4, xfs or tmpfs`,
     });
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -90,9 +90,8 @@ async function probeFastPath(): Promise<Finding> {
   return {
     ok: false,
     detail: reason,
-    remedy: asRoot(
-      'service chains work without it, slower; it needs Linux 5.10 with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF (modprobe cls_bpf sch_ingress)',
-    ),
+    remedy:
+      'service chains work without it, slower; it needs Linux 5.10 with CONFIG_BPF_SYSCALL, CONFIG_NET_CLS_BPF (modprobe -a cls_bpf sch_ingress)',
   };
 }
 

@@ -1,8 +1,12 @@
+import { basename, dirname } from 'node:path';
+import { searchPath } from '../../hypervisor/search-path.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
 
 /** What a probe found. */
 export interface Finding {
   readonly ok: boolean;
+  /** This user cannot find out. */
+  readonly untried?: true;
   /** What is there, or what is wrong. */
   readonly detail: string;
   /** A command or a sentence that mends it. Only when not ok. */
@@ -14,6 +18,8 @@ export interface Probe {
   readonly name: string;
   /** nf.io does not work without it. What is not needed is reported only. */
   readonly needed: boolean;
+  /** Only root can try it. */
+  readonly needsRoot?: true;
   /** Really tries it, and leaves nothing behind. Never rejects. */
   run(context: ProbeContext): Promise<Finding>;
 }
@@ -37,13 +43,22 @@ export function found(result: ProgramResult, when: { readonly ok: string; readon
   return {
     ok: false,
     detail: reason(result),
-    remedy: result.errorCode === 'ENOENT' ? 'install the programs named above' : asRoot(when.remedy),
+    remedy: result.errorCode === 'ENOENT' ? 'install the programs named above' : when.remedy,
   };
 }
 
-/** Without root most probes fail for that reason alone: then that is what to mend first. */
-export function asRoot(remedy: string): string {
-  return process.geteuid?.() === 0 ? remedy : 'sudo nfio doctor';
+/** What an ordinary user is told of a probe that only root can run. */
+export function notTried(): Finding {
+  return { ok: false, untried: true, detail: 'not tried: only root can', remedy: againAsRoot() };
+}
+
+/** The directories of programs that sudo looks into (sudoers(5) secure_path, as Debian has it). */
+const ofSudo = searchPath.split(':');
+
+/** The command that runs this very nfio as root, on this very Node.js, wherever they are installed. */
+export function againAsRoot(script = process.argv[1] ?? '', node = process.execPath): string {
+  const program = ofSudo.includes(dirname(script)) ? basename(script) : script;
+  return ofSudo.includes(dirname(node)) ? `sudo ${program} doctor` : `sudo ${node} ${script} doctor`;
 }
 
 function reason(result: ProgramResult): string {
