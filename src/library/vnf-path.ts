@@ -1,10 +1,17 @@
 import { relative, resolve, sep } from 'node:path';
 import { NfioError } from '../errors/index.ts';
 
-/** A VNF instance, by its place in the tree. */
-export interface VnfPlace {
+/** An object that programs act on, by its place in the tree. */
+export interface Place {
+  readonly kind: 'VNF' | 'service chain';
   /** Absolute path of its directory. */
   readonly path: string;
+  /** How sentences name it: `firewall/fw-a`, `chns/web`. */
+  readonly label: string;
+}
+
+/** A VNF instance, by its place in the tree. */
+export interface VnfPlace extends Place {
   readonly type: string;
   readonly name: string;
 }
@@ -37,8 +44,22 @@ export function namesBelow(mountpoint: string, path: string): readonly string[] 
 export function vnfPlace(mountpoint: string, path: string): VnfPlace {
   const [top, type, name, ...rest] = namesBelow(mountpoint, path);
   if (top !== 'nf-types' || type === undefined || rest.length > 0) {
-    throw new NfioError('InvalidNameError', { message: `${path} is no VNF: a path like nf-types/firewall/fw-a is needed` });
+    throw new NfioError('InvalidNameError', { message: `${path} is no VNF. Give a path like nf-types/firewall/fw-a.` });
   }
-  if (name === undefined) throw new NfioError('VNFNameIsEmptyError', { message: `${path} names a type, but no VNF of it` });
-  return { path: resolve(mountpoint, top, type, name), type, name };
+  if (name === undefined)
+    throw new NfioError('VNFNameIsEmptyError', { message: `${path} names a type, but no VNF of it. Give a path like ${path}/fw-a.` });
+  return { kind: 'VNF', path: resolve(mountpoint, top, type, name), label: `${type}/${name}`, type, name };
+}
+
+/**
+ * The service chain whose directory a path names.
+ *
+ * @throws NfioError InvalidNameError for anything else.
+ */
+export function chainPlace(mountpoint: string, path: string): Place {
+  const [top, name, ...rest] = namesBelow(mountpoint, path);
+  if (top !== 'chns' || name === undefined || rest.length > 0) {
+    throw new NfioError('InvalidNameError', { message: `${path} is no service chain. Give a path like chns/web.` });
+  }
+  return { kind: 'service chain', path: resolve(mountpoint, top, name), label: `chns/${name}` };
 }

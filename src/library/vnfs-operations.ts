@@ -1,7 +1,8 @@
 import type { Verb } from '../domain/lifecycle.ts';
 import type { ErrorCode } from '../errors/index.ts';
-import { makeVnf, readVnfFile, writeVnfFile } from './vnf-files.ts';
-import { mountPath, namesBelow, vnfPlace } from './vnf-path.ts';
+import { ChainOperations } from './chain-operations.ts';
+import { makeVnf, readVnfFile, removePlace, writeVnfFile } from './vnf-files.ts';
+import { namesBelow, vnfPlace } from './vnf-path.ts';
 
 /** What the tree says about where and from what a VNF is deployed. */
 export interface InstanceConfiguration {
@@ -14,30 +15,26 @@ export interface InstanceConfiguration {
 }
 
 /**
- * The operations of VNFs, on a mounted tree. Each is one or two file operations, so that the kernel checks who may do what, and any
+ * The operations of VNFs and of service chains, on a mounted tree. Each is one or two file operations, so that the kernel checks who may do what, and any
  * number of programs can use one mount at once. A `nfPath` is the directory of an instance: absolute, or counted from the mountpoint
  * (`nf-types/firewall/fw-a`).
  *
  * An operation resolves when it is complete, and rejects with a NfioError that has the sentence of the VNF's error file. Each
  * one under way holds one thread of Node's pool (UV_THREADPOOL_SIZE, default 4).
  */
-export class VnfsOperations {
-  /** {@link vnfsGetOpcode} of a path that is not below nf-types. */
+export class VnfsOperations extends ChainOperations {
+  /** {@link vnfsGetOpcode} of a path that is below neither nf-types nor chns. */
   static readonly OP_UNDEFINED = 0xff;
   /** {@link vnfsGetOpcode} of nf-types and all below it. */
   static readonly OP_NF = 0x01;
+  /** {@link vnfsGetOpcode} of chns and all below it. */
+  static readonly OP_CHAIN = 101;
 
-  /** Absolute path of the mountpoint. */
-  readonly vnfsRoot: string;
-
-  /** @throws NfioError InvalidValueError when the mountpoint is no path. */
-  constructor(vnfsRoot: string) {
-    this.vnfsRoot = mountPath(vnfsRoot);
-  }
-
-  /** What kind of path this is: OP_NF or OP_UNDEFINED. */
+  /** What kind of path this is: OP_NF, OP_CHAIN or OP_UNDEFINED. */
   vnfsGetOpcode(path: string): number {
-    return namesBelow(this.vnfsRoot, path)[0] === 'nf-types' ? VnfsOperations.OP_NF : VnfsOperations.OP_UNDEFINED;
+    const [top] = namesBelow(this.vnfsRoot, path);
+    if (top === 'chns') return VnfsOperations.OP_CHAIN;
+    return top === 'nf-types' ? VnfsOperations.OP_NF : VnfsOperations.OP_UNDEFINED;
   }
 
   /** The type in a path, `firewall` of nf-types/firewall/fw-a/action; empty when there is none. */
@@ -99,9 +96,14 @@ export class VnfsOperations {
     await this.#act(nfPath, 'unpause', 'VNFUnpauseError');
   }
 
-  /** Removes the guest of an instance. The instance stays, with its settings: remove it with rmdir. */
+  /** Removes the guest of an instance. The instance stays, with its settings: remove it with {@link vnfsRemoveVnfInstance}. */
   async vnfsDestroyVnf(nfPath: string): Promise<void> {
     await this.#act(nfPath, 'destroy', 'VNFDestroyError');
+  }
+
+  /** Removes an instance that is not deployed, with all that is in it. @throws NfioError BusyError (EBUSY) for one that is. */
+  async vnfsRemoveVnfInstance(nfPath: string): Promise<void> {
+    await removePlace(vnfPlace(this.vnfsRoot, nfPath));
   }
 
   /**

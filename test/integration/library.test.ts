@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -137,6 +137,63 @@ describe('a tree, mounted and used by a program', { skip, timeout: 60_000 }, () 
     await assert.rejects(nfio.vnfsOps.vnfsGetStatus(vnf), is('VNFNotFoundError', 702));
     await nfio.mount();
     assert.equal(await nfio.vnfsOps.vnfsGetStatus(vnf), 'undeployed');
+  });
+});
+
+describe('service chains, by a program', { skip, timeout: 60_000 }, () => {
+  let directory: string;
+  let nfio: Nfio;
+
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'nfio-library-'));
+    await mkdir(join(directory, 'mnt'));
+    nfio = new Nfio({ mountpoint: join(directory, 'mnt'), root: join(directory, 'root') });
+    await nfio.mount();
+  });
+  after(async () => {
+    await nfio[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  test('are made, deployed with their VNFs, stopped and removed; and VNFs are removed', async () => {
+    const { vnfsOps: ops, mountpoint } = nfio;
+    const at = (...names: readonly string[]): string => join(mountpoint, ...names);
+    for (const [network, subnet] of Object.entries({ lan: '10.1.0.0/24', wan: '10.2.0.0/24' })) {
+      await mkdir(at('networks', network));
+      await writeFile(at('networks', network, 'subnet'), subnet);
+    }
+    const vnfs = ['nf-types/firewall/one', 'nf-types/firewall/two'];
+    for (const path of vnfs) await ops.vnfsCreateVnfInstance(path);
+    await ops.vnfsCreateChain('chns/web');
+    await assert.rejects(ops.vnfsCreateChain('chns/web'), is('NetworkError'));
+    for (const name of ['one', 'two']) await symlink(at('nf-types/firewall', name), at('chns/web', name));
+    await symlink('one', at('chns/web/start'));
+    await symlink('../two', at('chns/web/one/next'));
+    await writeFile(at('chns/web/ingress'), 'lan');
+    await writeFile(at('chns/web/egress'), 'wan');
+
+    assert.equal(ops.vnfsGetChainName('chns/web/one/next'), 'web');
+    assert.deepEqual(await ops.vnfsGetChainElements(at('chns/web')), [at('chns/web/one'), at('chns/web/two')]);
+    await ops.vnfsDeployNf(vnfs[1] ?? '');
+    const [one, two] = vnfs.map((path) => at(path));
+    assert.deepEqual(await ops.vnfsDeployNfChain('chns/web'), [
+      { nfPath: one, deployed: true },
+      { nfPath: two, deployed: false },
+    ]);
+    assert.equal(await ops.vnfsGetChainStatus('chns/web'), 'active');
+
+    await assert.rejects(ops.vnfsRemoveChain('chns/web'), is('BusyError'));
+    await assert.rejects(ops.vnfsRemoveVnfInstance(one ?? ''), is('BusyError'));
+    await ops.vnfsStopNfChain('chns/web');
+    await assert.rejects(ops.vnfsStopNfChain('chns/web'), (error) => is('NetworkError')(error) && /inactive/.test(String(error)));
+    await ops.vnfsRemoveChain('chns/web');
+    await assert.rejects(ops.vnfsGetChainStatus('chns/web'), is('NotFoundError'));
+    for (const path of vnfs) {
+      await ops.vnfsDestroyVnf(path);
+      await ops.vnfsRemoveVnfInstance(path);
+    }
+    assert.deepEqual(await readdir(at('nf-types/firewall')), []);
+    await assert.rejects(ops.vnfsRemoveVnfInstance(one ?? ''), is('VNFNotFoundError', 702));
   });
 });
 

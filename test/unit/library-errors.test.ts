@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ErrorCode, NfioError } from '../../src/index.ts';
-import { accessFailure, creationFailure, operationFailure } from '../../src/library/vnf-failure.ts';
+import { accessFailure, creationFailure, notRemoved, operationFailure } from '../../src/library/vnf-failure.ts';
 
 /** The errors of the original prototype and their numbers, as its errors.py had them. */
 const originals: Readonly<Record<number, ErrorCode>> = {
@@ -23,7 +23,7 @@ const originals: Readonly<Record<number, ErrorCode>> = {
   716: 'VNFNotRunningError',
 };
 
-const vnf = { path: '/nfio/nf-types/firewall/fw-a', type: 'firewall', name: 'fw-a' };
+const vnf = { kind: 'VNF', path: '/nfio/nf-types/firewall/fw-a', label: 'firewall/fw-a', type: 'firewall', name: 'fw-a' } as const;
 const start = { word: 'start', code: 'VNFStartError' } as const;
 
 function failed(code: string): Error {
@@ -37,7 +37,7 @@ test('errors keep the numbers of the original prototype', () => {
 describe('a failed write to a file of a VNF', () => {
   test('is the error of the operation, with the errno that says why and the sentence of the error file', () => {
     const cause = failed('ENOSPC');
-    const error = operationFailure({ vnf, operation: start, said: 'start: the disk is full' }, cause);
+    const error = operationFailure({ place: vnf, operation: start, said: 'start: the disk is full' }, cause);
     assert.deepEqual([error.code, error.errnoName, error.message], ['VNFStartError', 'ENOSPC', 'firewall/fw-a: start: the disk is full']);
     assert.equal(error.cause, cause);
   });
@@ -45,18 +45,18 @@ describe('a failed write to a file of a VNF', () => {
   test('has the code that an errno means whatever was done', () => {
     const codes = { ENODEV: 716, ENXIO: 702, ENOTRECOVERABLE: 712, EHOSTUNREACH: 701, ECONNREFUSED: 701 };
     for (const [errno, number] of Object.entries(codes)) {
-      const error = operationFailure({ vnf, operation: start, said: '' }, failed(errno));
+      const error = operationFailure({ place: vnf, operation: start, said: '' }, failed(errno));
       assert.deepEqual([error.originalNumber, error.errnoName], [number, errno]);
     }
   });
 
   test('does not take the sentence of another operation for its own', () => {
-    const error = operationFailure({ vnf, operation: start, said: 'stop: it does not end' }, failed('EIO'));
+    const error = operationFailure({ place: vnf, operation: start, said: 'stop: it does not end' }, failed('EIO'));
     assert.equal(error.message, 'The guest could not be started');
   });
 
   test('may be tried again when the VNF is busy', () => {
-    const error = operationFailure({ vnf, operation: start, said: 'start: of before' }, failed('EBUSY'));
+    const error = operationFailure({ place: vnf, operation: start, said: 'start: of before' }, failed('EBUSY'));
     assert.deepEqual([error.code, error.retryable], ['BusyError', true]);
     assert.match(error.message, /^start: another operation on firewall\/fw-a/);
   });
@@ -82,4 +82,14 @@ test('a VNF that cannot be made', () => {
     const error = creationFailure(vnf, failed(errno));
     assert.deepEqual([error.code, error.errnoName], [code, errno]);
   }
+});
+
+test('what cannot be removed is told from what is not there', () => {
+  const busy = notRemoved(vnf, failed('EBUSY'));
+  assert.deepEqual([busy.code, busy.errnoName], ['BusyError', 'EBUSY']);
+  assert.match(busy.message, /First: echo destroy > \/nfio\/nf-types\/firewall\/fw-a\/action$/);
+  assert.equal(notRemoved(vnf, failed('ENOENT')).code, 'VNFNotFoundError');
+  const chain = { kind: 'service chain', path: '/nfio/chns/web', label: 'chns/web' } as const;
+  assert.match(notRemoved(chain, failed('EBUSY')).message, /First: echo stop > /);
+  assert.equal(notRemoved(chain, failed('ENOENT')).code, 'NotFoundError');
 });
