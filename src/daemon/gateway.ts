@@ -54,10 +54,19 @@ export class Gateway {
     if ('ticket' in message) {
       if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
     } else if (message.op === 'released') this.#asked.release(message.fh);
+    else if (message.op === 'openRoot') void this.#openRoot(message.serial);
     else if (message.op === 'refused') void this.#changes.refused(message.nodeid);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
     else if (message.op === 'watch') this.#parts.watchers.add(message.nodeid, message.kh);
     else this.#parts.watchers.remove(message.nodeid, message.kh);
+  }
+
+  /** Who waits for the root of a guest is served when this is done, or fails when it could not be. */
+  async #openRoot(serial: number): Promise<void> {
+    const { orchestrator, publisher, logger } = this.#parts;
+    await orchestrator.roots.open(serial).catch((error: Error) => logger.error(`rfs of VNF ${serial}: ${error.message}`));
+    publisher.post({ kind: 'rootOpened', serial });
+    publisher.wake();
   }
 
   /** The caller got a signal. What is under way is told to stop; one that cannot goes on, but nobody waits for it. */

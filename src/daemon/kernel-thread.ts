@@ -54,7 +54,7 @@ function main(data: KernelThreadData): void {
   if (session.negotiated === undefined) throw new Error('the kernel and nf.io could not agree on a protocol version');
   const note: KernelThreadNote = { op: 'serving', negotiated: session.negotiated };
   outbox.postMessage(note);
-  session.run();
+  while (session.handleOne()) fileSystem.resume(session);
 }
 
 main(workerData as KernelThreadData);

@@ -45,6 +45,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   };
   orchestrator = await compose(options, { logger, listener, mountedMs });
   const { store } = orchestrator.model.parts;
+  publisher.post({ kind: 'runDirectory', path: join(runtimeDirectory, store.mountId) });
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 

@@ -71,11 +71,11 @@ export class TreePublisher {
     if (message.kind === 'put' || message.kind === 'remove') this.tree.apply(message);
     this.#port.postMessage(message);
     this.#posted += 1;
-    if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.#wake();
+    if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.wake();
   }
 
-  /** The kernel thread sleeps in read(2): a request of our own makes it look at its messages. statfs(2) is never answered from a cache. */
-  #wake(): void {
+  /** Has the kernel thread look at its messages now: it sleeps in read(2), and a request of our own wakes it. statfs(2) is never answered from a cache. */
+  wake(): void {
     if (this.#waking) return;
     this.#waking = true;
     statfs(this.#mountpoint, () => {

@@ -7,6 +7,7 @@ import type {
   GuestLimits,
   GuestListener,
   GuestRef,
+  GuestRoot,
   GuestSpec,
   GuestStatus,
   HostListener,
@@ -58,7 +59,12 @@ export abstract class HypervisorBase implements HypervisorDriver {
     signal: AbortSignal,
   ): Promise<void>;
   abstract logPath(ref: GuestRef): string;
-  abstract rootDir(ref: GuestRef): string | undefined;
+  abstract root(ref: GuestRef): GuestRoot | undefined;
+  /** Drivers whose guests' roots are not always visible show them. */
+  openRoot(_ref: GuestRef, _signal: AbortSignal): Promise<void> {
+    return Promise.resolve();
+  }
+
   /** Drivers whose hypervisor describes guests say how. */
   description(_ref: GuestRef): string | undefined {
     return undefined;

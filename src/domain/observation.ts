@@ -1,6 +1,6 @@
 import type { ChainState } from './chains/chain-lifecycle.ts';
 import type { VnfState } from './lifecycle.ts';
-import type { CounterSource, HypervisorName } from './ports/hypervisor.ts';
+import type { CounterSource, GuestRoot, HypervisorName } from './ports/hypervisor.ts';
 import type { ChainRecord, HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
 
 /** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
@@ -19,6 +19,7 @@ export interface VnfObservation {
   readonly counters: CounterSource | undefined;
   readonly countsDrops: boolean;
   readonly paths: VnfPaths;
+  readonly root: GuestRoot;
   readonly moduleFiles: readonly { readonly path: string; readonly mode: number; readonly size: number | undefined }[];
   /** Files their owner removed while it was not deployed. */
   readonly hidden: readonly string[];
@@ -27,7 +28,6 @@ export interface VnfObservation {
 /** Where on this machine the files of a VNF are. */
 export interface VnfPaths {
   readonly config: string;
-  readonly root: string;
   readonly log: string;
   /** Output of the last command. */
   readonly output: string;

@@ -119,7 +119,7 @@ function mountSettings(options: MountOptions): string {
   }
   const ids = `user_id=${process.getuid?.() ?? 0},group_id=${process.getgid?.() ?? 0}`;
   const switches = [allowOther && 'allow_other', defaultPermissions && 'default_permissions', readOnly && 'ro'].filter(Boolean);
-  return ['fd=3', 'rootmode=40000', ids, `max_read=${maxRead}`, `subtype=${subtype}`, ...switches].join(',');
+  return ['nosuid', 'nodev', 'fd=3', 'rootmode=40000', ids, `max_read=${maxRead}`, `subtype=${subtype}`, ...switches].join(',');
 }
 
 function openDevice(): number {

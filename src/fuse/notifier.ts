@@ -1,5 +1,6 @@
 import { NotifyCode } from './abi/opcodes.ts';
 import { nameMax, Size } from './abi/structs.ts';
+import { bytesOfText } from './byte-names.ts';
 import { ReplyBuffer } from './reply-buffer.ts';
 import { DeviceTransport, type Transport } from './transport.ts';
 
@@ -60,11 +61,12 @@ export class Notifier {
 
   /** @returns the length of the body. */
   #putName(at: number, nameAt: number, name: string): number {
-    const length = Buffer.byteLength(name);
+    const bytes = bytesOfText(name);
+    const { length } = bytes;
     if (length > nameMax) throw new RangeError(`A name has at most ${nameMax} bytes.`);
     this.#out.words[at] = length;
     this.#out.words[at + 1] = 0;
-    this.#out.data.write(name, nameAt, 'utf8');
+    this.#out.data.set(bytes, nameAt);
     this.#out.data[nameAt + length] = 0;
     return nameAt + length + 1;
   }

@@ -32,6 +32,13 @@ export class Request extends RequestFields {
     return { uniqueLow, uniqueHigh, opcode, nodeid, uid, gid, pid };
   }
 
+  /** Puts the request aside, without an answer: what is returned is to be given to FuseSession.resume, later and on the same thread. */
+  park(): Uint8Array {
+    this.#exchange.claim();
+    this.#exchange.stage = Stage.deferred;
+    return Uint8Array.from(this.input.subarray(0, this.#exchange.input.length));
+  }
+
   /** @param errno 1 to 511, else EIO is sent. */
   replyError(errno: number): void {
     this.#exchange.fail(errno);

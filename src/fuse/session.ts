@@ -84,6 +84,20 @@ export class FuseSession {
     return true;
   }
 
+  /** Serves a request once more that was put aside (Request.park). Not to be called while another is served. */
+  resume(request: Uint8Array): void {
+    const { input } = this.#exchange;
+    input.bytes.set(request);
+    input.length = request.length;
+    this.#exchange.begin(Stage.pending);
+    try {
+      this.#dispatch(this.#request.opcode);
+      this.#checkAnswered();
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
   #serve(opcode: number): void {
     const exchange = this.#exchange;
     const { words } = exchange.input;
@@ -93,10 +107,15 @@ export class FuseSession {
       this.#options.beforeRequest?.();
       if (silent) this.#takeNotice(opcode);
       else this.#dispatch(opcode);
-      if (exchange.stage === Stage.pending) throw new Error(`The handler of ${opcodeName(opcode)} returned without an answer.`);
+      this.#checkAnswered();
     } catch (error) {
       this.#recover(error);
     }
+  }
+
+  #checkAnswered(): void {
+    if (this.#exchange.stage !== Stage.pending) return;
+    throw new Error(`The handler of ${opcodeName(this.#request.opcode)} returned without an answer.`);
   }
 
   #dispatch(opcode: number): void {

@@ -27,11 +27,11 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
     countsDrops: middlebox?.configuration?.language.drops !== undefined,
     paths: {
       config: world.parts.store.configDir(vnf),
-      // Of a VNF that is not deployed it may not be there yet.
-      root: driver.rootDir(ref) ?? `${ref.guestDir}/root`,
       log: vnf.deployed ? driver.logPath(ref) : lastLogPath(ref),
       output: outputPath(ref),
     },
+    // Of a VNF that is not deployed it may not be there yet.
+    root: driver.root(ref) ?? { path: `${ref.guestDir}/root`, process: undefined, mounts: [], written: undefined },
     moduleFiles: middlebox === undefined ? [] : moduleFiles(world, vnf, middlebox),
     hidden: [...hidden],
   };

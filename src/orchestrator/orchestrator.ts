@@ -6,6 +6,7 @@ import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
 import { DefaultRoutes } from './default-routes.ts';
+import { GuestRoots } from './guest-roots.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
 import { HostService } from './host-service.ts';
@@ -39,6 +40,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly commands: CommandRunner;
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
+  readonly roots: GuestRoots;
   readonly hidden: HiddenFiles;
   readonly chains: Chains;
   readonly replicas: Replicas;
@@ -67,6 +69,7 @@ export class Orchestrator implements AsyncDisposable {
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model);
     this.ownership = new OwnershipService(this.model);
+    this.roots = new GuestRoots(this.model);
   }
 
   /** Loads the records, finds the guests that are there, and shows everything. */

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
+import type { GuestFiles } from '../vfs/guest-files.ts';
 import type { Backing } from '../vfs/user-node.ts';
 import type { FileSpec } from './file-spec.ts';
+import type { OpenRoots } from './open-roots.ts';
 import type { Tree } from './tree.ts';
 import type { ObjectView, VnfView } from './views.ts';
 
@@ -13,52 +15,64 @@ export interface BackedDirectory extends Backing {
 /** The backed directories of every VNF; asked for their path each time, for a rename changes it. */
 export class BackedDirectories {
   readonly #tree: Tree;
+  readonly #roots: OpenRoots;
   readonly #known = new Map<string, BackedDirectory>();
 
-  constructor(tree: Tree) {
+  constructor(tree: Tree, roots: OpenRoots) {
     this.#tree = tree;
+    this.#roots = roots;
   }
 
   /** The one behind a special file of an object. */
   of(view: ObjectView, spec: FileSpec): BackedDirectory {
-    const key = `${view.serial}/${spec.name}`;
-    let backing = this.#known.get(key);
-    if (backing === undefined) {
-      backing = this.#make(view.serial, spec.name);
-      this.#known.set(key, backing);
-    }
-    return backing;
+    return this.#of(view.serial, spec.name);
   }
 
   /** Makes the root file system of a VNF that was never deployed, empty: nobody needs it before someone looks. Throws as node:fs does. */
   makeRoot(view: ObjectView, spec: FileSpec): void {
-    if (spec.name === 'rfs') mkdirSync(this.of(view, spec).path(), { recursive: true, mode: 0o755 });
+    if (spec.name !== 'rfs' || view.kind !== 'vnf' || view.root.process !== undefined || view.root.path === undefined) return;
+    mkdirSync(view.root.path, { recursive: true, mode: 0o755 });
   }
 
   /** Every one there is. */
-  *all(): Iterable<{ readonly backing: BackedDirectory }> {
+  *all(): Iterable<BackedDirectory> {
     for (const view of this.#tree.all()) {
       if (view.kind !== 'vnf') continue;
-      for (const name of ['config', 'rfs']) yield { backing: this.#make(view.serial, name) };
+      for (const name of ['config', 'rfs']) yield this.#of(view.serial, name);
     }
   }
 
-  #make(serial: number, name: string): BackedDirectory {
-    const path = (): string => {
-      const view = this.#tree.get(serial);
-      if (view?.kind !== 'vnf') throw Object.assign(new Error('the VNF has been removed'), { code: 'ENOENT' });
-      return pathIn(view, name);
+  #of(serial: number, name: string): BackedDirectory {
+    const key = `${serial}/${name}`;
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const backing = name === 'rfs' ? this.#root(serial, name) : this.#configuration(serial, name);
+    this.#known.set(key, backing);
+    return backing;
+  }
+
+  #configuration(serial: number, name: string): BackedDirectory {
+    return { serial, name, path: () => this.#vnf(serial).configPath, guest: undefined };
+  }
+
+  /** The guest writes its root file system while we walk it; only this mount writes config/. */
+  #root(serial: number, name: string): BackedDirectory {
+    const guest: GuestFiles = {
+      serial,
+      devices: () => this.#roots.devices(serial, this.#vnf(serial).root),
+      written: () => this.#vnf(serial).root.written,
     };
-    // The guest writes its root file system while we walk it; only this mount writes config/.
-    return { serial, name, path, hostile: name === 'rfs' };
+    return { serial, name, path: () => this.#roots.path(serial, this.#vnf(serial).root), guest };
+  }
+
+  #vnf(serial: number): VnfView {
+    const view = this.#tree.get(serial);
+    if (view?.kind !== 'vnf') throw Object.assign(new Error('the VNF has been removed'), { code: 'ENOENT' });
+    return view;
   }
 }
 
 /** True for the file that configures a VNF: config/nf_conf. */
 export function isConfiguration(backing: BackedDirectory, name: string): boolean {
   return backing.name === 'config' && name === 'nf_conf';
-}
-
-function pathIn(view: VnfView, name: string): string {
-  return name === 'config' ? view.configPath : view.rootPath;
 }

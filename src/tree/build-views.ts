@@ -138,7 +138,7 @@ function vnfView(
     counters: observation.counters,
     countsDrops: observation.countsDrops,
     configPath: observation.paths.config,
-    rootPath: observation.paths.root,
+    root: observation.root,
     logPath: observation.paths.log,
     outputPath: observation.paths.output,
     moduleFiles: observation.moduleFiles,

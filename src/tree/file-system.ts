@@ -2,6 +2,8 @@ import { Errno, errnoOf } from '../errors/errno.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
+import { RootClosedError } from '../vfs/guest-files.ts';
+import { NodeJournal } from '../vfs/node-journal.ts';
 import { isUserFile } from '../vfs/nodeid.ts';
 import { UserFiles } from '../vfs/user-files.ts';
 import { BackedDirectories } from './backed-directories.ts';
@@ -9,6 +11,8 @@ import type { FileSpec } from './file-spec.ts';
 import type { Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
 import { OpenFiles } from './open-files.ts';
+import { OpenRoots } from './open-roots.ts';
+import { ParkedRequests } from './parked-requests.ts';
 import { readiness } from './readiness.ts';
 import { RefusedRemovals } from './refused-removals.ts';
 import { isScratchFile, ScratchFiles } from './scratch-files.ts';
@@ -16,8 +20,9 @@ import { SpecialDirectories } from './special-directories.ts';
 import { SpecialFiles } from './special-files.ts';
 import { SpecialNodes } from './special-nodes.ts';
 import type { Tree } from './tree.ts';
+import { TreeWalkers } from './tree-walkers.ts';
 import { UserRequests } from './user-requests.ts';
-import type { ObjectView } from './views.ts';
+import type { ObjectView, TreeChange } from './views.ts';
 
 /** What the file system of a mount is made from. */
 export interface FileSystemOptions {
@@ -40,11 +45,16 @@ export class NfioFileSystem implements FileSystem {
   readonly #user: UserRequests;
   readonly #tree: Tree;
   readonly #forward: Forward;
+  readonly #roots: OpenRoots;
+  readonly #parked: ParkedRequests;
+  readonly #journal: NodeJournal;
 
   constructor(options: FileSystemOptions) {
     const { tree, forward, timeoutMs } = options;
-    const backed = new BackedDirectories(tree);
-    const users = new UserFiles(() => backed.all());
+    this.#roots = new OpenRoots();
+    const backed = new BackedDirectories(tree, this.#roots);
+    this.#journal = new NodeJournal({ first: options.generation === 0 });
+    const users = new UserFiles(() => backed.all(), this.#journal);
     const handles = new HandleNumbers(options.generation);
     const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
@@ -64,10 +74,12 @@ export class NfioFileSystem implements FileSystem {
     };
     this.#tree = tree;
     this.#forward = forward;
+    this.#parked = new ParkedRequests(forward);
     const refused = new RefusedRemovals();
-    this.#user = new UserRequests({ users, forward, handles, refused, timeoutMs });
+    const walkers = new TreeWalkers();
+    this.#user = new UserRequests({ users, forward, handles, refused, walkers, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
-    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), refused, timeoutMs, backedEntry };
+    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), refused, walkers, timeoutMs, backedEntry };
     const nodes = new SpecialNodes(context);
     this.#special = new SpecialFiles(context, nodes);
     this.#directories = new SpecialDirectories(context, nodes);
@@ -77,7 +89,26 @@ export class NfioFileSystem implements FileSystem {
   receive(message: KernelMessage): void {
     if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
-    else this.#tree.apply(message);
+    else if (message.kind === 'runDirectory') this.#journal.directory = message.path;
+    else if (message.kind === 'rootOpened') this.#parked.release(message.serial);
+    else this.#apply(message);
+  }
+
+  #apply(change: TreeChange): void {
+    this.#tree.apply(change);
+    if (change.kind === 'remove') this.#roots.close(change.serial);
+    else for (const view of change.views) if (view.kind === 'vnf') this.#roots.changed(view.serial, view.root);
+  }
+
+  /** Serves the requests again that waited for what has been opened meanwhile. */
+  resume(session: { resume(request: Uint8Array): void }): void {
+    this.#parked.resume(session);
+  }
+
+  /** Answers a request that failed, or puts it aside until the root that it needs is open. */
+  #fail(request: Request, error: unknown): void {
+    if (error instanceof RootClosedError && this.#parked.park(request, error.serial)) return;
+    request.replyError(errnoOf(error));
   }
 
   #file(request: Request): SpecialFiles | UserRequests | ScratchFiles {
@@ -97,7 +128,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#parent(request).lookup(request, name);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -110,7 +141,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).getattr(request);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -118,7 +149,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).setattr(request, change);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -126,7 +157,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).readlink(request);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -168,7 +199,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).open(request, flags);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -176,7 +207,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).read(request, fh, offset, size);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -184,7 +215,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       this.#file(request).write(request, fh, offset, size);
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 
@@ -240,7 +271,7 @@ export class NfioFileSystem implements FileSystem {
     try {
       answer();
     } catch (error) {
-      request.replyError(errnoOf(error));
+      this.#fail(request, error);
     }
   }
 }

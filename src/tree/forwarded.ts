@@ -27,6 +27,8 @@ export type Forwarded =
   | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
   | { readonly op: 'save'; readonly ticket: Ticket; readonly save: Save }
   | ReplaceConfiguration
+  /** Somebody wants to see the root of a guest that does not run. The answer is a `rootOpened` message. */
+  | { readonly op: 'openRoot'; readonly serial: number }
   | { readonly op: 'released'; readonly fh: number }
   /** Somebody wanted to write an action while another is under way. */
   | { readonly op: 'refused'; readonly nodeid: number }
@@ -59,6 +61,10 @@ export interface ReplaceConfiguration {
 export type KernelMessage =
   | TreeChange
   | { readonly kind: 'renamed'; readonly rename: number; readonly done: boolean }
+  /** The first message of all: directory for what need not survive a reboot. */
+  | { readonly kind: 'runDirectory'; readonly path: string }
+  /** The root of a VNF's guest is open, or cannot be opened. */
+  | { readonly kind: 'rootOpened'; readonly serial: number }
   | { readonly kind: 'acted'; readonly nodeid: number };
 
 /** Sends one to the main thread. */

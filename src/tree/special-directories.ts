@@ -168,7 +168,8 @@ export class SpecialDirectories {
   }
 
   opendir(request: Request): void {
-    this.#nodes.directory(request.nodeid);
+    const { view, spec } = this.#nodes.directory(request.nodeid);
+    if (view.kind === 'vnf') this.#context.walkers.lists(request.pid, view.serial, spec.path);
     request.replyOpen(this.#context.handles.make(0), 0);
   }
 

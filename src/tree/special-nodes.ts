@@ -10,6 +10,7 @@ import type { RefusedRemovals } from './refused-removals.ts';
 import type { ScratchFiles } from './scratch-files.ts';
 import { sizeOf } from './special-content.ts';
 import type { Tree } from './tree.ts';
+import type { TreeWalkers } from './tree-walkers.ts';
 import type { ObjectView } from './views.ts';
 
 /** What special files need of their surroundings. */
@@ -20,6 +21,7 @@ export interface SpecialContext {
   readonly scratch: ScratchFiles;
   readonly open: OpenFiles;
   readonly refused: RefusedRemovals;
+  readonly walkers: TreeWalkers;
   /** How long the kernel may keep names and attributes. */
   readonly timeoutMs: number;
   /** The entry of a directory of user files (config/, rfs/), undefined when it is not there. */

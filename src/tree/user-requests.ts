@@ -1,4 +1,4 @@
-import { closeSync, openSync, type PathLike, readSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
@@ -11,6 +11,7 @@ import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
+import type { TreeWalkers } from './tree-walkers.ts';
 
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
@@ -18,6 +19,7 @@ export interface UserContext {
   readonly forward: Forward;
   readonly handles: HandleNumbers;
   readonly refused: RefusedRemovals;
+  readonly walkers: TreeWalkers;
   readonly timeoutMs: number;
 }
 
@@ -51,7 +53,8 @@ export class UserRequests implements FileSystem {
     this.#context.users.remember(node);
     // Inode numbers of the backing file system could be those of special files; nodeids are unique.
     stats.ino = node.nodeid;
-    const generation = Math.floor(stats.birthtimeMs * 1000);
+    // A guest's file gets another time of birth when it is written first, and is the same one.
+    const generation = node.backing.guest === undefined ? Math.floor(stats.birthtimeMs * 1000) : 0;
     return { nodeid: node.nodeid, generation, entryTimeoutMs: timeoutMs, attrTimeoutMs: timeoutMs, attr: stats };
   }
 
@@ -230,12 +233,7 @@ export class UserRequests implements FileSystem {
   }
 
   statfs(request: Request): void {
-    const path = this.#context.users.pathForSync(this.#node(request));
-    if (path === undefined) {
-      request.replyError(Errno.ENOENT);
-      return;
-    }
-    const { blocks, bfree, bavail, files, ffree, bsize } = statfsSync(path as PathLike);
+    const { blocks, bfree, bavail, files, ffree, bsize } = this.#context.users.statfs(this.#node(request));
     request.replyStatfs({ blocks, bfree, bavail, files, ffree, bsize, namelen: 255, frsize: bsize });
   }
 
@@ -263,9 +261,13 @@ export class UserRequests implements FileSystem {
     this.#listings.reply(request, {
       fh,
       offset,
-      list: () => this.#context.users.list(node),
+      list: () => this.#context.users.list(node, { written: this.#isWalked(request.pid, node) }),
       add: (child, next) => this.#addChild(request, child, { plus, next }),
     });
+  }
+
+  #isWalked(pid: number, { backing }: UserNode): boolean {
+    return backing.guest !== undefined && this.#context.walkers.covers(pid, backing.guest.serial);
   }
 
   releasedir(request: Request, fh: number): void {
@@ -323,11 +325,11 @@ export class UserRequests implements FileSystem {
 
   /** Files that a guest changes too are never cached. */
   #timeout(node: UserNode): number {
-    return node.backing.hostile ? 0 : this.#context.timeoutMs;
+    return node.backing.guest === undefined ? this.#context.timeoutMs : 0;
   }
 
   #openFlags(node: UserNode, flags: number): number {
-    const caching = node.backing.hostile ? OpenReplyFlag.DIRECT_IO : OpenReplyFlag.KEEP_CACHE;
+    const caching = node.backing.guest === undefined ? OpenReplyFlag.KEEP_CACHE : OpenReplyFlag.DIRECT_IO;
     return (flags & accessMode) === 0 ? caching | OpenReplyFlag.NOFLUSH : caching;
   }
 }

@@ -1,4 +1,4 @@
-import type { CounterSource } from '../domain/ports/hypervisor.ts';
+import type { CounterSource, GuestRoot } from '../domain/ports/hypervisor.ts';
 import type { Ownership } from '../domain/records.ts';
 
 /** What every object shows of itself. Views are plain data: they are posted between threads as they are. */
@@ -40,7 +40,8 @@ export interface VnfView extends BaseView {
   /** True when the middlebox itself knows how many packets it dropped; asking takes a while. */
   readonly countsDrops: boolean;
   readonly configPath: string;
-  readonly rootPath: string;
+  /** Where rfs/ is on this machine. */
+  readonly root: GuestRoot;
   readonly logPath: string;
   /** File that holds the output of the last command. */
   readonly outputPath: string;

@@ -3,8 +3,10 @@
  * before it did:
  *
  *   special file      serial of its object * 4096 + index of the file in its object
- *   user file         2^52 + inode number + 2^36 * number of the file system that backs it: those of guests often have inode
- *                     numbers in common
+ *   guest's file      2^51 + serial of the VNF, for the top of its root file system
+ *                     2^51 + 2^40 + a hash of serial and inode, for all below: in file systems of that guest alone, so that those of two guests never meet,
+ *                     and that keep their numbers when they are mounted again
+ *   user file         2^52 + inode number + 2^36 * number of the file system that backs it
  *
  * All stay below 2^53, where JavaScript's numbers are exact.
  */
@@ -13,8 +15,14 @@ const filesPerObject = 4096;
 /** Inode numbers below that are told apart by their file system. */
 const inodesPerDevice = 2 ** 36;
 
-/** The least nodeid of a user file. */
-const firstUserFile = 2 ** 52;
+/** The least nodeid of a file in config/. */
+const firstConfigFile = 2 ** 52;
+
+/** The least nodeid of a file in the root of a guest, and the least of one that is not the top. */
+const firstGuestFile = 2 ** 51;
+const firstBelowTop = firstGuestFile + 2 ** 40;
+
+const two32 = 2 ** 32;
 
 /** The root directory's: FUSE_ROOT_ID (fuse.h). */
 export const rootNodeid = 1;
@@ -34,9 +42,48 @@ export function indexOf(nodeid: number): number {
   return nodeid % filesPerObject;
 }
 
-/** The nodeid of a user file, from what stat(2) says of it; what does not fit is folded. */
+/** The nodeid of a file in config/, from what stat(2) says of it; what does not fit is folded. */
 export function userNodeid({ dev, ino }: { readonly dev: number; readonly ino: number }): number {
-  return firstUserFile + ((deviceNumber(dev) * inodesPerDevice + ino) % firstUserFile);
+  return firstConfigFile + ((deviceNumber(dev) * inodesPerDevice + ino) % firstConfigFile);
+}
+
+/** A file of a guest, by what makes it itself. */
+export interface GuestInode {
+  /** Of the VNF. */
+  readonly serial: number;
+  /** Whether it is in a tmpfs mounted in the root, and not in the root itself. */
+  readonly mounted: boolean;
+  /** All 64 bits: overlays use the highest. */
+  readonly ino: bigint;
+}
+
+/** The nodeid of the top of a guest's root. */
+export function guestTopNodeid(serial: number): number {
+  return firstGuestFile + serial;
+}
+
+/** The nodeid of a file below it. */
+export function guestNodeid({ serial, mounted, ino }: GuestInode): number {
+  const [low, high] = [Number(ino & 0xffffffffn), Number(ino >> 32n)];
+  const words = [serial % two32, Math.floor(serial / two32) * 2 + Number(mounted), low, high];
+  const upper = hash(words, 0x9747b28c) % 2 ** 18;
+  return firstBelowTop + upper * two32 + hash(words, 0x2545f491);
+}
+
+/** The serial of the VNF whose root has its top there; undefined for any other nodeid. */
+export function guestOfTop(nodeid: number): number | undefined {
+  return nodeid >= firstGuestFile && nodeid < firstBelowTop ? nodeid - firstGuestFile : undefined;
+}
+
+/** 32 bits, each of which depends on all of the input (the finalizer of MurmurHash3). */
+function hash(words: readonly number[], seed: number): number {
+  let mixed = seed;
+  for (const word of words) {
+    mixed = Math.imul(mixed ^ word ^ (mixed >>> 15), 0x85ebca6b);
+    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+    mixed ^= mixed >>> 16;
+  }
+  return mixed >>> 0;
 }
 
 /** Sixteen bits of a device: overlays, which have major 0, differ in their minor (makedev(3)). */
@@ -46,7 +93,12 @@ function deviceNumber(dev: number): number {
   return (minor ^ (major << 8)) & 0xffff;
 }
 
-/** True for a user file, false for a special one. */
+/** True for a user file, in config/ or rfs/, false for a special one. */
 export function isUserFile(nodeid: number): boolean {
-  return nodeid >= firstUserFile;
+  return nodeid >= firstGuestFile;
+}
+
+/** True for a file of a guest. */
+export function isGuestFile(nodeid: number): boolean {
+  return nodeid >= firstGuestFile && nodeid < firstConfigFile;
 }

@@ -12,11 +12,14 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  type PathLike,
   readdirSync,
   readlinkSync,
   renameSync,
   rmdirSync,
   type Stats,
+  type StatsFs,
+  statfsSync,
   statSync,
   symlinkSync,
   unlinkSync,
@@ -24,8 +27,11 @@ import {
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
-import { userNodeid } from './nodeid.ts';
-import { type Backing, UserNode, withPath } from './user-node.ts';
+import { deviceOf, isGuestOnly, nodeidOf } from './guest-files.ts';
+import type { NodeJournal } from './node-journal.ts';
+import { guestOfTop, guestTopNodeid, isGuestFile, userNodeid } from './nodeid.ts';
+import { type Backing, UserNode } from './user-node.ts';
+import { withDirectory, withPath, withWritten } from './with-path.ts';
 
 /** Owner of a new file: who called, as the kernel says. */
 export interface Creator {
@@ -69,21 +75,26 @@ const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
  */
 export class UserFiles {
   readonly #nodes = new Map<number, UserNode>();
-  readonly #rebuild: () => Iterable<{ readonly backing: Backing }>;
+  readonly #backings: () => Iterable<Backing>;
+  readonly #journal: NodeJournal | undefined;
 
-  /** @param backings every place where user files are, to find one again that an earlier server process named. */
-  constructor(backings: () => Iterable<{ readonly backing: Backing }>) {
-    this.#rebuild = backings;
+  /**
+   * @param backings every place where user files are, to find one again that an earlier server process named.
+   * @param journal where guests' files are noted.
+   */
+  constructor(backings: () => Iterable<Backing>, journal?: NodeJournal) {
+    this.#backings = backings;
+    this.#journal = journal;
   }
 
   /** The directory where a backing begins. */
   enter(backing: Backing): Found {
-    const stats = lstatSync(backing.path());
-    const nodeid = userNodeid(stats);
+    const stats = lstatSync(backing.guest?.written() ?? backing.path());
+    const nodeid = backing.guest === undefined ? userNodeid(stats) : guestTopNodeid(backing.guest.serial);
     let node = this.#nodes.get(nodeid);
     // A known one of another place is a removed directory whose inode number came back.
     if (node === undefined || !node.top || node.backing !== backing) {
-      node = new UserNode(nodeid, backing, { top: true, dev: stats.dev });
+      node = new UserNode(nodeid, backing, { top: true });
       this.#nodes.set(nodeid, node);
     }
     return { node, stats };
@@ -102,12 +113,12 @@ export class UserFiles {
 
   /** The entry of a directory, undefined when there is none. */
   lookup(parent: UserNode, name: string): Found | undefined {
-    const stats = withPath(parent, name, (path) => lstatSync(path, { throwIfNoEntry: false }));
-    return stats === undefined || isGuestOnly(parent, stats) ? undefined : this.#found(parent, name, stats);
+    return withPath(parent, name, (path) => this.#look(parent, name, path));
   }
 
   /** The kernel is told of a file: it may name it by its nodeid from now on, until it forgets it. */
   remember(node: UserNode): void {
+    if (node.lookups === 0) this.#note(node);
     node.lookups += 1;
     this.#nodes.set(node.nodeid, node);
   }
@@ -120,15 +131,26 @@ export class UserFiles {
     if (node.lookups === 0 && node.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
   }
 
-  /** Path of a directory on this machine, for making its names durable; undefined when it has been removed. */
+  /** Path of a directory on this machine, for making its names durable; undefined when it has been removed, and for those of guests, who would lead it elsewhere. */
   pathForSync(node: UserNode): string | Uint8Array | undefined {
+    if (node.backing.guest !== undefined) return undefined;
     const components = node.components();
     return components === undefined ? undefined : pathArgument([node.backing.path(), ...components].join('/'));
   }
 
   stat(node: UserNode): Stats {
     for (const fd of node.fds) return fstatSync(fd);
-    return withPath(node, undefined, (path) => lstatSync(path));
+    const written = node.top ? node.backing.guest?.written() : undefined;
+    if (written !== undefined) return lstatSync(written);
+    return withPath(node, undefined, (path) => {
+      const stats = lstatSync(path);
+      checkPlace(node, stats);
+      return stats;
+    });
+  }
+
+  statfs(node: UserNode): StatsFs {
+    return withPath(node, undefined, (path) => statfsSync(path));
   }
 
   change(node: UserNode, change: AttributeChange): Stats {
@@ -151,7 +173,7 @@ export class UserFiles {
   /** Text of a symbolic link; that of a guest leads nowhere but into its own root file system. */
   readlink(node: UserNode): string {
     const target = textOfLatin1(withPath(node, undefined, (path) => readlinkSync(path, 'latin1')));
-    return node.backing.hostile ? confinedLink(target, (node.components()?.length ?? 1) - 1) : target;
+    return node.backing.guest === undefined ? target : confinedLink(target, (node.components()?.length ?? 1) - 1);
   }
 
   symlink(parent: UserNode, name: string, options: { readonly target: string; readonly creator: Creator }): Found {
@@ -204,6 +226,7 @@ export class UserFiles {
     return withPath(node, undefined, (path) =>
       withInode(path, (inode, stats) => {
         if (!stats.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+        checkPlace(node, stats);
         return openSync(inode, flags & ~(notOurs | constants.O_NOFOLLOW));
       }),
     );
@@ -243,7 +266,7 @@ export class UserFiles {
     if (replaced !== undefined && replaced.nodeid === moved?.nodeid) return;
     replaced?.removeLink(to.parent, to.name);
     moved?.removeLink(from.parent, from.name);
-    moved?.addLink(to.parent, to.name);
+    if (moved?.addLink(to.parent, to.name)) this.#note(moved);
   }
 
   /** @param options.replace false: fail with EEXIST when the new name is taken (RENAME_NOREPLACE, renameat2(2)). */
@@ -254,13 +277,39 @@ export class UserFiles {
     this.commitRename(prepared);
   }
 
-  /** Names in a directory, with their kind; what only the guest can use is left out. */
-  list(node: UserNode): Listed[] {
-    const names = withPath(node, undefined, (path) => readdirSync(path, 'latin1'));
-    return names.map(textOfLatin1).flatMap((name) => {
-      const found = this.lookup(node, name);
-      return found === undefined ? [] : [{ name, ...found }];
-    });
+  /**
+   * Names in a directory, with their kind; what only the guest can use is left out.
+   *
+   * @param options.written leave out also what the guest did not write, where that can be told.
+   */
+  list(node: UserNode, options: { readonly written: boolean } = { written: false }): Listed[] {
+    const written = options.written ? node.backing.guest?.written() : undefined;
+    const all = written === undefined ? undefined : this.#writtenIn(node, written);
+    return withDirectory(node, (directory) =>
+      namesIn(directory).flatMap((name) => {
+        if (all?.has(name) === false) return [];
+        const found = this.#look(node, name, pathArgument(`${directory}/${name}`));
+        return found === undefined ? [] : [{ name, ...found }];
+      }),
+    );
+  }
+
+  #writtenIn(node: UserNode, written: string): ReadonlySet<string> {
+    try {
+      return new Set(withWritten(node, written, namesIn));
+    } catch {
+      return new Set(); // nothing
+    }
+  }
+
+  #look(parent: UserNode, name: string, path: PathLike): Found | undefined {
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return undefined;
+    const { guest } = parent.backing;
+    if (guest === undefined) return this.#found(parent, name, { nodeid: userNodeid(stats), stats });
+    const components = [...(parent.components() ?? []), name];
+    if (isGuestOnly(guest, components, stats)) return undefined;
+    return this.#found(parent, name, { nodeid: nodeidOf(guest, { components, path, stats }), stats });
   }
 
   #made(parent: UserNode, name: string): Found {
@@ -269,13 +318,16 @@ export class UserFiles {
     return found;
   }
 
-  #found(parent: UserNode, name: string, stats: Stats): Found {
-    const nodeid = userNodeid(stats);
+  #found(parent: UserNode, name: string, { nodeid, stats }: { readonly nodeid: number; readonly stats: Stats }): Found {
     const known = this.#nodes.get(nodeid);
     // A known top directory is a removed one, whose inode number came back.
-    const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false, dev: stats.dev }) : known;
-    node.addLink(parent, name);
+    const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false }) : known;
+    if (node.addLink(parent, name) && node.lookups > 0) this.#note(node);
     return { node, stats };
+  }
+
+  #note(node: UserNode): void {
+    if (isGuestFile(node.nodeid)) this.#journal?.note(node, this.#nodes);
   }
 
   #groupFor(parent: UserNode, creator: Creator): number {
@@ -284,8 +336,27 @@ export class UserFiles {
   }
 
   #search(nodeid: number): UserNode | undefined {
-    for (const { backing } of this.#rebuild()) {
-      if (statSync(backing.path(), { throwIfNoEntry: false }) === undefined) continue;
+    const serial = guestOfTop(nodeid);
+    if (serial !== undefined) {
+      for (const backing of this.#backings()) if (backing.guest?.serial === serial) return this.enter(backing).node;
+    }
+    return isGuestFile(nodeid) ? this.#recall(nodeid) : this.#searchConfiguration(nodeid);
+  }
+
+  /** A guest's file that a server before this one noted. */
+  #recall(nodeid: number): UserNode | undefined {
+    const entry = this.#journal?.find(nodeid);
+    if (entry === undefined) return undefined;
+    const parent = this.get(entry.parent);
+    const node = new UserNode(nodeid, parent.backing, { top: false });
+    node.addLink(parent, entry.name);
+    this.#nodes.set(nodeid, node);
+    return node;
+  }
+
+  #searchConfiguration(nodeid: number): UserNode | undefined {
+    for (const backing of this.#backings()) {
+      if (backing.guest !== undefined || statSync(backing.path(), { throwIfNoEntry: false }) === undefined) continue;
       const pending = [this.enter(backing).node];
       for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
         this.#nodes.set(node.nodeid, node);
@@ -301,12 +372,13 @@ export class UserFiles {
 
 const setGid = 0o2000;
 
-/**
- * Of a guest only files, directories and symbolic links are shown. A socket or FIFO would not be the one its processes use, a device would be this machine's
- * by the guest's choice; and overlayfs marks what the guest removed with devices of its own. What is mounted in a guest (its /proc, files of this machine)
- * is no part of its root file system.
- */
-function isGuestOnly(parent: UserNode, stats: Stats): boolean {
-  if (!parent.backing.hostile) return false;
-  return stats.dev !== parent.dev || (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink());
+function namesIn(directory: string): string[] {
+  return readdirSync(pathArgument(directory), 'latin1').map(textOfLatin1);
+}
+
+/** The guest may have mounted something over a file that was looked up before. @throws ESTALE */
+function checkPlace(node: UserNode, stats: Stats): void {
+  const { guest } = node.backing;
+  if (guest === undefined || stats.dev === deviceOf(guest.devices(), node.components() ?? [])) return;
+  throw Object.assign(new Error('something is mounted over it'), { code: 'ESTALE' });
 }

@@ -1,15 +1,11 @@
-import { closeSync, constants, openSync, type PathLike } from 'node:fs';
-import { pathArgument } from '../fuse/byte-names.ts';
-import { O_PATH } from './change-attributes.ts';
-
-const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+import type { GuestFiles } from './guest-files.ts';
 
 /** Where a tree of user files begins on this machine. */
 export interface Backing {
-  /** Absolute path; asked each time, for it changes when the object is renamed. */
+  /** Absolute path; asked each time, for it changes when the object is renamed. @throws RootClosedError */
   path(): string;
-  /** True when someone else (a guest) can change the files while we walk them. */
-  readonly hostile: boolean;
+  /** Of the root of a guest, which someone else (the guest) changes while we walk it. */
+  readonly guest: GuestFiles | undefined;
 }
 
 /** One name of a user file. */
@@ -26,8 +22,6 @@ export class UserNode {
   readonly nodeid: number;
   /** True for the directory where the backing begins. */
   readonly top: boolean;
-  /** Number of the file system it is on (st_dev, stat(2)). */
-  readonly dev: number;
   /** Open files of it. */
   readonly fds = new Set<number>();
   /** How often the kernel was told of it (nlookup, fuse.h). */
@@ -35,11 +29,10 @@ export class UserNode {
   readonly #firstBacking: Backing;
   #links: Link[] = [];
 
-  constructor(nodeid: number, backing: Backing, options: { readonly top: boolean; readonly dev: number }) {
+  constructor(nodeid: number, backing: Backing, options: { readonly top: boolean }) {
     this.nodeid = nodeid;
     this.#firstBacking = backing;
     this.top = options.top;
-    this.dev = options.dev;
   }
 
   /** Where it is now: a rename can take it, or a directory above it, from one VNF to another. */
@@ -49,12 +42,18 @@ export class UserNode {
     return node.#firstBacking;
   }
 
-  /** Takes note of a name, the newest first. */
-  addLink(parent: UserNode, name: string): void {
+  /** The name it was found by last; undefined for a top directory, and when the last one is gone. */
+  get newestLink(): Link | undefined {
+    return this.#links[0];
+  }
+
+  /** Takes note of a name, the newest first. @returns whether it is news. */
+  addLink(parent: UserNode, name: string): boolean {
     const [first] = this.#links;
-    if (first?.parent === parent && first.name === name) return;
+    if (first?.parent === parent && first.name === name) return false;
     this.removeLink(parent, name);
     this.#links.unshift({ parent, name });
+    return true;
   }
 
   removeLink(parent: UserNode, name: string): void {
@@ -71,36 +70,5 @@ export class UserNode {
       node = link.parent;
     }
     return names;
-  }
-}
-
-/**
- * Calls `use` with a path for a user file, or for `name` in it. No symbolic link on the way is followed. Where the files are hostile
- * the path leads through a descriptor of the directory (`/proc/self/fd/N/name`), so that a directory swapped for a link in
- * the middle of the walk gains nothing. The last component may be a link: open it with O_NOFOLLOW.
- *
- * @throws ENOENT when the file has no name left.
- */
-export function withPath<T>(node: UserNode, name: string | undefined, use: (path: PathLike) => T): T {
-  const components = node.components();
-  if (components === undefined) throw Object.assign(new Error('the file has no name left'), { code: 'ENOENT' });
-  if (name !== undefined) components.push(name);
-  if (!node.backing.hostile) return use(pathArgument([node.backing.path(), ...components].join('/')));
-  return walk(node.backing.path(), components, use);
-}
-
-function walk<T>(top: string, components: readonly string[], use: (path: PathLike) => T): T {
-  const last = components.at(-1);
-  if (last === undefined) return use(top);
-  let fd = openSync(top, directoryFlags);
-  try {
-    for (const component of components.slice(0, -1)) {
-      const next = openSync(pathArgument(`/proc/self/fd/${fd}/${component}`), directoryFlags);
-      closeSync(fd);
-      fd = next;
-    }
-    return use(pathArgument(`/proc/self/fd/${fd}/${last}`));
-  } finally {
-    closeSync(fd);
   }
 }

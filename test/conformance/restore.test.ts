@@ -110,8 +110,9 @@ describe('copies of a running instance', () => {
     await quietly(
       `echo activate > fw-a/action; echo 'cd /var; echo x > file; ln -s file link; mkfifo fifo; python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\\"sock\\")"' > fw-a/command`,
     );
-    assert.equal(await mount.run('cd nf-types/firewall/fw-a/rfs/var; ls; cat file link; grep -r x .'), 'file\nlink\nx\nx\n./file:x\n');
-    await quietly('cp -r fw-a fw-b; rm -r fw-b');
+    await quietly('cp -r fw-a fw-b');
+    assert.equal(await mount.run('cd nf-types/firewall/fw-b/rfs/var; ls; cat file link; grep -r x .'), 'file\nlink\nx\nx\n./file:x\n');
+    await quietly('rm -r fw-b');
   });
 
   test('a copy can be activated once it has addresses of its own', async () => {

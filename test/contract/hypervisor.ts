@@ -279,7 +279,7 @@ function describeExecution(at: () => HypervisorWorld, { running, shared, contrac
     await at().sh(spec, 'echo kept > /var/note');
     await driver.restart(spec, signal);
     equal((await at().sh(spec, 'cat /var/note')).stdout, 'kept\n');
-    if (contract.machines === undefined) equal(readFileSync(`${driver.rootDir(spec)}/var/note`, 'utf8'), 'kept\n');
+    if (contract.machines === undefined) equal(readFileSync(`${driver.root(spec)?.path}/var/note`, 'utf8'), 'kept\n');
   });
 }
 

@@ -164,7 +164,7 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
     const without = await world.running({ host: far });
     const change = { before: undefined, after: world.port('10.6.0.2/24') };
     await rejects(world.driver.setPort(without, change, world.signal), { errnoName: 'EOPNOTSUPP' });
-    equal(world.driver.rootDir(without), undefined);
+    equal(world.driver.root(without), undefined);
     deepEqual(world.driver.counterSource(without), { kind: 'remote' });
   });
 

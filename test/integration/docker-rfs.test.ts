@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { activate, mountOn } from '../support/docker-mount.ts';
 import type { TestMount } from '../support/mount.ts';
+import { swap } from '../support/swap.ts';
 
 /** Owner of the VNF: who follows a link as this user gets nowhere; only the daemon, which is root, could. */
 const owner = 41_234;
@@ -165,19 +166,4 @@ for (const { name, through } of engines) {
       equal(await mount.run(`stat -c %a ${both}`), '644\n600\n');
     });
   });
-}
-
-/** Does, as fast as any guest could, what the guest could do: puts a link in the place of a directory and takes it away again, until disposed. */
-function swap(directory: string, target: string): Disposable & { readonly exitCode: number | null } {
-  const script = `
-    const { renameSync, symlinkSync, unlinkSync } = require('node:fs');
-    process.chdir(process.argv[1]);
-    for (;;) { renameSync('d', 'real'); symlinkSync(process.argv[2], 'd'); unlinkSync('d'); renameSync('real', 'd'); }`;
-  const child = spawn(process.execPath, ['-e', script, directory, target], { stdio: ['ignore', 'ignore', 'inherit'] });
-  return {
-    get exitCode() {
-      return child.exitCode;
-    },
-    [Symbol.dispose]: () => void child.kill('SIGKILL'),
-  };
 }

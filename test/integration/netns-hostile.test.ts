@@ -58,7 +58,7 @@ describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 360_00
     ok(!existsSync('/etc/nfio-hostile'));
     ok(existsSync('/usr/share/doc'));
     ok(!readFileSync('/etc/hosts', 'utf8').includes('evil'));
-    equal(readFileSync(join(world.driver.rootDir(guest) ?? '', 'etc/nfio-hostile'), 'utf8'), 'pwned\n');
+    equal(readFileSync(join(world.driver.root(guest)?.path ?? '', 'etc/nfio-hostile'), 'utf8'), 'pwned\n');
   });
 
   it("cannot read the machine's secrets, nor other guests", async () => {
@@ -118,7 +118,7 @@ describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 360_00
     writeFileSync(join(target, 'hosts'), 'untouched');
     await world.sh(other, `ln -s ${target} /opt/link; umount /etc/hosts`);
     await world.driver.stop(other, world.signal);
-    const upper = world.driver.rootDir(other) ?? '';
+    const upper = world.driver.root(other)?.written ?? '';
     execFileSync('sh', ['-c', 'rm -rf "$1/etc" && ln -s "$2" "$1/etc"', 'sh', upper, target]);
     await rejects(world.driver.start(other, world.signal), { code: 'VNFStartError' });
     equal(readFileSync(join(target, 'hosts'), 'utf8'), 'untouched');

@@ -18,7 +18,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../src/domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../src/domain/ports/network.ts';
-import { findGuests, type LabelledProcess } from '../../src/hypervisor/netns/labels.ts';
+import { findInits, type LabelledProcess } from '../../src/hypervisor/netns/labels.ts';
 import { NetnsWorld, plainBoot, whyNoGuests } from '../support/netns-world.ts';
 
 describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
@@ -31,7 +31,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
 
   const findInit = async (id: string): Promise<LabelledProcess> => {
     for (let tries = 0; tries < 200; tries++) {
-      const found = findGuests(world.mountId).find((process) => process.id === id);
+      const found = findInits('guest', world.mountId).find((process) => process.id === id);
       if (found !== undefined) return found;
       await sleep(10);
     }
@@ -77,7 +77,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
       await world.driver.deploy(spec, world.signal);
       await rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', errnoName, message });
       equal(world.driver.guestStatus(spec).state, 'created');
-      equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
+      equal(findInits('guest', world.mountId).filter(({ id }) => id === spec.id).length, 0);
       match(readFileSync(world.driver.logPath(spec), 'utf8'), message);
       await world.driver.destroy(spec, { force: true, signal: world.signal });
     }
@@ -91,7 +91,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     await started;
     ok(performance.now() - begin < 2000);
     equal(world.driver.guestStatus(spec).state, 'created');
-    equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
+    equal(findInits('guest', world.mountId).filter(({ id }) => id === spec.id).length, 0);
     rmSync(join(spec.guestDir, 'log'));
     await world.driver.start(spec, world.signal);
     await world.driver.destroy(spec, { force: true, signal: world.signal });
@@ -104,7 +104,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     await findInit(spec.id);
     abort.abort();
     await started;
-    equal(findGuests(world.mountId).filter(({ id }) => id === spec.id).length, 0);
+    equal(findInits('guest', world.mountId).filter(({ id }) => id === spec.id).length, 0);
     await world.driver.destroy(spec, { force: true, signal: world.signal });
   });
 

@@ -186,7 +186,7 @@ describe('nodeids', () => {
     for (const [serial, index] of [
       [0, 1],
       [16, 4095],
-      [2 ** 39, 7],
+      [2 ** 39 - 1, 7],
     ] as const) {
       const nodeid = specialNodeid(serial, index);
       assert.deepEqual([serialOf(nodeid), indexOf(nodeid), isUserFile(nodeid)], [serial, index, false]);

@@ -15,9 +15,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import { userNodeid } from '../../src/vfs/nodeid.ts';
+import { NodeJournal } from '../../src/vfs/node-journal.ts';
+import { guestNodeid, guestOfTop, guestTopNodeid, isGuestFile, isUserFile, userNodeid } from '../../src/vfs/nodeid.ts';
 import { type Found, UserFiles } from '../../src/vfs/user-files.ts';
-import { type Backing, type UserNode, withPath } from '../../src/vfs/user-node.ts';
+import type { Backing, UserNode } from '../../src/vfs/user-node.ts';
+import { withPath } from '../../src/vfs/with-path.ts';
 
 const creator = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const creation = { flags: constants.O_RDWR, mode: 0o640, creator };
@@ -30,10 +32,14 @@ let top: UserNode;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'nfio-user-files-'));
-  for (const name of ['own', 'guests', 'outside']) mkdirSync(join(directory, name));
-  own = { path: () => join(directory, 'own'), hostile: false };
-  guests = { path: () => join(directory, 'guests'), hostile: true };
-  users = new UserFiles(() => [{ backing: own }, { backing: guests }]);
+  for (const name of ['own', 'guests', 'outside', 'written']) mkdirSync(join(directory, name));
+  own = { path: () => join(directory, 'own'), guest: undefined };
+  const devices = { root: statSync(directory).dev, mounts: new Map<string, number>() };
+  guests = {
+    path: () => join(directory, 'guests'),
+    guest: { serial: 16, devices: () => devices, written: () => join(directory, 'written') },
+  };
+  users = new UserFiles(() => [own, guests]);
   top = users.enter(own).node;
 });
 
@@ -97,17 +103,14 @@ describe('a user file', () => {
   test('of a removed VNF does not stand in for a new one with its inode number', () => {
     const stats = statSync(join(directory, 'own'));
     let path = join(directory, 'own');
-    const removed: Backing = { path: () => assert.fail('the place of a removed VNF was asked for'), hostile: false };
+    const removed: Backing = { path: () => assert.fail('the place of a removed VNF was asked for'), guest: undefined };
     const first = new UserFiles(() => []);
     const old = first.enter({ ...removed, path: () => path });
     path = '/nowhere';
     const again = first.enter(own);
     assert.equal(again.node.nodeid, userNodeid(stats));
     assert.notEqual(again.node, old.node);
-    assert.equal(
-      withPath(again.node, 'x', (each) => each),
-      join(directory, 'own/x'),
-    );
+    assert.equal(withPath(again.node, 'x', String), join(directory, 'own/x'));
   });
 
   test('is found again by a server that never saw it', () => {
@@ -158,6 +161,58 @@ describe('in a guest’s files', () => {
     assert.throws(() => users.open(link, constants.O_RDWR), { code: 'EACCES' });
     assert.equal(readFileSync(join(directory, 'outside/secret'), 'utf8'), 'secret');
     assert.equal(statSync(join(directory, 'outside/secret')).mode & 0o777, 0o644);
+  });
+
+  test('what the guest wrote can be listed alone', () => {
+    for (const place of ['guests/d/both', 'guests/d/shown', 'guests/other', 'written/d/both'])
+      mkdirSync(join(directory, place), { recursive: true });
+    const root = users.enter(guests).node;
+    const d = users.lookup(root, 'd')?.node;
+    assert.ok(d !== undefined);
+    const names = (node: UserNode, written: boolean): string[] => users.list(node, { written }).map(({ name }) => name);
+    assert.deepEqual(
+      [names(root, false).sort(), names(d, false).sort()],
+      [
+        ['d', 'other'],
+        ['both', 'shown'],
+      ],
+    );
+    assert.deepEqual([names(root, true), names(d, true)], [['d'], ['both']]);
+    const other = users.lookup(root, 'other')?.node;
+    assert.deepEqual(other === undefined ? undefined : names(other, true), []);
+  });
+
+  test('every file is found again by the next server, under its newest name, and no other is', () => {
+    const journal = (first: boolean): NodeJournal => Object.assign(new NodeJournal({ first }), { directory });
+    const before = new UserFiles(() => [own, guests], journal(true));
+    const root = before.enter(guests).node;
+    writeFileSync(join(directory, 'guests/f'), 'f');
+    mkdirSync(join(directory, 'guests/d/e'), { recursive: true });
+    const [d, f] = [before.lookup(root, 'd')?.node, before.lookup(root, 'f')?.node];
+    assert.ok(d !== undefined && f !== undefined);
+    const e = before.lookup(d, 'e')?.node;
+    assert.ok(e !== undefined);
+    for (const node of [d, e, f]) before.remember(node);
+    before.rename({ parent: root, name: 'f' }, { parent: e, name: 'g\udcff' }, { replace: true });
+    before.rename({ parent: root, name: 'd' }, { parent: root, name: 'moved' }, { replace: true });
+    const next = new UserFiles(() => [own, guests], journal(false));
+    assert.deepEqual(next.get(f.nodeid).components(), ['moved', 'e', 'g\udcff']);
+    assert.equal(next.stat(next.get(f.nodeid)).size, 1);
+    assert.equal(next.get(root.nodeid).backing, guests);
+    assert.throws(() => next.get(f.nodeid + 1), { code: 'ESTALE' });
+    const another = new UserFiles(() => [own, guests], journal(true));
+    assert.throws(() => another.get(f.nodeid), { code: 'ESTALE' });
+  });
+
+  test('numbers of two guests, of a file system mounted in one, and of 64 bits, are apart', () => {
+    const inodes = [1n, 2n, 2n ** 63n + 1n, 2n ** 63n + 2n, 2n ** 62n + 1n].flatMap((ino) =>
+      [16, 17, 2 ** 33].flatMap((serial) => [true, false].map((mounted) => ({ serial, mounted, ino }))),
+    );
+    const nodeids = inodes.map(guestNodeid);
+    assert.equal(new Set([...nodeids, guestTopNodeid(16), guestTopNodeid(17)]).size, inodes.length + 2);
+    assert.ok(nodeids.every((nodeid) => isGuestFile(nodeid) && isUserFile(nodeid) && guestOfTop(nodeid) === undefined));
+    assert.equal(guestOfTop(guestTopNodeid(17)), 17);
+    assert.ok(!isGuestFile(userNodeid({ dev: 1, ino: 5 })));
   });
 
   test('a file linked in from elsewhere is a file like another', () => {

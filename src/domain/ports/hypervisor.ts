@@ -229,8 +229,10 @@ export interface HypervisorDriver extends AsyncDisposable {
   ): Promise<void>;
   /** File on this machine that holds the guest's console output, for reading only. */
   logPath(ref: GuestRef): string;
-  /** Directory on this machine that holds what the guest itself wrote (hostile content), or undefined. */
-  rootDir(ref: GuestRef): string | undefined;
+  /** The guest's root file system as this machine has it; undefined where it has none. */
+  root(ref: GuestRef): GuestRoot | undefined;
+  /** Makes the root of a guest that does not run visible here: `root` has its path then, for a minute at least. Does nothing where it is visible. */
+  openRoot?(ref: GuestRef, signal: AbortSignal): Promise<void>;
   /** How the hypervisor itself describes the guest, as text of its own kind (libvirt: the domain's XML); undefined where it does not. */
   description?(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */
@@ -242,6 +244,18 @@ export interface HypervisorDriver extends AsyncDisposable {
   /** @throws HypervisorConnectionError (EHOSTUNREACH) when it cannot be reached. */
   hostReport(address: string, signal: AbortSignal): Promise<HostReport>;
   onHostChange(listener: HostListener): void;
+}
+
+/** Where the root file system of a guest is. All that is in it is hostile content. */
+export interface GuestRoot {
+  /** Its directory on this machine, or below `/proc/PID`; undefined: it has to be opened first. */
+  readonly path: string | undefined;
+  /** The process that `path` leads through: it is the guest's as long as that one lives. */
+  readonly process: { readonly pid: number; readonly startTime: number } | undefined;
+  /** Directories in it, by name, that are a tmpfs of the guest's own. Nothing else that is mounted in it is part of it. */
+  readonly mounts: readonly string[];
+  /** Directory on this machine that holds what the guest itself wrote, and is its top directory; undefined where it cannot be told apart. */
+  readonly written: string | undefined;
 }
 
 /** What every driver is built from. */

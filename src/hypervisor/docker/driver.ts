@@ -11,6 +11,7 @@ import type {
   GuestLimits,
   GuestListener,
   GuestRef,
+  GuestRoot,
   GuestSpec,
   GuestStatus,
   HostListener,
@@ -233,8 +234,9 @@ export class DockerDriver extends HypervisorBase {
     return logFile(ref.guestDir);
   }
 
-  rootDir(ref: GuestRef): string | undefined {
-    return this.#guests.get(ref.id)?.root?.path;
+  root(ref: GuestRef): GuestRoot | undefined {
+    const path = this.#guests.get(ref.id)?.root?.path;
+    return path === undefined ? undefined : { path, process: undefined, mounts: [], written: undefined };
   }
 
   onChange(listener: GuestListener): void {

@@ -11,6 +11,7 @@ import type {
   GuestLimits,
   GuestListener,
   GuestRef,
+  GuestRoot,
   GuestSpec,
   GuestStatus,
   HostListener,
@@ -233,7 +234,7 @@ export class LibvirtDriver extends HypervisorBase {
   }
 
   /** A virtual machine's files are on its own disk, which this machine cannot look into while it runs. */
-  rootDir(_ref: GuestRef): string | undefined {
+  root(_ref: GuestRef): GuestRoot | undefined {
     return undefined;
   }
 

@@ -12,6 +12,7 @@ import type {
   GuestLimits,
   GuestListener,
   GuestRef,
+  GuestRoot,
   GuestSpec,
   GuestStatus,
   HostListener,
@@ -28,6 +29,7 @@ import {
   findAddress,
   isAlive,
   isShaped,
+  mayBeAlive,
   type PortChange,
   type ProcessId,
   portsAfter,
@@ -46,8 +48,10 @@ import { GuestRecords } from './guest-records.ts';
 import { launch } from './launch.ts';
 import { Launcher } from './launcher.ts';
 import { machineReport } from './machine-report.ts';
+import { ownMounts } from './mount-table.ts';
 import { recoverGuests } from './recover.ts';
 import { checkInstalled, checkPrograms } from './required-programs.ts';
+import { RestViews } from './rest-views.ts';
 import { Watcher } from './watcher.ts';
 
 const stopTimeoutMs = 2000;
@@ -69,6 +73,7 @@ export class NetnsDriver extends HypervisorBase {
   readonly #cgroups: Cgroups;
   readonly #watcher: Watcher;
   readonly #launcher: Launcher;
+  readonly #views: RestViews;
   readonly #gate = new Gate(launchesAtOnce);
   readonly #guests = new Map<string, Guest>();
   readonly #records: GuestRecords;
@@ -81,6 +86,7 @@ export class NetnsDriver extends HypervisorBase {
     this.#cgroups = new Cgroups(context.mountId);
     this.#records = new GuestRecords(join(context.runDir, 'guests.jsonl'));
     this.#launcher = new Launcher(context.mountId);
+    this.#views = new RestViews({ mountId: context.mountId, launcher: this.#launcher, privateDirectory: this.#privateDirectory });
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
@@ -112,8 +118,16 @@ export class NetnsDriver extends HypervisorBase {
   async start(spec: GuestSpec, signal: AbortSignal): Promise<void> {
     const guest = this.#known(spec);
     if (guest.process !== undefined) throw runsAlready(spec);
+    guest.starting = this.#start(guest, spec, signal).finally(() => {
+      guest.starting = undefined;
+    });
+    await guest.starting;
+  }
+
+  async #start(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
     await this.#prepare();
     await guest.clearing;
+    if (guest.view !== undefined) await this.#views.close(guest);
     try {
       this.#cgroups.create(spec.id, spec.limits);
       await this.#gate.run(() => this.#launch(guest, spec, signal));
@@ -163,6 +177,7 @@ export class NetnsDriver extends HypervisorBase {
       await this.#kill(guest);
     }
     if (guest !== undefined) await this.#clearAfterEnd(guest);
+    if (guest?.view !== undefined) await this.#views.close(guest);
     await rm(ref.guestDir, { recursive: true, force: true }).catch((error: unknown) => {
       throw asNfioError('VNFDestroyError', ref, error);
     });
@@ -220,8 +235,21 @@ export class NetnsDriver extends HypervisorBase {
     return logFile(ref.guestDir);
   }
 
-  rootDir(ref: GuestRef): string | undefined {
-    return this.#guests.has(ref.id) ? upperDirectory(ref.guestDir) : undefined;
+  root(ref: GuestRef): GuestRoot | undefined {
+    const guest = this.#guests.get(ref.id);
+    if (guest === undefined) return undefined;
+    const running = guest.process !== undefined && mayBeAlive(guest.process) ? guest.process : undefined;
+    const process = running ?? guest.viewProcess;
+    const path = process === undefined ? undefined : `/proc/${process.pid}/root`;
+    return { path, process, mounts: ownMounts, written: upperDirectory(ref.guestDir) };
+  }
+
+  override async openRoot(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = this.#known(ref);
+    await this.#prepare();
+    await guest.starting?.catch(() => undefined);
+    await guest.clearing?.catch(() => undefined);
+    if (guest.process === undefined || !isAlive(guest.process)) await this.#views.open(guest, signal);
   }
 
   onChange(listener: GuestListener): void {

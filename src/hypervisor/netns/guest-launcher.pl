@@ -1,4 +1,4 @@
-# Starts guests, for launcher.ts. It runs from the machine's root, with the machine's own perl and the modules of perl-base, and makes
+# Starts guests, for launcher.ts, and shows the roots of those that do not run. It runs from the machine's root, with the machine's own perl and the modules of perl-base, and makes
 # the system calls itself: a guest costs one fork, and no program.
 #
 # Requests come on the standard input, as network-requests.pl reads them and take_request takes them. Reports go to the standard output, a line
@@ -7,6 +7,9 @@
 #   launcher   reads requests, forks inits, passes on what they report
 #   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
 #      └─ the guest's command, without the capabilities it must not have
+#
+# A request of the kind "view" has an init that makes the root and waits: whoever wants to look into the root finds it at /proc/PID/root. It is killed when it is no
+# longer wanted, and ends with the launcher, so that nothing stays mounted.
 #
 # No program is run, and no module loaded, once the guest's root is in place: the guest wrote those files.
 use strict;
@@ -32,6 +35,7 @@ my $call = $numbers{ (POSIX::uname())[4] } or exit 95;
 my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = (0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000);
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
+my $pr_set_pdeathsig = 1;
 my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
 my $capability_version = 0x20080522;
 
@@ -104,7 +108,7 @@ sub say_of {
 
 sub take_request {
     my @words = split /\0/, $_[0], -1;
-    my %guest = map { $_ => shift @words } qw(id label hostname directory private capabilities fabric);
+    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private capabilities fabric);
     $guest{$_} = [take_list(\@words)] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
 }
@@ -136,6 +140,7 @@ sub run_init {
     $SIG{PIPE} = 'IGNORE';
     $0 = $guest->{label};
     POSIX::setsid();
+    run_view($guest) if $guest->{kind} eq 'view';
     join_cgroups($guest->{cgroups});
     my $home = open_files($guest);
     my $fabric = $guest->{fabric} eq '' ? undef : socket_in($guest->{fabric});
@@ -149,6 +154,21 @@ sub run_init {
     make_private_files($guest);
     make_root($guest->{mounts});
     supervise($guest, $home, $none);
+}
+
+sub run_view {
+    my ($guest) = @_;
+    syscall($call->{prctl}, $pr_set_pdeathsig, POSIX::SIGKILL, 0, 0, 0) == 0 or fail('view');
+    my $nothing = POSIX::open('/dev/null', O_RDWR) // fail('view');
+    POSIX::dup2($nothing, $_) for 0 .. 2;
+    POSIX::close($nothing);
+    chdir $guest->{directory} or fail('directory');
+    syscall($call->{unshare}, $clone_newns) == 0 or fail('namespaces');
+    make_private_files($guest);
+    make_root($guest->{mounts});
+    report('ready') or POSIX::_exit(1);
+    end_report('runs');
+    while (1) { POSIX::pause() }
 }
 
 # The first waits for the kernel, some idle milliseconds; those that follow soon do not.

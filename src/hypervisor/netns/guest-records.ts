@@ -2,6 +2,7 @@ import { closeSync, constants, ftruncateSync, openSync, renameSync, writeFileSyn
 import type { PortSpec } from '../../domain/ports/network.ts';
 import type { ProcessId } from '../../network/index.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
+import type { PrivateFile } from './guest-setup.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
 export interface GuestRecord {
@@ -11,6 +12,8 @@ export interface GuestRecord {
   /** True when boot.conf asked for everything a machine can do. */
   readonly privileged: boolean;
   readonly capabilities: readonly string[];
+  /** What it had in /etc of its own at its last start. */
+  readonly files?: readonly PrivateFile[];
 }
 
 /** A line of the file. */

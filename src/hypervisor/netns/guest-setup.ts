@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
 import { isOwnDirectory, privateDirectories } from './mount-table.ts';
@@ -9,8 +9,24 @@ import { isOwnDirectory, privateDirectories } from './mount-table.ts';
 export interface PrivateFiles {
   /** Modes and paths. */
   readonly directories: readonly (readonly [mode: string, path: string])[];
-  /** Paths and texts. */
-  readonly files: readonly (readonly [path: string, text: string])[];
+  readonly files: readonly PrivateFile[];
+}
+
+/** A file in the private tmpfs. */
+export type PrivateFile = readonly [path: string, text: string];
+
+/** The files of a guest that was not started since the machine was. */
+export function leastPrivateFiles({ name }: GuestRef): PrivateFile[] {
+  return etcFiles(name, { hosts: [], dns: [] });
+}
+
+/** What a guest is called, and whom it asks for names. */
+function etcFiles(name: string, { hosts, dns }: { readonly hosts: readonly string[]; readonly dns: readonly string[] }): PrivateFile[] {
+  return [
+    ['machine/etc/hosts', ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...hosts, ''].join('\n')],
+    ['machine/etc/hostname', `${name}\n`],
+    ['machine/etc/resolv.conf', dns.map((server) => `nameserver ${server}\n`).join('')],
+  ];
 }
 
 /** Directories and files of the guest's own: its names in /etc, and where boot.conf's mounts go when there is nothing on the machine. */
@@ -22,9 +38,7 @@ export function privateFiles(spec: GuestSpec): PrivateFiles {
   return {
     directories: [...privateDirectories, ...[...new Set(directories)].map((path) => ['755', `machine${path}`] as const)],
     files: [
-      ['machine/etc/hosts', ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...spec.hosts, ''].join('\n')],
-      ['machine/etc/hostname', `${name}\n`],
-      ['machine/etc/resolv.conf', boot.dns.map((server) => `nameserver ${server}\n`).join('')],
+      ...etcFiles(name, { hosts: spec.hosts, dns: boot.dns }),
       ...points.filter((mount) => !isDirectory(mount)).map(({ target }) => [`machine${target}`, ''] as const),
     ],
   };

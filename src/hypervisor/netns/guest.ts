@@ -1,6 +1,7 @@
 import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { ProcessId } from '../../network/index.ts';
 import type { GuestRecord, GuestRecords } from './guest-records.ts';
+import { privateFiles } from './guest-setup.ts';
 
 const neverStarted: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] };
 
@@ -14,6 +15,12 @@ export class Guest {
   verb: 'stop' | 'destroy' | undefined;
   /** Settles when what it left behind is cleared away, while that is going on. */
   clearing: Promise<void> | undefined;
+  /** Settles when it has started, or not, while it is being started. */
+  starting: Promise<void> | undefined;
+  /** Shows its root while it does not run; settles when it does. */
+  view: Promise<ProcessId> | undefined;
+  /** The same, once it shows it. */
+  viewProcess: ProcessId | undefined;
   readonly #records: GuestRecords;
   #exitCode: number | undefined;
 
@@ -40,7 +47,13 @@ export class Guest {
     const { ports, boot } = spec;
     this.#exitCode = undefined;
     this.paused = false;
-    this.remember({ process: this.process, ports, privileged: boot.privileged, capabilities: boot.capabilities });
+    this.remember({
+      process: this.process,
+      ports,
+      privileged: boot.privileged,
+      capabilities: boot.capabilities,
+      files: privateFiles(spec).files,
+    });
   }
 
   /** Notes that its main process ended. */

@@ -9,18 +9,27 @@ export interface LabelledProcess extends ProcessId {
   readonly name: string;
 }
 
+/** What an init is of: a guest that runs, or a view of the root of one that does not. */
+export type InitKind = 'guest' | 'view';
+
 /** What a guest's init shows as its arguments, one after the other. */
-export function guestLabel(guest: { readonly mountId: string; readonly id: string; readonly type: string; readonly name: string }): string {
-  return ['nfio-guest', guest.mountId, guest.id, guest.type, guest.name].join(' ');
+export function guestLabel(guest: {
+  readonly kind: InitKind;
+  readonly mountId: string;
+  readonly id: string;
+  readonly type: string;
+  readonly name: string;
+}): string {
+  return [`nfio-${guest.kind}`, guest.mountId, guest.id, guest.type, guest.name].join(' ');
 }
 
-/** Inits of the guests of a mount, found by their label. */
-export function findGuests(mountId: string): LabelledProcess[] {
+/** Inits of one kind of the guests of a mount, found by their label. */
+export function findInits(kind: InitKind, mountId: string): LabelledProcess[] {
   const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   return numbers.flatMap((number) => {
     const label = readOrEmpty(`/proc/${number}/cmdline`).split('\0', 1)[0] ?? '';
     const [, mount, id = '', type = '', name = ''] = label.split(' ');
-    if (mount !== mountId || label !== guestLabel({ mountId, id, type, name })) return [];
+    if (mount !== mountId || label !== guestLabel({ kind, mountId, id, type, name })) return [];
     const found = isInit(number) ? findProcess(Number(number)) : undefined;
     return found === undefined ? [] : [{ ...found, id, type, name }];
   });

@@ -1,12 +1,12 @@
-import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { searchPath } from '../search-path.ts';
 import { capabilityMask, guestCapabilities } from './capabilities.ts';
-import { kernelSettings, linkRequests, privateFiles } from './guest-setup.ts';
+import { kernelSettings, linkRequests, type PrivateFile, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
-import { mountTable } from './mount-table.ts';
+import { mountTable, privateDirectories, restMountTable } from './mount-table.ts';
 
 const startTimeoutMs = 30_000;
 const giveUpMs = 1000;
@@ -51,6 +51,19 @@ export async function launch(spec: GuestSpec, options: LaunchOptions): Promise<L
   const launching = new Launching(options.launcher, options.signal);
   const process = await launching.begin(guestWords(spec, options));
   return { process, run: () => launching.run(process) };
+}
+
+/**
+ * Starts a process whose root (`/proc/PID/root`) is that of a guest that does not run, as it would be when it started. Killing the process ends it.
+ *
+ * @throws as launch does.
+ */
+export function launchView(
+  ref: GuestRef,
+  files: readonly PrivateFile[],
+  options: Pick<LaunchOptions, 'mountId' | 'launcher' | 'privateDirectory' | 'signal'>,
+): Promise<ProcessId> {
+  return new Launching(options.launcher, options.signal).begin(viewWords(ref, files, options));
 }
 
 /** One guest on its way from the request to its running command, as the launcher reports of it. */
@@ -154,10 +167,24 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
     kernelSettings(spec).flat(),
   ];
   const capabilities = boot.privileged ? '' : capabilityMask(guestCapabilities(boot.capabilities));
-  const label = guestLabel({ mountId: options.mountId, id, type: spec.type, name });
-  const words = [label, name, guestDir, options.privateDirectory, capabilities, options.fabricPath ?? ''];
+  const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
+  const words = ['guest', label, name, guestDir, options.privateDirectory, capabilities, options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));
   return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
+}
+
+/** The same for a view: it has only files and mounts. */
+function viewWords(
+  { id, type, name, guestDir }: GuestRef,
+  files: readonly PrivateFile[],
+  { mountId, privateDirectory }: Pick<LaunchOptions, 'mountId' | 'privateDirectory'>,
+): string[] {
+  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', ''];
+  const [cgroups, environment, command, sysctl, links]: (readonly string[])[] = [[], [], [], [], []];
+  const directories = privateDirectories.flat();
+  const allFiles = [...files.flat(), 'no-file', ''];
+  const lists = [cgroups, environment, command, directories, allFiles, sysctl, links, restMountTable(guestDir).flat()];
+  return [...words, ...lists.flatMap((list) => listWords(list ?? []))];
 }
 
 /** The environment of a guest's processes. */

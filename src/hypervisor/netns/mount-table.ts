@@ -15,6 +15,15 @@ const maskedProc = ['kcore', 'keys', 'timer_list', 'sched_debug'];
 const secretFiles = ['/etc/shadow', '/etc/gshadow'];
 const secretDirectories = ['/etc/ssh', '/etc/ssl/private'];
 
+/**
+ * Options of the overlay. Files have the numbers of the disks they are on, all in one file system, so that rfs/ can tell what is of the root and what is mounted in it, and knows
+ * a file again; and an upper directory may be mounted again while somebody still has a file of it open.
+ */
+const overlayOptions = 'nodev,lowerdir=machine:/,upperdir=disk/upper,xino=on,index=off';
+
+/** Directories at the top of a guest's root that are a tmpfs of its own. */
+export const ownMounts: readonly string[] = ['run', 'tmp', 'root'];
+
 /** Source, target, type and options of a mount, as in fstab(5); x-optional: not where the target does not exist, x-mkdir: make it. */
 export type MountRow = readonly [source: string, target: string, type: string, options: string];
 
@@ -46,7 +55,7 @@ export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
   const mounts = readMounts();
   const { privileged } = spec.boot;
   return [
-    ['overlay', 'root', 'overlay', 'nodev,lowerdir=machine:/,upperdir=disk/upper,workdir=disk/work'],
+    ['overlay', 'root', 'overlay', `${overlayOptions},workdir=disk/work`],
     ...diskMounts(mounts, spec.guestDir).map((path) => bind(path, path, ',ro')),
     ['proc', at('/proc'), 'proc', `nosuid,nodev,noexec,${privileged ? 'rw' : 'ro'}`],
     ['sysfs', at('/sys'), 'sysfs', `nosuid,nodev,noexec,${privileged ? 'rw' : 'ro'}`],
@@ -63,6 +72,26 @@ export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
     ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, mountOptions(target, readOnly))),
   ];
 }
+
+/**
+ * The mounts of the root of a guest that does not run, for who looks into it: what it would have there when it starts. Of what it loses at its end only empty directories are left, which
+ * nothing can be put into. What is hidden from the guest, or not part of its root, is covered.
+ */
+export function restMountTable(guestDir: string): MountRow[] {
+  const bind = (source: string, target: string): MountRow => [source, `root${target}`, 'none', 'bind,x-optional,ro,nosuid,nodev,noexec'];
+  const covered = ['/proc', '/sys', '/dev', '/etc/nfio', ...secretDirectories, ...stateMask(readMounts(), guestDir)];
+  return [
+    ['overlay', 'root', 'overlay', `${overlayOptions},workdir=disk/${restWorkDirectory}`],
+    ...covered.map((path) => bind('nothing', path)),
+    ...secretFiles.map((path) => bind('no-file', path)),
+    bind('run', '/run'),
+    bind('tmp', '/tmp'),
+    bind('home', '/root'),
+  ];
+}
+
+/** Work directory of the overlay while the guest does not run, in the guest's directory. */
+export const restWorkDirectory = 'rest';
 
 /** True for what lies in one of the guest's own, empty file systems: nothing there can be prepared from outside. */
 export function isOwnDirectory(path: string): boolean {

@@ -5,7 +5,7 @@ import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
 import { readExitCode, readTraces } from './guest-files.ts';
 import type { GuestRecords } from './guest-records.ts';
-import { findGuests, type LabelledProcess } from './labels.ts';
+import { findInits, type LabelledProcess } from './labels.ts';
 import { letGo } from './launch.ts';
 
 /** Where guests of a mount leave traces. */
@@ -19,7 +19,8 @@ export interface World {
 
 /** Finds the guests of a mount again, and removes those that nobody knows any more. */
 export async function recoverGuests(refs: readonly GuestRef[], world: World, signal: AbortSignal): Promise<Guest[]> {
-  const found = new Map(findGuests(world.mountId).map((process) => [process.id, process]));
+  for (const view of findInits('view', world.mountId)) await endView(view);
+  const found = new Map(findInits('guest', world.mountId).map((process) => [process.id, process]));
   const guests: Guest[] = [];
   for (const ref of refs) {
     signal.throwIfAborted();
@@ -54,6 +55,12 @@ async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, w
 async function removeOrphan(orphan: LabelledProcess, world: World): Promise<void> {
   world.logger.warn(`guest ${orphan.type}/${orphan.name} (pid ${orphan.pid}) is in no record of this root: it is stopped`);
   await end(orphan, world);
+}
+
+/** It ends with the process that started it; what may be left is one that was just being started. */
+async function endView(view: LabelledProcess): Promise<void> {
+  signalProcess(view, 'SIGKILL');
+  await waitUntilGone(view, 5000);
 }
 
 async function end(orphan: LabelledProcess, { cgroups }: World): Promise<void> {

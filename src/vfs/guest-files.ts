@@ -1,0 +1,54 @@
+import { lstatSync, type PathLike, type Stats } from 'node:fs';
+import { type GuestInode, guestNodeid } from './nodeid.ts';
+
+/** The file systems that a guest's root consists of, by number (st_dev, stat(2)). */
+export interface GuestDevices {
+  readonly root: number;
+  /** Those mounted over directories at its top, by name. */
+  readonly mounts: ReadonlyMap<string, number>;
+}
+
+/** What is particular to the root file system of a guest, which changes it while we walk. */
+export interface GuestFiles {
+  /** Of the VNF. */
+  readonly serial: number;
+  /** @throws RootClosedError */
+  devices(): GuestDevices;
+  /** Directory on this machine with what the guest itself wrote; undefined: it cannot be told apart. */
+  written(): string | undefined;
+}
+
+/** The root of a guest is not visible on this machine at the moment: it has to be opened, and then it is asked for again. */
+export class RootClosedError extends Error {
+  readonly code = 'EIO';
+  readonly serial: number;
+
+  constructor(serial: number) {
+    super('the root file system of the guest is not open');
+    this.serial = serial;
+  }
+}
+
+/** The file system that a file must be in to be part of a guest's root. */
+export function deviceOf({ root, mounts }: GuestDevices, components: readonly string[]): number {
+  return mounts.get(components[0] ?? '') ?? root;
+}
+
+/**
+ * True for what is not shown of a guest. A socket or FIFO would not be the one its processes use, a device would be this machine's by the guest's choice; and
+ * overlayfs marks what the guest removed with devices of its own. What is mounted in a guest (its /proc, files of this machine) is no part of its root.
+ */
+export function isGuestOnly(guest: GuestFiles, components: readonly string[], stats: Stats): boolean {
+  return stats.dev !== deviceOf(guest.devices(), components) || (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink());
+}
+
+/** The nodeid of a guest's file. A number that JavaScript's are not exact for is asked for once more. */
+export function nodeidOf(
+  guest: GuestFiles,
+  file: { readonly components: readonly string[]; readonly path: PathLike; readonly stats: Stats },
+): number {
+  const { components, path, stats } = file;
+  const ino = Number.isSafeInteger(stats.ino) ? BigInt(stats.ino) : lstatSync(path, { bigint: true }).ino;
+  const inode: GuestInode = { serial: guest.serial, mounted: guest.devices().mounts.has(components[0] ?? ''), ino };
+  return guestNodeid(inode);
+}
