@@ -1,11 +1,15 @@
 /**
- * A file system of one file. In a project of your own, import from 'nfio/fuse'.
+ * A file system of one file. In a project of your own (Node.js runs no TypeScript below node_modules):
  *
- *   mkdir /tmp/hello && node examples/hello.ts /tmp/hello &
+ *   npm install nfio && cp node_modules/nfio/examples/hello.ts .
+ *   mkdir /tmp/hello && node hello.ts /tmp/hello &
  *   cat /tmp/hello/hello
- *   umount /tmp/hello
+ *   umount /tmp/hello                                 # Ctrl-C does so too
+ *
+ * In a checkout of nf.io: node --conditions=nfio-source examples/hello.ts DIRECTORY
  */
-import { EntryType, Errno, type FileSystem, FuseSession, openAndMount } from '../src/fuse/index.ts';
+import { isMainThread, Worker, workerData } from 'node:worker_threads';
+import { EntryType, Errno, type FileSystem, FuseSession, openAndMount, unmount } from 'nfio/fuse';
 
 const root = 1;
 const file = 2;
@@ -36,7 +40,14 @@ const hello: FileSystem = {
   },
 };
 
+async function serve(mountpoint: string): Promise<void> {
+  const { fd } = await openAndMount(mountpoint, { fsname: 'hello' });
+  // A session blocks its thread until the file system is unmounted; this one unmounts it when a signal says so.
+  new Worker(import.meta.filename, { workerData: fd });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => void unmount(mountpoint, { lazy: true }));
+}
+
 const mountpoint = process.argv[2];
-if (mountpoint === undefined) throw new Error('Usage: node examples/hello.ts DIRECTORY');
-const { fd } = await openAndMount(mountpoint, { fsname: 'hello' });
-new FuseSession(fd, hello).run();
+if (!isMainThread) new FuseSession(workerData as number, hello).run();
+else if (mountpoint === undefined) console.error('Usage: node hello.ts DIRECTORY');
+else await serve(mountpoint);

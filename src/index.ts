@@ -3,6 +3,8 @@
  *
  * @module
  */
+import './check-node.ts';
+
 export { type MountOptions, type MountRequest, type RunningDaemon, startDaemon } from './daemon/index.ts';
 export { HypervisorBase } from './domain/hypervisor-base.ts';
 export type * from './domain/ports/hypervisor.ts';

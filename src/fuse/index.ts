@@ -1,3 +1,5 @@
+import '../check-node.ts';
+
 export { Errno, errnoOf } from '../errors/errno.ts';
 export { cutWhenAbandoned } from './abandoned-mount.ts';
 export { EntryType, InitFlag, InitFlag2, LockType, OpenReplyFlag, RenameFlag } from './abi/flags.ts';

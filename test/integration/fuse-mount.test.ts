@@ -12,7 +12,8 @@ import { promisify } from 'node:util';
 import { Errno, FuseConnection, FuseMountError, isMounted, mountAt, mountUsers, openAndMount, unmount } from '../../src/fuse/index.ts';
 
 const run = promisify(execFile);
-const hello = fileURLToPath(new URL('../../examples/hello.ts', import.meta.url));
+/** The example as a checkout runs it. */
+const hello = ['--conditions=nfio-source', fileURLToPath(new URL('../../examples/hello.ts', import.meta.url))];
 const options = { timeout: 20_000, skip: process.getuid?.() === 0 ? false : 'mounting needs root' };
 
 function scratch(): { readonly path: string } & Disposable {
@@ -32,7 +33,7 @@ async function refusal(attempt: Promise<unknown>): Promise<FuseMountError> {
 
 /** Runs the example on a directory, and unmounts it in the end. */
 async function withHello(place: string, use: () => Promise<void>): Promise<void> {
-  const server = spawn(process.execPath, [hello, place], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const server = spawn(process.execPath, [...hello, place], { stdio: ['ignore', 'inherit', 'inherit'] });
   const exit = once(server, 'exit');
   try {
     for (let tries = 0; tries < 200 && !isMounted(place); tries += 1) await sleep(20);
@@ -47,6 +48,22 @@ async function withHello(place: string, use: () => Promise<void>): Promise<void>
     if (isMounted(place)) await unmount(place, { lazy: true });
   }
 }
+
+test('the hello example leaves no dead mount at Ctrl-C', options, async () => {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    using directory = scratch();
+    const server = spawn(process.execPath, [...hello, directory.path], { stdio: 'ignore' });
+    const exit = once(server, 'exit');
+    for (let tries = 0; tries < 200 && !isMounted(directory.path); tries += 1) await sleep(20);
+    using connection = await FuseConnection.open(directory.path);
+    assert.deepEqual(await readdir(directory.path), ['hello']);
+    server.kill(signal);
+    for (let tries = 0; tries < 200 && isMounted(directory.path); tries += 1) await sleep(20);
+    assert.equal(isMounted(directory.path), false, signal);
+    connection.abort(); // other tests make mount namespaces, with copies of this mount
+    assert.deepEqual(await exit, [0, null]);
+  }
+});
 
 test('the hello example: a name with spaces, a link to it, and a second mount', options, async () => {
   using directory = scratch();
@@ -86,7 +103,7 @@ test('an unmount of a file system in use is EBUSY; a lazy one is not', options, 
 
 test('a mountpoint whose server is dead is a mountpoint still, and can be unmounted', options, async () => {
   using directory = scratch();
-  const server = spawn(process.execPath, [hello, directory.path], { stdio: 'ignore' });
+  const server = spawn(process.execPath, [...hello, directory.path], { stdio: 'ignore' });
   for (let tries = 0; tries < 200 && !isMounted(directory.path); tries += 1) await sleep(20);
   server.kill('SIGKILL');
   await once(server, 'exit');
@@ -116,7 +133,7 @@ test('who uses a file system is found, and no one else', options, async () => {
 test('an aborted connection ends its server; its number means no other connection later', options, async () => {
   using directory = scratch();
   await assert.rejects(FuseConnection.open(directory.path), { errno: Errno.EINVAL });
-  const server = spawn(process.execPath, [hello, directory.path], { stdio: 'ignore' });
+  const server = spawn(process.execPath, [...hello, directory.path], { stdio: 'ignore' });
   const exit = once(server, 'exit');
   for (let tries = 0; tries < 200 && !isMounted(directory.path); tries += 1) await sleep(20);
   using connection = await FuseConnection.open(directory.path);
