@@ -14,6 +14,7 @@ import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
+import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
 import { TreeChanges } from './tree-changes.ts';
 import type { TreePublisher } from './tree-publisher.ts';
@@ -29,24 +30,25 @@ export interface GatewayParts {
   readonly timeoutMs: number;
 }
 
-/** How long an interrupted operation may take to clean up before its caller gets its answer, milliseconds. */
-const stopTimeMs = 300;
+/** How long a cancelled operation may take to be taken back, or finished, before its caller is let go, milliseconds. */
+const letGoMs = 5000;
 
 type Ticketed = Extract<Forwarded, { ticket: Ticket }>;
 
-/** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done, each interruptible. */
+/** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done. */
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #changes: TreeChanges;
   readonly #asked: AskedFiles;
   readonly #refused: RefusedChanges;
-  readonly #running = new Map<Ticket, AbortController>();
+  readonly #interruptions: Interruptions;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
     this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree);
     this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
     this.#refused = new RefusedChanges(parts.orchestrator.model, parts.publisher.tree);
+    this.#interruptions = new Interruptions({ onCancel: (ticket) => this.#letGoLater(ticket) });
   }
 
   /** Takes a message of the kernel thread. */
@@ -69,31 +71,31 @@ export class Gateway {
     publisher.wake();
   }
 
-  /** The caller got a signal. What is under way is told to stop; one that cannot goes on, but nobody waits for it. */
   #interrupt(uniqueLow: number, uniqueHigh: number): void {
-    const { replier } = this.#parts;
-    const ticket = replier.find(uniqueLow, uniqueHigh);
-    if (ticket === undefined) return;
-    this.#running.get(ticket)?.abort();
-    setTimeout(() => replier.error(ticket, Errno.EINTR), stopTimeMs).unref();
+    const ticket = this.#parts.replier.find(uniqueLow, uniqueHigh);
+    if (ticket !== undefined) this.#interruptions.interrupt(ticket);
+  }
+
+  /** What was cancelled answers when it is taken back or finished. When that takes long it goes on, but its caller is not held any longer. */
+  #letGoLater(ticket: Ticket): void {
+    setTimeout(() => this.#parts.replier.error(ticket, Errno.ECANCELED), letGoMs).unref();
   }
 
   async #answer(message: Ticketed): Promise<void> {
     const { ticket } = message;
-    const { replier, logger } = this.#parts;
-    const controller = new AbortController();
-    this.#running.set(ticket, controller);
+    const { replier, logger, publisher } = this.#parts;
+    const signal = isCancellable(message, publisher.tree) ? this.#interruptions.begin(ticket) : new AbortController().signal;
     try {
-      await this.#carryOut(message, controller.signal);
+      await this.#carryOut(message, signal);
       this.#refused.done(message);
     } catch (error) {
       this.#refused.failed(message, error);
-      if (!(error instanceof NfioError) && !controller.signal.aborted) {
+      if (!(error instanceof NfioError) && !signal.aborted) {
         logger.error(`${message.op} on node ${ticket.nodeid}: ${(error as Error).stack ?? String(error)}`);
       }
-      replier.error(ticket, controller.signal.aborted ? Errno.EINTR : error instanceof NfioError ? error.errno : errnoOf(error));
+      replier.error(ticket, error instanceof NfioError ? error.errno : signal.aborted ? Errno.EINTR : errnoOf(error));
     } finally {
-      this.#running.delete(ticket);
+      this.#interruptions.end(ticket);
     }
   }
 

@@ -285,8 +285,13 @@ export class TreeChanges {
     const instance = hookInstance(model, vnf, options.signal);
     await model.recordVnf(serial, path, async () => {
       const file = moduleFile(middlebox, path);
-      if (file?.write !== undefined) await file.write(instance, textOf(options.data));
-      else await middlebox.hooks?.write?.(instance, path, options.data);
+      try {
+        if (file?.write !== undefined) await file.write(instance, textOf(options.data));
+        else await middlebox.hooks?.write?.(instance, path, options.data);
+      } catch (cause) {
+        if (!options.signal.aborted) throw cause;
+        throw new NfioError('CancelledError', { message: 'cancelled by its caller; what the module had done by then stays done', cause });
+      }
     });
     await model.refreshFiles(serial);
   }

@@ -64,6 +64,19 @@ export function endsGuest(step: Step): boolean {
   return step === 'stop' || step === 'restart' || step === 'destroy';
 }
 
+const takenBack: ReadonlySet<Step> = new Set(['check', 'deploy', 'start']);
+
+/**
+ * How many of a verb's first steps may be cut short, because what they did is taken back then. The steps after them are carried out whatever becomes of
+ * who asked for them: a guest that was stopped to start again starts again.
+ */
+export function cancellableSteps(plan: readonly Step[]): number {
+  // What was made anew is destroyed as a whole.
+  if (plan.includes('deploy')) return plan.length;
+  const first = plan.findIndex((step) => !takenBack.has(step));
+  return first === -1 ? plan.length : first;
+}
+
 const goals: Readonly<Partial<Record<Verb, VnfState>>> = {
   activate: 'running',
   deploy: 'created',

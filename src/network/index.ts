@@ -18,6 +18,7 @@ export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
 export { loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
+export { killTree } from './process-tree.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';

@@ -2,6 +2,7 @@ import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'n
 import { constants } from 'node:os';
 import { NfioError } from '../errors/index.ts';
 import { KeptOutput } from './kept-output.ts';
+import { killTree } from './process-tree.ts';
 import { sealedStdio } from './sealed-stdio.ts';
 
 /** After the end of a program its output has ended when nothing came for so long, and at the latest then. */
@@ -41,7 +42,7 @@ export interface RunResult {
 }
 
 /**
- * Runs one program from an argument array, in a process group of its own, to its end. An abort kills the whole group.
+ * Runs one program from an argument array, in a process group of its own, to its end. An abort kills it with all it started.
  *
  * @throws MissingToolError when it is not installed, InterruptedError when aborted, VNFCommandExecutionError when it cannot be started.
  */
@@ -57,7 +58,7 @@ export function runProgram(argv: readonly [string, ...string[]], options: RunOpt
   child.stdin.on('error', () => undefined); // EPIPE: it did not want all of its input
   child.stdin.end(options.input ?? '');
   return new Promise((resolve, reject) => {
-    const abort = (): void => killGroup(child);
+    const abort = (): void => killAll(child);
     options.signal.addEventListener('abort', abort, { once: true });
     child.once('error', (cause) => {
       options.signal.removeEventListener('abort', abort);
@@ -108,11 +109,7 @@ export function exitStatus(code: number | null, signal: NodeJS.Signals | null): 
   return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
-function killGroup(child: ChildProcess): void {
+function killAll(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch {
-    // it ended at this very moment
-  }
+  killTree(child.pid);
 }

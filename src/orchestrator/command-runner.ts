@@ -20,7 +20,8 @@ export class CommandRunner {
   /**
    * Resolves when the command has ended with status 0 and its output, stdout and stderr as they came, can be read.
    *
-   * @throws VNFNotRunningError (ENODEV), VNFCommandExecutionError (EIO) for another status: the output can be read all the same.
+   * @throws VNFNotRunningError (ENODEV), VNFCommandExecutionError (EIO) for another status, CancelledError when it was cancelled: the output can be read all
+   *   the same. Never EINTR, after which Python and Node run a command again.
    *   A command that a server which died may have run (`how.again`) is not run twice.
    */
   async run(serial: number, data: Uint8Array, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
@@ -65,6 +66,12 @@ export class CommandRunner {
     try {
       const { exitCode } = await driver.executeInGuest(ref, { argv: ['/bin/sh', '-c', text] }, { signal, onOutput });
       return exitCode;
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+      throw new NfioError('CancelledError', {
+        message: 'cancelled by its caller, and ended; it may have done a part, see the file command',
+        cause,
+      });
     } finally {
       await written.catch(() => undefined);
       await output.close();

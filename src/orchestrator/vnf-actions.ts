@@ -1,6 +1,6 @@
 import { checkPort } from '../domain/addressing.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
-import { endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
+import { cancellableSteps, endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
@@ -13,7 +13,18 @@ import { hookInstance } from './hook-instance.ts';
 import { dropLog, keepLog } from './last-log.ts';
 import { explainFailure } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
-import { tellWhileSlow } from './slow-verbs.ts';
+
+/** How long a step that cannot be cancelled may take, milliseconds: a virtual machine has a minute and a half to boot. */
+const finishTimeoutMs = 180_000;
+const refreshTimeoutMs = 10_000;
+
+/** How a verb is carried out. */
+interface Manner {
+  /** Aborted when its caller is cancelled. */
+  readonly signal: AbortSignal;
+  /** The request came before, to a server that died: what it did is not done twice. */
+  readonly again: boolean;
+}
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
 export class VnfActions {
@@ -28,30 +39,33 @@ export class VnfActions {
   }
 
   /**
-   * Does what was written to `action`; resolves when it is done.
+   * Does what was written to `action`; resolves when it is done. A verb that is cancelled is taken back, or finished where it cannot be.
    *
-   * @param how.again the request came before, to a server that died: what it did is not done twice.
-   * @throws InvalidActionError for an unknown verb or one that does not fit the state, BusyError while another runs,
-   *   and what the driver throws.
+   * @throws InvalidActionError for an unknown verb or one that does not fit the state, BusyError while another runs, InterruptedError (EINTR) when it
+   *   was cancelled and taken back, CancelledError for an action of a module, and what the driver throws.
    */
-  async act(serial: number, text: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
+  async act(serial: number, text: string, how: Manner): Promise<void> {
     const vnf = this.#model.vnf(serial);
     const word = text.trim();
     // A copy of an instance writes back what it read from `action`, and means nothing by it.
     if (isVerbList(word, this.#model.moduleActions(vnf.type)) && this.#model.state(vnf) === 'undeployed') return;
-    await this.#model.recordVnf(serial, word.slice(0, 80), () =>
-      tellWhileSlow(this.#model, { vnf, verb: word }, this.#alone(serial, word, how)),
-    );
+    await this.#model.recordVnf(serial, word.slice(0, 80), () => this.#alone(serial, word, how));
   }
 
   /** One verb at a time: a second one is refused, not kept waiting. */
-  async #alone(serial: number, word: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
+  async #alone(serial: number, word: string, how: Manner): Promise<void> {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) throw busyWith(runtime.busy);
     runtime.busy = word;
+    const tell = (): void => {
+      runtime.error = `${word}: interrupted; it is still being taken back or finished`;
+      this.#model.publishVnf(serial);
+    };
+    how.signal.addEventListener('abort', tell, { once: true });
     try {
       await runtime.lane.run(() => this.#perform(serial, word, how));
     } finally {
+      how.signal.removeEventListener('abort', tell);
       runtime.busy = undefined;
       this.#model.publish(serial);
       // Also after a failure: the guest may have ended all the same.
@@ -61,16 +75,15 @@ export class VnfActions {
     }
   }
 
-  async #perform(serial: number, word: string, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
-    const { signal } = how;
+  async #perform(serial: number, word: string, how: Manner): Promise<void> {
     const vnf = this.#model.vnf(serial);
-    if (isVerb(word)) {
-      const steps = (how.again ? planAgain : planVerb)(this.#model.state(vnf), word);
-      await (word === 'activate' ? this.#activate(vnf, steps, signal) : this.#run(vnf, steps, signal));
-    } else {
-      await this.#runModuleAction(vnf, word, signal);
+    const steps = isVerb(word) ? (how.again ? planAgain : planVerb)(this.#model.state(vnf), word) : undefined;
+    try {
+      if (steps === undefined) await this.#runModuleAction(vnf, word, how.signal);
+      else await (word === 'activate' ? this.#activate(vnf, steps, how.signal) : this.#run(vnf, steps, how.signal));
+    } finally {
+      await this.refresh(serial, AbortSignal.timeout(refreshTimeoutMs));
     }
-    await this.refresh(serial, signal);
     this.#model.parts.events.add({ path: pathOf(vnf), what: word });
   }
 
@@ -83,7 +96,12 @@ export class VnfActions {
       const problem = action === undefined ? 'is not an action' : `needs a running VNF, this one is ${state}`;
       throw new NfioError('InvalidActionError', { message: `"${word.slice(0, 80)}" ${problem}; there are: ${known}` });
     }
-    await action.run(hookInstance(this.#model, vnf, signal));
+    try {
+      await action.run(hookInstance(this.#model, vnf, signal));
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+      throw new NfioError('CancelledError', { message: 'cancelled by its caller; what it had done by then stays done', cause });
+    }
   }
 
   /** deploy, start, configure; what fails is taken back. */
@@ -111,10 +129,15 @@ export class VnfActions {
   }
 
   async #run(vnf: VnfRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    const cancellable = cancellableSteps(steps);
     let deployed: GuestSpec | undefined;
-    for (const step of steps) {
-      signal.throwIfAborted();
-      deployed = await this.#take(step, this.#model.vnf(vnf.serial), { deployed, signal });
+    for (const [index, step] of steps.entries()) {
+      const current = this.#model.vnf(vnf.serial);
+      if (index < cancellable) {
+        deployed = await orInterrupted(signal, () => this.#take(step, current, { deployed, signal }));
+      } else {
+        deployed = await inTime(step, (deadline) => this.#take(step, current, { deployed, signal: deadline }));
+      }
     }
   }
 
@@ -241,6 +264,29 @@ export class VnfActions {
     runtime.ip = running ? await driver.getIp(ref, signal).catch(() => '') : '';
     runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => '') : '';
     this.#model.publishVnf(serial);
+  }
+}
+
+/** Takes a step that takes back what it did when it is cancelled. @throws InterruptedError (EINTR) then. */
+async function orInterrupted<T>(signal: AbortSignal, take: () => Promise<T>): Promise<T> {
+  try {
+    signal.throwIfAborted();
+    return await take();
+  } catch (cause) {
+    if (!signal.aborted || (cause as { code?: unknown }).code === 'VNFDeployErrorWithInconsistentState') throw cause;
+    throw new NfioError('InterruptedError', { message: 'interrupted by its caller; the VNF is as it was before', cause });
+  }
+}
+
+/** Takes a step that is carried out to its end. @throws TimeoutError (ETIMEDOUT) when that does not come. */
+async function inTime<T>(step: Step, take: (deadline: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = AbortSignal.timeout(finishTimeoutMs);
+  try {
+    return await take(deadline);
+  } catch (cause) {
+    if (!deadline.aborted) throw cause;
+    const message = `${step} did not end within ${finishTimeoutMs / 1000} s; see the files status and log, then: echo destroy > action`;
+    throw new NfioError('TimeoutError', { message, cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findProcess, waitUntilGone } from '../../network/index.ts';
+import { findProcess, killTree, waitUntilGone } from '../../network/index.ts';
 import { isInContainer } from './counters.ts';
 import type { Engine } from './engine/index.ts';
 
@@ -24,7 +24,7 @@ for round in 1 2; do
   done
 done 2>/dev/null`;
 
-/** Ends a command in a guest, and what it started: on this machine by its session's process group, elsewhere from within the guest. */
+/** Ends a command in a guest, and what it started: on this machine as its descendants, elsewhere from within the guest. */
 export async function endCommand(
   guest: { readonly engine: Engine; readonly containerId: string; readonly local: boolean },
   command: CommandToEnd,
@@ -45,11 +45,7 @@ export async function endCommand(
 async function endHere(pid: number, containerId: string): Promise<void> {
   const found = findProcess(pid);
   if (found === undefined || !isInContainer(pid, containerId)) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it ended at this very moment
-  }
+  killTree(pid);
   await waitUntilGone(found, endTimeoutMs);
 }
 

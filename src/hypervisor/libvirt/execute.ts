@@ -131,10 +131,23 @@ class GuestOutput {
   }
 }
 
+/** Ends all processes of a session (field 6 of proc_pid_stat(5)), whatever their process groups; run twice, for one that was being made. Arguments: the session, prefix of files. */
+const endScript = `
+session=$1; at=$2
+for round in 1 2; do
+  for stat in /proc/[0-9]*/stat; do
+    { read -r line <"$stat"; } 2>/dev/null || continue
+    set -f; set -- \${line##*) }; set +f
+    pid=\${stat#/proc/}
+    [ "$4" != "$session" ] || kill -s KILL "\${pid%/stat}" 2>/dev/null
+  done
+done
+rm -f "$at".*`;
+
 /** Ends a command and all it started that stayed in its session. */
 async function endCommand(agent: GuestAgent, pid: number, at: string): Promise<void> {
   const signal = AbortSignal.timeout(5000);
-  const arg = ['-c', 'kill -s KILL -- "-$1"; rm -f "$2".*', 'sh', String(pid), at];
+  const arg = ['-c', endScript, 'sh', String(pid), at];
   await agent
     .start({ path: 'sh', arg, env: [`PATH=${searchPath}`], capture: false }, signal)
     .then((killer) => agent.wait(killer, signal))

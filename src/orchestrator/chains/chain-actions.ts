@@ -1,10 +1,14 @@
 import { parseChainVerb } from '../../domain/chains/chain-lifecycle.ts';
+import { NfioError } from '../../errors/index.ts';
 import type { Model } from '../model.ts';
 import type { ChainEditor } from './chain-editor.ts';
 import type { ChainHealth } from './chain-health.ts';
 import type { ChainResolver } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
 import type { Steersman } from './steersman.ts';
+
+/** How long a change of what traffic is steered by may take, milliseconds. */
+const changeTimeoutMs = 60_000;
 
 /** Runs the verbs of a service chain's `action`. */
 export class ChainActions {
@@ -46,7 +50,9 @@ export class ChainActions {
       if (how.again && (state === 'inactive') === (text.trim() === 'stop')) return;
       const verb = parseChainVerb(text, state);
       const applied = verb === 'stop' ? undefined : await this.#resolver.resolve(before, { unreached: 'wrong', signal: how.signal });
-      await this.#steersman.change({ before, after: { ...before, applied } }, how.signal);
+      // From here on it is carried out, or taken back, whole: nobody could tell what a change that was cut short has done.
+      if (how.signal.aborted) throw new NfioError('InterruptedError', { message: 'interrupted by its caller; nothing was changed' });
+      await this.#steersman.change({ before, after: { ...before, applied } }, AbortSignal.timeout(changeTimeoutMs));
       const runtime = this.#runtimes.of(serial);
       runtime.behind = { why: '', unreached: 'wrong' };
       runtime.hidden.clear();

@@ -77,7 +77,7 @@ export class Replicas {
         message: `${links.length} of its instances are no clones of replicas: rm their links instead`,
       });
     }
-    signal.throwIfAborted();
+    if (signal.aborted) throw new NfioError('InterruptedError', { message: 'interrupted by its caller; what was done by then is counted' });
     const vnf = this.#instance(chain, hop, last);
     await this.#parts.service.unlink({ chain, hop }, last.name);
     if (vnf !== undefined) await this.#discard(vnf);
