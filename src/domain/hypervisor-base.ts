@@ -70,6 +70,11 @@ export abstract class HypervisorBase implements HypervisorDriver {
     return undefined;
   }
 
+  /** Drivers that know what makes them slow say so. */
+  whySlow(_ref: GuestRef): string | undefined {
+    return undefined;
+  }
+
   abstract onChange(listener: GuestListener): void;
   abstract setHosts(hosts: readonly HostSpec[]): void;
   abstract hostStatus(address: string): HostStatus;

@@ -106,6 +106,11 @@ export interface Middlebox {
    * a port of a service chain (hop-setup.ts); default false.
    */
   readonly intercepts?: boolean;
+  /**
+   * True for a type that translates addresses of what it passes on. As a routed hop it needs an address of its own on the egress, which it translates to and which
+   * packets come back to; default false.
+   */
+  readonly translates?: boolean;
   readonly run?: Readonly<Partial<Record<'netns' | 'docker' | 'libvirt', RunProfile>>>;
   readonly files?: readonly ModuleFile[];
   readonly actions?: Readonly<Record<string, ModuleAction>>;

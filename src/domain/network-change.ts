@@ -53,6 +53,14 @@ export interface Address {
   readonly address: string;
 }
 
+/** The hardware address of somebody on an interface's link, given so that nobody is asked for it. */
+export interface Neighbour {
+  readonly kind: 'neighbour';
+  readonly on: Interface;
+  readonly address: string;
+  readonly mac: string;
+}
+
 /** A file below /proc/sys with a value. Removing it leaves it as it is. */
 export interface Setting {
   readonly kind: 'setting';
@@ -69,7 +77,16 @@ export interface Promiscuous {
 }
 
 /** One thing in the network of a guest, to be there or not. */
-export type NetworkChange = { readonly verb: 'add' | 'remove' } & (Route | Rule | Bridge | BridgePort | Promiscuous | Address | Setting);
+export type NetworkChange = { readonly verb: 'add' | 'remove' } & (
+  | Route
+  | Rule
+  | Bridge
+  | BridgePort
+  | Promiscuous
+  | Address
+  | Neighbour
+  | Setting
+);
 
 /** A route that is asked last. */
 export const lastMetric = 4_294_967_295;
@@ -83,6 +100,8 @@ export function networkCommands(change: NetworkChange): string[] {
       return [`${option(change)}${ruleLine(change)}`];
     case 'address':
       return [addressLine(change)];
+    case 'neighbour':
+      return [neighbourLine(change)];
     case 'setting':
       return change.verb === 'add' ? [settingLine(change)] : [];
     case 'bridge':
@@ -116,6 +135,13 @@ function option({ family }: Route | Rule): string {
 
 function addressLine({ verb, on, address }: NetworkChange & Address): string {
   return verb === 'add' ? `-6 addr replace ${address} dev ${on.name} nodad` : `-6 addr del ${address} dev ${on.name}`;
+}
+
+function neighbourLine({ verb, on, address, mac }: NetworkChange & Neighbour): string {
+  const family = address.includes(':') ? '-6 ' : '';
+  return verb === 'add'
+    ? `${family}neigh replace ${address} lladdr ${mac} dev ${on.name} nud permanent`
+    : `${family}neigh del ${address} dev ${on.name}`;
 }
 
 function settingLine(setting: Setting): string {

@@ -42,6 +42,10 @@ const file: Check = (value, field) => {
   record({ path: filePath, mode: fileMode }, { read: callable, write: callable })(value, field);
 };
 
+const flag: Check = (value, field) => {
+  if (typeof value !== 'boolean') throw wrong(field, `must be true or false, not ${kindOf(value)}`);
+};
+
 const middlebox = record(
   { summary: lineOfText },
   {
@@ -50,9 +54,8 @@ const middlebox = record(
       if (!/^net(\.[A-Za-z0-9_/-]+)+$/.test(name)) throw wrong(field, 'is not a setting below net., which are all a guest has of its own');
     }),
     run: record({}, { netns: profile, docker: profile, libvirt: profile }),
-    intercepts: (value, field) => {
-      if (typeof value !== 'boolean') throw wrong(field, `must be true or false, not ${kindOf(value)}`);
-    },
+    intercepts: flag,
+    translates: flag,
     files: listOf(file),
     actions: mapOf(record({ summary: lineOfText, run: callable }, {}), actionName),
     hooks: record({}, { mkdir: callable, getattr: callable, read: callable, write: callable }),

@@ -21,6 +21,7 @@ import {
   Link,
   LinkInfo,
   linkBody,
+  neighbourMessage,
   RtnetlinkFlag,
   RtnetlinkType,
   routeMessage,
@@ -49,6 +50,8 @@ function messages(change: Exclude<NetworkChange, Setting>): Buffer[] {
       return [ruleChange(change)];
     case 'address':
       return [addressMessage(change.verb, change.on.index, parseCidr(change.address))];
+    case 'neighbour':
+      return [neighbourMessage(change.verb, { device: change.on.index, address: parseAddress(change.address), mac: change.mac })];
     case 'bridge':
       return bridgeChange(change);
     case 'bridge port':

@@ -90,21 +90,34 @@ async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: 
 export function changeLines(before: PortSpec, after: PortSpec): string[] {
   const name = guestInterfaceName(after);
   const set = (...words: readonly (string | number)[]): string => ipLine('link', 'set', 'dev', name, ...words);
-  const isNew = (address: string): boolean => !before.addresses.includes(address);
   const wentUp = after.up && !before.up;
   const lines: string[] = [];
   const isRoutedOtherwise = nextHops(before).join() !== nextHops(after).join();
   if (isRoutedOtherwise && before.up) lines.push(...gatewayLines('del', before));
   if (before.mac !== after.mac) lines.push(set('address', after.mac));
   if (before.mtu !== after.mtu) lines.push(set('mtu', after.mtu ?? 1500));
-  lines.push(
-    ...before.addresses.filter((address) => !after.addresses.includes(address)).map((address) => addressLine('del', address, name)),
-  );
-  lines.push(...after.addresses.filter(isNew).map((address) => addressLine('add', address, name)));
+  lines.push(...addressLines(before.addresses, after.addresses, name));
   if (before.up !== after.up) lines.push(set(after.up ? 'up' : 'down'));
   if (wentUp) lines.push(...after.addresses.filter(isIpv6).map((address) => addressLine('add', address, name))); // going down lost them
   if (wentUp || isRoutedOtherwise || before.addresses.join() !== after.addresses.join()) lines.push(...gatewayLines('add', after));
   return lines;
+}
+
+/**
+ * What makes one list of addresses another one, in its order. There is always one of them, for with the last one the kernel takes the routes of the interface; and
+ * with the first of a subnet it takes those that came after it there, so that they are given again.
+ */
+function addressLines(before: readonly string[], after: readonly string[], name: string): string[] {
+  const different = after.findIndex((address, index) => address !== before[index]);
+  const moved = different < 0 ? [] : after.slice(different);
+  const removed = before.filter((address) => !after.includes(address));
+  const add = (address: string): string => addressLine('add', address, name);
+  const remove = (address: string): string => addressLine('del', address, name);
+  return [
+    ...moved.flatMap((address) => (before.includes(address) ? [remove(address), add(address)] : [add(address)])),
+    ...removed.map(remove),
+    ...(removed.length > 0 ? after.map(add) : []),
+  ];
 }
 
 function isIpv6(address: string): boolean {

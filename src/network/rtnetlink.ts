@@ -8,6 +8,8 @@ export const RtnetlinkType = {
   deleteAddress: 21,
   newRoute: 24,
   deleteRoute: 25,
+  newNeighbour: 28,
+  deleteNeighbour: 29,
   newRule: 32,
   deleteRule: 33,
 } as const;
@@ -112,6 +114,26 @@ export function addressMessage(verb: 'add' | 'remove', device: number, cidr: Cid
   ];
   if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteAddress, 0, { body, attributes });
   return encodeMessage(RtnetlinkType.newAddress, RtnetlinkFlag.create | RtnetlinkFlag.replace, { body, attributes });
+}
+
+// linux/neighbour.h
+const NeighbourAttribute = { destination: 1, hardwareAddress: 2 } as const;
+const permanent = 0x80;
+
+/** Gives the hardware address of somebody on a link, in place of what was known of it, or forgets it: struct ndmsg and its attributes. */
+export function neighbourMessage(
+  verb: 'add' | 'remove',
+  { device, address, mac }: { readonly device: number; readonly address: Cidr; readonly mac: string },
+): Buffer {
+  const body = Buffer.alloc(12);
+  body.writeUInt8(familyNumbers[address.family], 0);
+  body.writeInt32LE(device, 4);
+  body.writeUInt16LE(permanent, 8);
+  const destination: Attribute = [NeighbourAttribute.destination, addressBytes(address)];
+  if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteNeighbour, 0, { body, attributes: [destination] });
+  const hardware: Attribute = [NeighbourAttribute.hardwareAddress, Buffer.from(mac.replaceAll(':', ''), 'hex')];
+  const flags = RtnetlinkFlag.create | RtnetlinkFlag.replace;
+  return encodeMessage(RtnetlinkType.newNeighbour, flags, { body, attributes: [destination, hardware] });
 }
 
 // linux/if.h

@@ -1,10 +1,11 @@
-import { chainPorts } from '../domain/chains/chain-ports.ts';
+import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
+import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { GuestAccess } from '../domain/middlebox.ts';
 import { planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
-import type { VnfRecord } from '../domain/records.ts';
+import type { ChainRecord, VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { othersWrite, readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
@@ -20,7 +21,18 @@ export function wantedPorts(model: Model, vnf: VnfRecord, runs = model.surroundi
     vnf.ports.map((port) => ({ vnf, port })),
     { ...model.surroundings, runs },
   );
-  return [...own, ...[...model.inventory.chains()].flatMap((chain) => chainPorts(chain, vnf.serial, mountId))];
+  const inChains = [...model.inventory.chains()].flatMap((chain) =>
+    chainPorts(chain, vnf.serial, { mountId, translated: translatedIn(model, vnf, chain) }),
+  );
+  return [...own, ...inChains];
+}
+
+/** IPv4 addresses that a VNF translates to in a service chain. */
+function translatedIn(model: Model, { serial }: VnfRecord, { applied }: ChainRecord): readonly string[] {
+  const egress = applied === undefined ? undefined : model.inventory.networkBySerial(applied.egress);
+  const found = instanceIn(applied, serial);
+  if (egress === undefined || found === undefined || found.hop.instances.length > 1) return [];
+  return translatedAddresses(serial, { network: egress.name, family: 4 }, model.translation);
 }
 
 /** Limits of a VNF as set in machine/. */

@@ -13,6 +13,7 @@ import { hookInstance } from './hook-instance.ts';
 import { dropLog, keepLog } from './last-log.ts';
 import { explainFailure } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
+import { tellWhileSlow } from './slow-verbs.ts';
 
 /** How long a step that cannot be cancelled may take, milliseconds: a virtual machine has a minute and a half to boot. */
 const finishTimeoutMs = 180_000;
@@ -49,7 +50,9 @@ export class VnfActions {
     const word = text.trim();
     // A copy of an instance writes back what it read from `action`, and means nothing by it.
     if (isVerbList(word, this.#model.moduleActions(vnf.type)) && this.#model.state(vnf) === 'undeployed') return;
-    await this.#model.recordVnf(serial, word.slice(0, 80), () => this.#alone(serial, word, how));
+    await this.#model.recordVnf(serial, word.slice(0, 80), () =>
+      tellWhileSlow(this.#model, { vnf, verb: word }, this.#alone(serial, word, how)),
+    );
   }
 
   /** One verb at a time: a second one is refused, not kept waiting. */

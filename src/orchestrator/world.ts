@@ -1,4 +1,5 @@
 import type { PlacedPort } from '../domain/addressing.ts';
+import type { TranslationWorld } from '../domain/chains/translation.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { Middlebox, RunProfile } from '../domain/middlebox.ts';
 import { addressOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
@@ -93,6 +94,12 @@ export class World {
   intercepts(type: string): boolean {
     return this.loadedMiddlebox(type)?.intercepts === true;
   }
+
+  /** What tells which addresses service chains have packets come back to. */
+  readonly translation: TranslationWorld = {
+    portsOn: (network) => this.inventory.portsOn(network),
+    translates: (type) => this.loadedMiddlebox(type)?.translates === true,
+  };
 
   /** How a VNF runs under its hypervisor; undefined: as any guest does. */
   profile(vnf: VnfRecord): RunProfile | undefined {

@@ -288,7 +288,7 @@ describe('mounting', () => {
         [join(directory, 'none'), /none does not exist\. Make it: mkdir -p /],
         [join(directory, 'file'), /file is not a directory/],
         [join(directory, 'full'), /full is not empty/],
-        [mount.path, /is a mountpoint already: unmount it first/],
+        [mount.path, /has something mounted on it already\. Choose another directory, or unmount that first: nfio umount /],
       ] as const)
         await assert.rejects(startDaemon({ ...options, root, mountpoint }), sentence);
     } finally {

@@ -15,6 +15,16 @@ export default {
 };
 `;
 
+const slowModule = `export default {
+  summary: 'A module whose configuration takes long to check',
+  configuration: {
+    default: 'any',
+    language: { name: 'slow', check: () => new Promise((resolve) => setTimeout(resolve, 13000)), async apply() {} },
+  },
+  run: { netns: {} },
+};
+`;
+
 describe('refusals', { timeout: 240_000 }, () => {
   let mount: TestMount;
   let modules: string;
@@ -22,6 +32,7 @@ describe('refusals', { timeout: 240_000 }, () => {
   before(async () => {
     modules = mkdtempSync(join(tmpdir(), 'nfio-modules-'));
     writeFileSync(join(modules, 'sessions.mjs'), module.replaceAll('STATE', join(modules, 'state')));
+    writeFileSync(join(modules, 'slow.mjs'), slowModule);
     mount = await TestMount.start({ modules });
     await mount.run(
       'mkdir nf-types/host nf-types/dns nf-types/host/h networks/lan networks/wan hosts/b chns/web nf-types/host/h/ports/eth0',
@@ -92,5 +103,12 @@ describe('refusals', { timeout: 240_000 }, () => {
     assert.equal(told.length, 1);
     await mount.run(`touch ${join(modules, 'state')}; cat nf-types/sessions/s/sessions`);
     assert.equal(await mount.run('cat nf-types/sessions/s/error'), '');
+  });
+
+  test('a verb that takes long is told of while it goes on', async () => {
+    await mount.run('mkdir nf-types/slow nf-types/slow/s; echo activate > nf-types/slow/s/action; cat nf-types/slow/s/status');
+    const events = (await mount.run('cat events')).split('\n').filter((line) => line.includes('"nf-types/slow/s"'));
+    assert.match(events[0] ?? '', /"what":"activate goes on","why":"it has taken 1\d s so far"/);
+    assert.match(events[1] ?? '', /"what":"activate"}/);
   });
 });

@@ -84,6 +84,11 @@ export class ChainLab implements AsyncDisposable {
     return plans[this.#families[0] ?? 4].wan[2];
   }
 
+  /** The like of the client. */
+  get client(): string {
+    return plans[this.#families[0] ?? 4].lan[2];
+  }
+
   /** Makes a service chain through firewalls, each in a hop of its own name. It is not active yet. */
   async chain(name: string, hops: readonly string[], settings: Readonly<Record<string, string>> = {}): Promise<void> {
     const links = hops.map((hop, index) => {

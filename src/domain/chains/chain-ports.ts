@@ -34,13 +34,21 @@ export function signingAddress(mountId: string, serial: number): string {
   return formatAddress({ family: 6, prefixLength: 128, address: (identifier << 80n) | BigInt(serial) });
 }
 
-/** The ports that a VNF has in a service chain. A hop that only looks has one. */
-export function chainPorts(chain: ChainRecord, vnf: number, mountId: string): PortSpec[] {
+/**
+ * The ports that a VNF has in a service chain. A hop that only looks has one.
+ *
+ * @param around.translated IPv4 addresses that it translates to.
+ */
+export function chainPorts(
+  chain: ChainRecord,
+  vnf: number,
+  { mountId, translated = [] }: { readonly mountId: string; readonly translated?: readonly string[] },
+): PortSpec[] {
   const found = instanceIn(chain.applied, vnf);
   if (found === undefined) return [];
   const { hop, instance } = found;
-  const ports = [portSpec(chain.name, 'in', { serial: instance.ingressPort, hop, mountId })];
-  if (hop.mode !== 'mirror') ports.push(portSpec(chain.name, 'out', { serial: instance.egressPort, hop, mountId }));
+  const ports = [portSpec(chain.name, 'in', { serial: instance.ingressPort, hop, mountId, translated: [] })];
+  if (hop.mode !== 'mirror') ports.push(portSpec(chain.name, 'out', { serial: instance.egressPort, hop, mountId, translated }));
   return ports;
 }
 
@@ -59,14 +67,17 @@ export function instanceIn(
 function portSpec(
   chain: string,
   side: 'in' | 'out',
-  { serial, hop, mountId }: { readonly serial: number; readonly hop: AppliedHop; readonly mountId: string },
+  at: { readonly serial: number; readonly hop: AppliedHop; readonly mountId: string; readonly translated: readonly string[] },
 ): PortSpec {
+  const { serial, hop, mountId } = at;
+  // The first one is what masquerade of nft takes.
+  const addresses = [...at.translated, chainPortAddress(serial)].map((address) => `${address}/32`);
   return {
     id: idOf(serial),
     name: chainPortName(chain, side),
     segment: undefined,
     steered: true,
-    addresses: hop.mode === 'routed' ? [`${chainPortAddress(serial)}/32`] : [],
+    addresses: hop.mode === 'routed' ? addresses : [],
     gateway: undefined,
     mac: derivedMac(mountId, serial),
     mtu: undefined,

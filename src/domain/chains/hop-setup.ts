@@ -1,4 +1,4 @@
-import type { Family } from '../ip.ts';
+import { addressBits, type Family } from '../ip.ts';
 import type { Interface, NetworkChange } from '../network-change.ts';
 import type { NetworkSetup } from '../ports/network.ts';
 import type { HopMode } from '../records.ts';
@@ -32,6 +32,10 @@ export interface HopWay {
   /** What is beyond it: a subnet in CIDR form, and the way to all the rest if there is one. */
   readonly subnet: string;
   readonly upstream: string | undefined;
+  /** Addresses of hops there that translate, and the hardware address that packets for them go to: nobody is asked for it. */
+  readonly translated?: readonly { readonly address: string; readonly mac: string }[];
+  /** Addresses that the guest itself translates to, what leaves by this port. */
+  readonly own?: readonly string[];
 }
 
 /** Rules are looked at in this order: after the guest's own addresses, before and after its own routes. */
@@ -96,7 +100,7 @@ function ipv6Anew({ interface: on, ways }: HopPort): NetworkChange[] {
     { ...set('force_forwarding', '1'), otherwise: 'net/ipv6/conf/all/forwarding' },
     set('disable_ipv6', '0'),
     { verb: 'add', kind: 'address', on, address: `${way.linkLocal}/64` },
-    { verb: 'add', kind: 'address', on, address: `${way.address}/128` },
+    ...[way.address, ...(way.own ?? [])].map((address): NetworkChange => ({ verb: 'add', kind: 'address', on, address: `${address}/128` })),
   ];
 }
 
@@ -112,16 +116,19 @@ function waysOut(family: Family, port: HopPort, other: HopPort & HopWay): Networ
   const table = firstTable + port.number;
   const add = { verb: 'add', family, table } as const;
   const by = other.interface;
+  const translated = (other.translated ?? []).map(({ address, mac }) => ({ address, mac, to: `${address}/${addressBits(family)}` }));
+  const subnets = [other.subnet, ...translated.map(({ to }) => to)];
   const upstream: NetworkChange[] = other.upstream === undefined ? [] : [{ ...add, kind: 'route', to: undefined, by, via: other.upstream }];
   return [
-    { ...add, kind: 'route', to: other.subnet, by },
+    ...translated.map(({ address, mac }): NetworkChange => ({ verb: 'add', kind: 'neighbour', on: by, address, mac })),
+    ...subnets.map((to): NetworkChange => ({ ...add, kind: 'route', to, by })),
     ...upstream,
     // What has no way on is lost, rather than let out by the guest's own routes.
     { ...add, kind: 'route', to: undefined, by: undefined },
     // What came in by the port, what the guest says under the address of the other one, and what it has no other way for.
     { ...add, kind: 'rule', preference: before, input: port.interface.name },
     { ...add, kind: 'rule', preference: before + 1, from: other.address },
-    { ...add, kind: 'rule', preference: after, input: 'lo', to: other.subnet },
+    ...subnets.map((to): NetworkChange => ({ ...add, kind: 'rule', preference: after, input: 'lo', to })),
   ];
 }
 

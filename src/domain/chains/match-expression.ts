@@ -65,6 +65,20 @@ export function exchange(expression: Json): Json {
   );
 }
 
+/** Fields of what a packet is for, when it comes back: an address, a port, the number of an echo. */
+const ofReceiver: ReadonlySet<string> = new Set(['daddr', 'dport', 'id']);
+
+/** Those that are not about what a translation changes: of a packet that comes back who it is for. */
+export function withoutReceiver(expressions: readonly Json[]): Json[] {
+  return expressions.filter((expression) => !looksAtReceiver(childOf(childOf(expression, 'match'), 'left')));
+}
+
+function looksAtReceiver(left: Json): boolean {
+  if (Array.isArray(left)) return left.some((each) => looksAtReceiver(each as Json));
+  if (ofReceiver.has(String(childOf(childOf(left, 'payload'), 'field')))) return true;
+  return keysOf(left).some((key) => looksAtReceiver(childOf(left, key)));
+}
+
 /** What a rule compares, in a form in which two can be set against each other. */
 export function conditionsOf(expressions: readonly Json[]): MatchCondition[] {
   return expressions.flatMap((expression) => {

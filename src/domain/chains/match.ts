@@ -5,6 +5,8 @@ export interface ChainMatch {
   /** In nft's own words: for packets from the ingress, and for those that come back. */
   readonly forward: string;
   readonly backward: string;
+  /** For those that come back to another address and port than they left from, which a hop translated; absent: the same as `backward`. */
+  readonly translated?: string;
   /** What it compares, to find out whether two classifiers can match one packet. */
   readonly conditions: readonly MatchCondition[];
 }

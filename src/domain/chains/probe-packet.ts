@@ -1,5 +1,5 @@
-import { addressBytes, type Family, parseAddress } from '../ip.ts';
-import type { Direction, ProbeMark } from '../ports/steering.ts';
+import { addressBytes, type Family, formatAddress, parseAddress } from '../ip.ts';
+import type { Direction, ProbeEnds, ProbeMark } from '../ports/steering.ts';
 import type { MatchCondition } from './match.ts';
 
 /** What probes look like, so that hops treat them as they treat the traffic of the service chain. */
@@ -81,6 +81,24 @@ export function probePacket(
   body.writeUInt16BE(sum === 0 ? 0xffff : sum, { icmp: 2, tcp: 16, udp: 6 }[shape.protocol]);
   const header = family === 4 ? ipv4Header(protocol, label, addresses) : ipv6Header(protocol, label, addresses);
   return Buffer.concat([header, body]);
+}
+
+/** Who a packet of such a shape, of which there are the first 48 bytes at least, is from and for. */
+export function probeEnds(packet: Uint8Array): ProbeEnds {
+  const bytes = Buffer.from(packet);
+  const family = bytes.readUInt8(0) >> 4 === 4 ? 4 : 6;
+  const [header, size] = family === 4 ? [headerBytes[4], 4] : [headerBytes[6], 16];
+  const protocol = bytes.readUInt8(family === 4 ? 9 : 6);
+  const address = (at: number): string =>
+    formatAddress({ family, prefixLength: 8 * size, address: BigInt(`0x${bytes.subarray(at, at + size).toString('hex')}`) });
+  const isPing = protocol === protocolNumbers.icmp || protocol === protocolNumbers.icmpv6;
+  const [from, to] = isPing ? [4, 4] : [0, 2];
+  return {
+    source: address(header - 2 * size),
+    sourceNumber: bytes.readUInt16BE(header + from),
+    destination: address(header - size),
+    destinationNumber: bytes.readUInt16BE(header + to),
+  };
 }
 
 function ipv4Header(protocol: number, identification: number, addresses: Buffer): Buffer {

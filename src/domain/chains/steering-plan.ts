@@ -1,7 +1,8 @@
 import { addressesOf, gatewayOf, type PlacedPort, subnetOf } from '../addressing.ts';
-import { type Family, formatAddress, parseCidr } from '../ip.ts';
+import { addressBits, type Family, formatAddress, parseCidr } from '../ip.ts';
 import { derivedMac, macOf } from '../port-plan.ts';
 import {
+  type Asking,
   buckets,
   type ChainSteering,
   type Classifier,
@@ -18,9 +19,10 @@ import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRec
 import { chainPortAddress, linkLocalAddress, signingAddress } from './chain-ports.ts';
 import { admits, commonFamilies } from './families.ts';
 import { spread } from './spread.ts';
+import { type TranslationWorld, translatedBefore } from './translation.ts';
 
 /** VNFs and networks as they are. */
-export interface SteeringWorld {
+export interface SteeringWorld extends TranslationWorld {
   readonly mountId: string;
   networks(): Iterable<NetworkRecord>;
   /** Ports on a network, of all VNFs. */
@@ -159,7 +161,26 @@ class ChainPlanner {
     const segment = idOf((direction === 'forward' || this.#bends ? ingress : egress).serial);
     return direction === 'forward'
       ? { segment, pairs: this.#pairs, condition: match.forward }
-      : { segment, pairs: this.#pairs.map(reversed), condition: match.backward };
+      : { segment, pairs: this.#pairs.map(reversed), condition: match.backward, ...this.#translated() };
+  }
+
+  /** What comes back to addresses that hops translate to. */
+  #translated(): Pick<Classifier, 'translated'> {
+    const { match, hops } = this.#applied;
+    const network = this.#ends.egress.name;
+    const pairs = this.#pairs.flatMap((pair) => {
+      const found = translatedBefore(this.#applied, { hop: hops.length, network, family: pair.family }, this.#world);
+      return found.map((address) => ({ ...reversed(pair), destinations: { only: `${address}/${addressBits(pair.family)}`, except: [] } }));
+    });
+    return pairs.length === 0 ? {} : { translated: { pairs, condition: match.translated ?? match.backward } };
+  }
+
+  /** Addresses that the hop of a port translates to, by version of IP. */
+  #translatedBy(hop: AppliedHop): Asking['translated'] {
+    const network = this.#ends.egress.name;
+    const single = { ...this.#applied, hops: [hop] };
+    const found = this.#families.map((family) => [family, translatedBefore(single, { hop: 1, network, family }, this.#world)] as const);
+    return found.some(([, addresses]) => addresses.length > 0) ? Object.fromEntries(found) : undefined;
   }
 
   /** Those of a guest that is being stopped are among them: what is inside still comes out. */
@@ -179,7 +200,8 @@ class ChainPlanner {
     const own = (family: Family): string[] =>
       family === 4 ? [chainPortAddress(serial)] : [linkLocalAddress(mac), signingAddress(mountId, serial)];
     const addresses = Object.fromEntries(this.#families.map((family) => [family, own(family)]));
-    const asks = { segment: idOf(end.serial), mac, addresses };
+    const translated = direction === 'forward' ? this.#translatedBy(hop) : undefined;
+    const asks = { segment: idOf(end.serial), mac, addresses, ...(translated && { translated }) };
     return { port: idOf(serial), direction, asks: hop.mode === 'routed' ? asks : undefined, onward };
   }
 

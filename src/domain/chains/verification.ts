@@ -17,11 +17,14 @@ export interface Verification {
   /** The direction of each packet, by its number. */
   readonly packets: readonly Direction[];
   readonly sightings: readonly ProbeSighting[];
+  /** Addresses that hops translate to and what is sent to comes back through the service chain; and why hosts would not use it, in words. Defaults: none, empty. */
+  readonly returns?: readonly string[];
+  readonly unused?: string;
 }
 
 /** In words: `ok`, or the first hop that loses probes; then, hop by hop, how many were seen. One line each. */
 export function verificationText(runs: readonly Verification[]): string {
-  const lost = runs.flatMap((run) => firstLoss(run, 'forward') ?? firstLoss(run, 'backward') ?? []);
+  const lost = runs.flatMap((run) => firstLoss(run, 'forward') ?? translationLoss(run) ?? firstLoss(run, 'backward') ?? (run.unused || []));
   return [lost[0] ?? 'ok', ...runs.flatMap((run) => [...lines(run, 'forward'), ...lines(run, 'backward')])].join('\n');
 }
 
@@ -51,6 +54,24 @@ function firstLoss(run: Verification, direction: Direction): string | undefined 
     if (!hop.mirror) before = hop.name;
   }
   return undefined;
+}
+
+/** A hop that gives packets a source which nothing comes back to: what hosts answer is lost, although probes pass. */
+function translationLoss({ label, hops, sightings, packets, returns = [] }: Verification): string | undefined {
+  for (const hop of hops.filter(({ mirror }) => !mirror)) {
+    const forward = sightings.filter(({ packet }) => packets[packet] === 'forward');
+    const into = forward.find(({ way, port }) => way === 'into' && hop.entries.forward.includes(port))?.ends.source;
+    const from = forward.find(({ way, port }) => way === 'from' && hop.entries.backward.includes(port))?.ends.source;
+    if (into === undefined || from === undefined || into === from || returns.includes(from)) continue;
+    return `${label}${hop.name} translates ${into} to ${from}, and what is answered to that does not come back through the service chain: translate with a VNF of type nat, to its address on the egress`;
+  }
+  return undefined;
+}
+
+/** A probe as it left the last hop, towards the egress; undefined when none did. */
+export function exitOf(sightings: readonly ProbeSighting[], hops: readonly ProbedHop[]): ProbeSighting | undefined {
+  const last = hops.findLast(({ mirror }) => !mirror);
+  return sightings.find(({ way, port }) => way === 'from' && last?.entries.backward.includes(port) === true);
 }
 
 function lines(run: Verification, direction: Direction): string[] {

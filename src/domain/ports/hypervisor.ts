@@ -235,6 +235,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   openRoot?(ref: GuestRef, signal: AbortSignal): Promise<void>;
   /** How the hypervisor itself describes the guest, as text of its own kind (libvirt: the domain's XML); undefined where it does not. */
   description?(ref: GuestRef): string | undefined;
+  /** What is known to make operations on the guest slow, as a sentence with its remedy; undefined where nothing is. */
+  whySlow?(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */
   onChange(listener: GuestListener): void;
   /** Says which machines of this hypervisor are in hosts/: they are watched from now on, others no more than their guests need. */

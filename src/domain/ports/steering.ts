@@ -55,6 +55,8 @@ export interface Classifier {
   readonly pairs: readonly ReachPair[];
   /** Conditions in the language of nft, checked by it. */
   readonly condition: string;
+  /** The like for packets that come back to addresses which hops translate to. */
+  readonly translated?: { readonly pairs: readonly ReachPair[]; readonly condition: string };
 }
 
 /** How a port of a hop asks for hardware addresses: the segment, and what it must say of itself. */
@@ -63,6 +65,8 @@ export interface Asking {
   readonly mac: string;
   /** Its own addresses, any of which it may ask under, for each version of IP that it passes on. */
   readonly addresses: Readonly<Partial<Record<Family, readonly string[]>>>;
+  /** Addresses that it translates to: it asks under them too, and the question is made to come from its first own one, so that nobody takes them to be at this port. */
+  readonly translated?: Readonly<Partial<Record<Family, readonly string[]>>>;
 }
 
 /** What leaves a hop by one of its ports. */
@@ -145,6 +149,16 @@ export interface ProbeSighting {
   readonly packet: number;
   /** The kernel's time of it, nanoseconds since some moment. */
   readonly timeNs: number;
+  /** Who it said there that it is from and for. */
+  readonly ends: ProbeEnds;
+}
+
+/** Who a packet is from and for, in canonical form, and their ports; of a ping both are its identifier. */
+export interface ProbeEnds {
+  readonly source: string;
+  readonly sourceNumber: number;
+  readonly destination: string;
+  readonly destinationNumber: number;
 }
 
 /** Everything the fabric is to steer. */

@@ -31,6 +31,7 @@ import { executeIn } from './guest-access.ts';
 import { logFile, makeGuestDirectory, readRecord } from './guest-files.ts';
 import type { HostLink } from './host-link.ts';
 import { hostReport } from './host-report.ts';
+import { whyProbedAtEachCall } from './kvm-access.ts';
 import { domainName, domainUuid, formatUuid } from './labels.ts';
 import { Links } from './links.ts';
 import { setVmLimits } from './live-limits.ts';
@@ -227,6 +228,10 @@ export class LibvirtDriver extends HypervisorBase {
       throw asNfioError('NetworkError', `the network of ${ref.name}`, error);
     }
     if (change.ports.length > 0) await this.#hasPorts(guest, [...guest.ports, ...change.ports], signal);
+  }
+
+  override whySlow(ref: GuestRef): string | undefined {
+    return ref.host === '' ? whyProbedAtEachCall() : undefined;
   }
 
   logPath(ref: GuestRef): string {

@@ -76,11 +76,22 @@ async function execute(what: {
   }
 }
 
-function describe({ summary, sysctl, intercepts, run, configuration, files = [], actions = {}, hooks = {} }: Middlebox): ModuleDescription {
+function describe({
+  summary,
+  sysctl,
+  intercepts,
+  translates,
+  run,
+  configuration,
+  files = [],
+  actions = {},
+  hooks = {},
+}: Middlebox): ModuleDescription {
   return {
     summary,
     ...(sysctl && { sysctl }),
     ...(intercepts !== undefined && { intercepts }),
+    ...(translates !== undefined && { translates }),
     ...(run && { run }),
     configuration: configuration && {
       language: configuration.language.name,

@@ -1,5 +1,5 @@
 import type { ChainMatch } from '../../domain/chains/match.ts';
-import { checkExpressions, conditionsOf, exchange } from '../../domain/chains/match-expression.ts';
+import { checkExpressions, conditionsOf, exchange, withoutReceiver } from '../../domain/chains/match-expression.ts';
 import { NfioError } from '../../errors/index.ts';
 import { missingTool, runProgram } from '../run-program.ts';
 
@@ -33,12 +33,20 @@ export class MatchChecker {
     checkText(text);
     const forward = await load('', tableOf(`${text} continue`), signal);
     checkExpressions(forward.expressions);
-    const back = { rule: { family: 'netdev', table: 't', chain: 'c', expr: [...forward.expressions.map(exchange), { continue: null }] } };
-    const backward = await load('-j', JSON.stringify({ nftables: [...emptyTable, { add: back }] }), signal);
-    const match = { text, forward: forward.rule, backward: backward.rule, conditions: conditionsOf(forward.expressions) };
+    const back = forward.expressions.map(exchange);
+    const backward = await this.#render(back, signal);
+    const kept = withoutReceiver(back);
+    const translated = kept.length === back.length ? {} : { translated: kept.length === 0 ? '' : await this.#render(kept, signal) };
+    const match = { text, forward: forward.rule, backward, ...translated, conditions: conditionsOf(forward.expressions) };
     if (this.#known.size >= mostKept) this.#known.delete(this.#known.keys().next().value ?? '');
     this.#known.set(text, match);
     return match;
+  }
+
+  /** Conditions in nft's own words. */
+  async #render(expressions: readonly Expression[], signal: AbortSignal): Promise<string> {
+    const rule = { family: 'netdev', table: 't', chain: 'c', expr: [...expressions, { continue: null }] };
+    return (await load('-j', JSON.stringify({ nftables: [...emptyTable, { add: { rule } }] }), signal)).rule;
   }
 }
 

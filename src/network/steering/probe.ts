@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { ipv6HeaderBytes } from '../../domain/chains/probe-packet.ts';
+import { ipv6HeaderBytes, probeEnds } from '../../domain/chains/probe-packet.ts';
 import type { ProbeMark, ProbeRun, ProbeSighting } from '../../domain/ports/steering.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
@@ -65,9 +65,17 @@ function frameOf({ source, type, packet }: { readonly source: string; readonly t
 }
 
 function sightingOf(line: string): ProbeSighting[] {
-  const [device = '', way, packet, seconds, nanoseconds] = line.split(' ');
-  if (nanoseconds === undefined) return [];
+  const [device = '', way, packet, seconds, nanoseconds, bytes] = line.split(' ');
+  if (bytes === undefined) return [];
   // Within a day nanoseconds are exact numbers.
   const timeNs = (Number(seconds) % 86_400) * 1e9 + Number(nanoseconds);
-  return [{ port: device.slice(1), way: way === 'out' ? 'into' : 'from', packet: Number(packet), timeNs }];
+  return [
+    {
+      port: device.slice(1),
+      way: way === 'out' ? 'into' : 'from',
+      packet: Number(packet),
+      timeNs,
+      ends: probeEnds(Buffer.from(bytes, 'hex')),
+    },
+  ];
 }

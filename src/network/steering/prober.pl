@@ -3,7 +3,7 @@
 # Arguments: the interface to send by, what all probes have in common (OFFSET:VALUE of 16 bits in a frame, several with commas), the length of
 # their packets, how long to listen after the last one (ms) unless all have been seen everywhere before, how many interfaces to listen at, their
 # names, and the frames to send, in hexadecimal. Prints a line for each sighting:
-#   INTERFACE out|in NUMBER-OF-FRAME SECONDS NANOSECONDS
+#   INTERFACE out|in NUMBER-OF-FRAME SECONDS NANOSECONDS FIRST-BYTES-OF-THE-PACKET
 # `out` is what the fabric sends to a guest. A frame is known again by its last four bytes.
 use strict;
 use warnings;
@@ -64,7 +64,7 @@ sub take {
     my $which = $number{ substr $frame, 14 + $length - 4, 4 };
     return if !defined $which;
     $seen{"$device $which"} = 1;
-    printf "%s %s %d %d %d\n", $device, $way, $which, unpack 'q q', $stamp;
+    printf "%s %s %d %d %d %s\n", $device, $way, $which, unpack('q q', $stamp), unpack 'H*', substr $frame, 14, 48;
 }
 
 for my $frame (@frames) {

@@ -289,13 +289,18 @@ const answers: Readonly<Record<Family, string>> = { 4: 'meta protocol arp', 6: '
  * A hop may ask for hardware addresses, in its own name, and for nothing else. A neighbour solicitation has one option, its source's hardware address,
  * at byte 24, and no room for another.
  */
-function askRules(family: Family, { segment, addresses, mac }: Asking): string[] {
+function askRules(family: Family, { segment, addresses, translated, mac }: Asking): string[] {
   const bridge = bridgeName({ id: segment });
-  return (addresses[family] ?? []).map((address) =>
+  const own = addresses[family] ?? [];
+  const field = family === 4 ? 'arp saddr ip' : 'ip6 saddr';
+  const rule = (address: string, change: string): string =>
     family === 4
-      ? `arp operation request arp saddr ip ${address} arp saddr ether ${mac} fwd to "${bridge}"`
-      : `ip6 length 32 ip6 nexthdr ipv6-icmp ip6 saddr ${address} icmpv6 type nd-neighbor-solicit @th,192,64 0x0101${mac.replaceAll(':', '')} fwd to "${bridge}"`,
-  );
+      ? `arp operation request ${field} ${address} arp saddr ether ${mac} ${change}fwd to "${bridge}"`
+      : `ip6 length 32 ip6 nexthdr ipv6-icmp ${field} ${address} icmpv6 type nd-neighbor-solicit @th,192,64 0x0101${mac.replaceAll(':', '')} ${change}fwd to "${bridge}"`;
+  return [
+    ...own.map((address) => rule(address, '')),
+    ...(translated?.[family] ?? []).map((address) => rule(address, `${field} set ${own[0]} `)),
+  ];
 }
 
 /** Answers to what hops ask find back to them; nothing else that is addressed to them does. */
@@ -320,9 +325,13 @@ function toPorts(ports: SteeredSegment['ports']): string {
   return `fwd to ether daddr map { ${ports.map(({ id, mac }) => `${mac} : "${fabricPortName(id)}"`).join(', ')} }`;
 }
 
-/** One for each version of IP. */
-function conditionsOf({ pairs, condition }: Classifier): string[] {
-  return pairs.map((pair) => [...addressConditions(pair), condition].filter(Boolean).join(' '));
+/** One for each version of IP, and for each address that packets come back to. */
+function conditionsOf({ pairs, condition, translated }: Classifier): string[] {
+  const text = (pair: ReachPair, more: string): string => [...addressConditions(pair), more].filter(Boolean).join(' ');
+  return [
+    ...pairs.map((pair) => text(pair, condition)),
+    ...(translated?.pairs ?? []).map((pair) => text(pair, translated?.condition ?? '')),
+  ];
 }
 
 function addressConditions({ family, sources, destinations }: ReachPair): string[] {

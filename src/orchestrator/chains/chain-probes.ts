@@ -2,9 +2,10 @@ import { randomInt } from 'node:crypto';
 import { addressesOf, subnetOf } from '../../domain/addressing.ts';
 import { familiesOf } from '../../domain/chains/families.ts';
 import { flowText, parseFlow } from '../../domain/chains/flow.ts';
-import { type ProbePair, probeMark, probePacket, probeShape } from '../../domain/chains/probe-packet.ts';
+import { type ProbePair, probeShape } from '../../domain/chains/probe-packet.ts';
 import { type ChainEnds, endsOf } from '../../domain/chains/steering-plan.ts';
 import { traceText } from '../../domain/chains/trace-text.ts';
+import { translatedBefore } from '../../domain/chains/translation.ts';
 import { latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
 import { addressBits, contains, type Family, formatAddress, parseCidr } from '../../domain/ip.ts';
 import type { Direction } from '../../domain/ports/steering.ts';
@@ -14,6 +15,7 @@ import type { Model } from '../model.ts';
 import type { ChainEditor } from './chain-editor.ts';
 import { runsHere } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
+import { ProbeRunner } from './probe-run.ts';
 import type { Steersman } from './steersman.ts';
 
 /** How many probes are sent each way: to find out whether they pass, and how long they take. */
@@ -28,12 +30,14 @@ export class ChainProbes {
   readonly #editor: ChainEditor;
   readonly #steersman: Steersman;
   readonly #runtimes: ChainRuntimes;
+  readonly #runner: ProbeRunner;
 
   constructor(model: Model, parts: { readonly editor: ChainEditor; readonly steersman: Steersman; readonly runtimes: ChainRuntimes }) {
     this.#model = model;
     this.#editor = parts.editor;
     this.#steersman = parts.steersman;
     this.#runtimes = parts.runtimes;
+    this.#runner = new ProbeRunner(model, parts);
   }
 
   /** Does what was written to `trace`, `verify` or `latency`. @throws InvalidValueError, InvalidActionError (EINVAL) for a service chain that is not active. */
@@ -85,11 +89,14 @@ export class ChainProbes {
     const families = familiesOf(ends, applied.match);
     const packets = Array.from({ length: 2 * count }, (_, number): Direction => (number < count ? 'forward' : 'backward'));
     const names = { ingress: ends.ingress.name, egress: ends.egress.name };
+    const shape = probeShape(applied.match.conditions, { underWay: this.#intercepted(applied) });
+    const hops = hopsOf(applied);
     const runs: Verification[] = [];
     for (const pair of families.map((family) => this.#pair(ends, family))) {
-      const sightings = await this.#send(chain, { applied, pair, packets, signal });
+      const sightings = await this.#runner.run(chain, { shape, pair, hops, count }, signal);
       const label = families.length === 1 ? '' : (`IPv${pair.family} ` as const);
-      runs.push({ label, hops: hopsOf(applied), ends: names, packets, sightings });
+      const back = { hop: hops.length, network: ends.egress.name, family: pair.family };
+      runs.push({ label, hops, ends: names, packets, sightings, returns: translatedBefore(applied, back, this.#model.translation) });
     }
     return runs;
   }
@@ -102,32 +109,6 @@ export class ChainProbes {
       number: randomInt(0x8000, 0x10000),
       label: randomInt(1, 0x10000),
     };
-  }
-
-  async #send(
-    chain: ChainRecord,
-    how: { readonly applied: AppliedChain; readonly pair: ProbePair; readonly packets: readonly Direction[]; readonly signal: AbortSignal },
-  ): Promise<Verification['sightings']> {
-    const { applied, pair, signal } = how;
-    const { network } = this.#model.parts;
-    const runtime = this.#runtimes.of(chain.serial);
-    const [id, mark, shape] = [
-      idOf(chain.serial),
-      probeMark(pair),
-      probeShape(applied.match.conditions, { underWay: this.#intercepted(applied) }),
-    ];
-    const packets = how.packets.map((direction, number) => ({ direction, bytes: probePacket(shape, pair, { direction, number }) }));
-    const ports = hopsOf(applied).flatMap(({ entries }) => [...entries.forward, ...entries.backward]);
-    await network.openProbe(id);
-    try {
-      runtime.probe = mark;
-      await this.#steersman.steer([chain], AbortSignal.timeout(steerTimeoutMs));
-      return await network.sendProbes({ chain: id, mark, packets, ports }, signal);
-    } finally {
-      runtime.probe = undefined;
-      await this.#steersman.steer([chain], new AbortController().signal);
-      await network.closeProbe(id);
-    }
   }
 
   #intercepted({ hops }: AppliedChain): boolean {

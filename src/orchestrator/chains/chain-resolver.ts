@@ -1,8 +1,9 @@
 import { type ChainPath, ChainReader, type ChainSurroundings, type PathHop } from '../../domain/chains/chain-path.ts';
 import { chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { checkConflicts } from '../../domain/chains/conflicts.ts';
-import { familiesOf } from '../../domain/chains/families.ts';
+import { commonFamilies, familiesOf } from '../../domain/chains/families.ts';
 import type { SteeringWorld } from '../../domain/chains/steering-plan.ts';
+import { translatedAddresses } from '../../domain/chains/translation.ts';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import {
   type AppliedChain,
@@ -23,9 +24,9 @@ export const defaultPriority = '100';
 /** VNFs and networks as they are now. */
 export function steeringWorld(model: Model): SteeringWorld {
   return {
+    ...model.translation,
     mountId: model.parts.store.mountId,
     networks: () => model.inventory.networks(),
-    portsOn: (network) => model.inventory.portsOn(network),
     runs: (serial) => {
       const vnf = model.inventory.vnf(serial);
       return vnf !== undefined && mayRunHere(model, vnf);
@@ -72,6 +73,7 @@ export class ChainResolver {
     const path = new ChainReader(chain, chainSurroundings(this.#model)).read(options.unreached);
     this.#checkAuthority(chain, path);
     this.#checkGuests(chain, path);
+    for (const hop of path.hops) this.#checkTranslation(hop, path);
     const match = await this.#model.parts.network.checkMatch(chain.settings['match'] ?? '', options.signal);
     familiesOf(path, match);
     const applied: AppliedChain = {
@@ -129,6 +131,25 @@ export class ChainResolver {
       });
     }
     this.#checkPortNames(chain, hop, vnf);
+  }
+
+  /** What comes back to a hop that translates has to find it on the egress. */
+  #checkTranslation({ hop, mode, instances }: PathHop, { ingress, egress }: ChainPath): void {
+    const [vnf, ...more] = instances;
+    if (vnf === undefined || mode !== 'routed' || this.#model.translation.translates?.(vnf.type) !== true) return;
+    const which = pathOf(vnf);
+    if (more.length > 0) {
+      throw new NfioError('InvalidValueError', {
+        message: `hop ${hop.name}: VNFs of type ${vnf.type} translate addresses: what comes back is for one of them, so they cannot share a hop. Leave one link in it`,
+      });
+    }
+    const families = commonFamilies(ingress, egress);
+    if (families.some((family) => translatedAddresses(vnf.serial, { network: egress.name, family }, this.#model.translation).length > 0))
+      return;
+    const port = `${which}/ports/${egress.name}`;
+    throw new NfioError('InvalidValueError', {
+      message: `hop ${hop.name}: ${which} translates addresses, and has none on ${egress.name} for what comes back: mkdir ${port}; echo ${egress.name} > ${port}/network; echo ADDRESS > ${port}/address`,
+    });
   }
 
   #checkPortNames(chain: ChainRecord, hop: string, vnf: VnfRecord): void {

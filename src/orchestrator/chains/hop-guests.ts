@@ -3,6 +3,7 @@ import { chainPortAddress, chainPortName, instanceIn, linkLocalAddress, signingA
 import { commonFamilies } from '../../domain/chains/families.ts';
 import { type HopPort, type HopWay, hopSetup } from '../../domain/chains/hop-setup.ts';
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
+import { translatedAddresses, translatedBefore, translatingHops } from '../../domain/chains/translation.ts';
 import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { Family } from '../../domain/ip.ts';
 import { type Interface, type NetworkChange, undo, without } from '../../domain/network-change.ts';
@@ -30,8 +31,8 @@ export class HopGuests {
     return hopSetup({
       mode: hop.mode,
       intercepts: this.#model.intercepts(this.#model.inventory.vnf(vnf)?.type ?? ''),
-      ingress: this.#port(chain, 'in', { serial: instance.ingressPort, network: ingress, other: egress }),
-      egress: this.#port(chain, 'out', { serial: instance.egressPort, network: egress, other: ingress }),
+      ingress: this.#port(chain, 'in', { serial: instance.ingressPort, network: ingress, other: egress, vnf }),
+      egress: this.#port(chain, 'out', { serial: instance.egressPort, network: egress, other: ingress, vnf }),
       bridge: bridgeOf(idOf(instance.ingressPort)),
     });
   }
@@ -93,29 +94,52 @@ export class HopGuests {
     });
   }
 
-  #port(
-    chain: ChainRecord,
-    side: 'in' | 'out',
-    place: { readonly serial: number; readonly network: NetworkRecord; readonly other: NetworkRecord },
-  ): HopPort {
+  #port(chain: ChainRecord, side: 'in' | 'out', place: HopPlace): HopPort {
     const { serial, network, other } = place;
     const id = idOf(serial);
     return {
       interface: { name: guestInterfaceName({ id, name: chainPortName(chain.name, side) }), index: guestInterfaceIndex({ id }) },
       number: serial,
-      ways: Object.fromEntries(commonFamilies(network, other).map((family) => [family, this.#way(family, place)])),
+      ways: Object.fromEntries(commonFamilies(network, other).map((family) => [family, this.#way(chain, { side, family, ...place })])),
     };
   }
 
-  #way(family: Family, place: { readonly serial: number; readonly network: NetworkRecord; readonly other: NetworkRecord }): HopWay {
-    const { serial, network } = place;
+  #way(chain: ChainRecord, place: HopPlace & { readonly side: 'in' | 'out'; readonly family: Family }): HopWay {
+    const { serial, network, side, family } = place;
+    const translation = side === 'in' ? { translated: this.#translatedBefore(chain, place) } : { own: this.#translated(chain, place) };
     const { mountId } = this.#model.parts.store;
     const subnet = subnetOf(network, family) ?? '';
-    const upstream = upstreamOf({ ...place, family }, (name) => this.#model.inventory.portsOn(name));
-    if (family === 4) return { address: chainPortAddress(serial), subnet, upstream };
+    const upstream = upstreamOf(place, (name) => this.#model.inventory.portsOn(name));
+    if (family === 4) return { address: chainPortAddress(serial), subnet, upstream, ...translation };
     const linkLocal = linkLocalAddress(derivedMac(mountId, serial));
-    return { address: signingAddress(mountId, serial), linkLocal, subnet, upstream };
+    return { address: signingAddress(mountId, serial), linkLocal, subnet, upstream, ...translation };
   }
+
+  /** Addresses that hops towards the ingress translate to, and the hardware address that what comes back to them is sent to. */
+  #translatedBefore(
+    { applied, serial }: ChainRecord,
+    { vnf, other, family }: HopPlace & { readonly family: Family },
+  ): NonNullable<HopWay['translated']> {
+    const index = applied?.hops.findIndex(({ instances }) => instances.some((each) => each.vnf === vnf)) ?? -1;
+    if (applied === undefined || index < 0) return [];
+    const { mountId } = this.#model.parts.store;
+    const before = translatedBefore(applied, { hop: index, network: other.name, family }, this.#model.translation);
+    // Any that is nobody's: the fabric addresses packets to the hop itself.
+    return before.map((address) => ({ address, mac: derivedMac(mountId, serial) }));
+  }
+
+  #translated({ applied }: ChainRecord, { vnf, network, family }: HopPlace & { readonly family: Family }): readonly string[] {
+    const alone = applied !== undefined && translatingHops(applied).some(({ instances }) => instances[0]?.vnf === vnf);
+    return alone ? translatedAddresses(vnf, { network: network.name, family }, this.#model.translation) : [];
+  }
+}
+
+/** A port of a guest in a service chain: the network that it leads to, and the one at the other end. */
+interface HopPlace {
+  readonly vnf: number;
+  readonly serial: number;
+  readonly network: NetworkRecord;
+  readonly other: NetworkRecord;
 }
 
 /** What one setup asks for and another does not. */

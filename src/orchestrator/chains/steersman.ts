@@ -158,7 +158,7 @@ export class Steersman {
   ): Promise<void> {
     if (!mayRunHere(this.#model, vnf)) return this.#forgetGuest(chain.serial, vnf.serial);
     const setup = this.#guests.setup(chain, vnf.serial);
-    const missing = chainPorts(chain, vnf.serial, this.#model.parts.store.mountId).filter(({ id }) => !there.has(id));
+    const missing = chainPorts(chain, vnf.serial, this.#model.parts.store).filter(({ id }) => !there.has(id));
     if (missing.length === 0 && setup !== undefined) {
       this.#runtimes.of(chain.serial).setups.set(vnf.serial, setup);
       return;
@@ -179,8 +179,8 @@ export class Steersman {
   }
 
   #portsOf(chain: ChainRecord): string[] {
-    const { mountId } = this.#model.parts.store;
-    return this.#vnfsOf(chain).flatMap(({ serial }) => chainPorts(chain, serial, mountId).map(({ id }) => id));
+    const { store } = this.#model.parts;
+    return this.#vnfsOf(chain).flatMap(({ serial }) => chainPorts(chain, serial, store).map(({ id }) => id));
   }
 
   #chainsOf(vnf: number): ChainRecord[] {
