@@ -44,6 +44,9 @@ async function probeLibvirt(): Promise<Finding> {
       socket.setTimeout(timeoutMs, () => socket.destroy(Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' })));
       socket.on('error', reject);
     });
+    const { findSlowness } = await import('../../hypervisor/libvirt/kvm-access.ts');
+    const slowness = findSlowness();
+    if (slowness !== undefined) return { ok: false, detail: `libvirtd listens, but ${slowness.why}`, remedy: slowness.remedy };
     return { ok: true, detail: `libvirtd listens on ${libvirtSocket}` };
   } catch (error) {
     const packages = 'libvirt-daemon-system qemu-system-x86';

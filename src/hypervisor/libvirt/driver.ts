@@ -31,7 +31,7 @@ import { executeIn } from './guest-access.ts';
 import { logFile, makeGuestDirectory, readRecord } from './guest-files.ts';
 import type { HostLink } from './host-link.ts';
 import { hostReport } from './host-report.ts';
-import { whyProbedAtEachCall } from './kvm-access.ts';
+import { findSlowness } from './kvm-access.ts';
 import { domainName, domainUuid, formatUuid } from './labels.ts';
 import { Links } from './links.ts';
 import { setVmLimits } from './live-limits.ts';
@@ -231,7 +231,8 @@ export class LibvirtDriver extends HypervisorBase {
   }
 
   override whySlow(ref: GuestRef): string | undefined {
-    return ref.host === '' ? whyProbedAtEachCall() : undefined;
+    const slowness = ref.host === '' ? findSlowness() : undefined;
+    return slowness && `${slowness.why}. Run: ${slowness.remedy}`;
   }
 
   logPath(ref: GuestRef): string {

@@ -15,17 +15,26 @@ interface User {
   readonly gids: readonly number[];
 }
 
-/**
- * Why each call of this machine's libvirt takes long, where that is known, with the command that mends it: libvirt does not keep what it found out about a QEMU
- * whose user cannot open /dev/kvm, and runs QEMU anew at each call to find out.
- */
-export function whyProbedAtEachCall(): string | undefined {
-  const user = findUser(qemuUser);
-  const device = statSync('/dev/kvm', { throwIfNoEntry: false });
-  return user === undefined || device === undefined || opens(user, device) ? undefined : sentence;
+/** Something that makes libvirt slow on this machine, and the command that mends it. */
+export interface Slowness {
+  readonly why: string;
+  readonly remedy: string;
 }
 
-const sentence = `the user ${qemuUser} cannot open /dev/kvm, so that libvirt probes QEMU at each call. Run: chown root:kvm /dev/kvm; chmod 660 /dev/kvm; usermod -aG kvm ${qemuUser}`;
+/**
+ * Why each call of this machine's libvirt takes long, where that is known: libvirt does not keep what it found out about a QEMU whose user cannot open
+ * /dev/kvm, and runs QEMU anew at each call to find out.
+ */
+export function findSlowness(): Slowness | undefined {
+  const user = findUser(qemuUser);
+  const device = statSync('/dev/kvm', { throwIfNoEntry: false });
+  return user === undefined || device === undefined || opens(user, device) ? undefined : closedDevice;
+}
+
+const closedDevice: Slowness = {
+  why: `the user ${qemuUser} cannot open /dev/kvm, so that libvirt probes QEMU at each call`,
+  remedy: `chown root:kvm /dev/kvm; chmod 660 /dev/kvm; usermod -aG kvm ${qemuUser}`,
+};
 
 /** True for a user who may read and write a file. */
 export function opens(user: User, { uid, gid, mode }: Owned): boolean {
