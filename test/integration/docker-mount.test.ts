@@ -73,6 +73,15 @@ describe('a mount with containers', { skip: whyNoEngine() ?? false, timeout: 360
     await mount.run('echo destroy > nf-types/firewall/f/action; rmdir nf-types/firewall/f');
   });
 
+  it('tells the last words of a main process that ends, and keeps its log', async () => {
+    await mount.run(`mkdir nf-types/firewall/e; cd nf-types/firewall/e; echo ${testImage} > machine/vm.image
+      cat > config/boot.conf <<'E'\ncommand=sh -c 'echo "no disk left: failed" >&2; exit 4'\nE`);
+    match((await mount.sh('echo activate > nf-types/firewall/e/action')).stderr, /Input\/output error/);
+    match(await mount.run('cat nf-types/firewall/e/error'), /^activate: its main process ended \(exit status 4\): no disk left: failed; more/);
+    equal(await mount.run('cat nf-types/firewall/e/log'), 'no disk left: failed\n');
+    await mount.run('rmdir nf-types/firewall/e');
+  });
+
   it('changes limits and ports while they run', async () => {
     await mount.run('echo 0.5 > nf-types/host/a/machine/vm.vcpu; echo 256M > nf-types/host/a/machine/vm.memory');
     const id = (await mount.run('cat nf-types/host/a/machine/vm.id')).trim();
