@@ -60,6 +60,7 @@ export class BackedDirectories {
     const guest: GuestFiles = {
       serial,
       devices: () => this.#roots.devices(serial, this.#vnf(serial).root),
+      held: () => this.#roots.held(serial, this.#vnf(serial).root),
       written: () => this.#vnf(serial).root.written,
     };
     return { serial, name, path: () => this.#roots.path(serial, this.#vnf(serial).root), guest };

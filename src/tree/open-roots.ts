@@ -2,22 +2,28 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, sta
 import type { GuestRoot } from '../domain/ports/hypervisor.ts';
 import { O_PATH } from '../vfs/change-attributes.ts';
 import { type GuestDevices, RootClosedError } from '../vfs/guest-files.ts';
+import { HeldDirectories } from '../vfs/held-directories.ts';
 
 /** TMPFS_MAGIC (linux/magic.h). */
 const tmpfsMagic = 0x01021994;
 
 /** So many roots are held open; the one that was not used for longest is closed when there would be more. */
-const mostRoots = 64;
+const mostRoots = 32;
 
-/** A process is looked at again when this many milliseconds have passed; until then it is enough that one has its number. */
+/**
+ * A process is looked at again when this many milliseconds have passed; until then it is enough that one has its number, which is asked once in so many.
+ */
 const trustMs = 100;
+const askMs = 1;
 
 /** An open root. */
 interface OpenRoot {
   readonly root: GuestRoot;
   readonly fd: number;
   readonly devices: GuestDevices;
+  readonly held: HeldDirectories;
   checkedMs: number;
+  askedMs: number;
 }
 
 /**
@@ -37,6 +43,11 @@ export class OpenRoots {
     return this.#get(serial, root).devices;
   }
 
+  /** Directories in it that are in use. @throws as path does. */
+  held(serial: number, root: GuestRoot): HeldDirectories {
+    return this.#get(serial, root).held;
+  }
+
   /** A root is as told from now on: what was opened of another one is closed. */
   changed(serial: number, root: GuestRoot): void {
     const known = this.#open.get(serial);
@@ -46,7 +57,9 @@ export class OpenRoots {
   /** Lets go of one. */
   close(serial: number): void {
     const known = this.#open.get(serial);
-    if (known !== undefined) closeSync(known.fd);
+    if (known === undefined) return;
+    known.held[Symbol.dispose]();
+    closeSync(known.fd);
     this.#open.delete(serial);
   }
 
@@ -79,7 +92,8 @@ function openRoot(root: GuestRoot, path: string): OpenRoot | undefined {
     closeSync(fd);
     return undefined;
   }
-  return { root, fd, devices: devicesOf(fd, root.mounts), checkedMs: performance.now() };
+  const now = performance.now();
+  return { root, fd, devices: devicesOf(fd, root.mounts), held: new HeldDirectories(), checkedMs: now, askedMs: now };
 }
 
 function openDirectory(path: string, mayBeGone: boolean): number | undefined {
@@ -106,6 +120,8 @@ function lives(open: OpenRoot): boolean {
   const { process: init } = open.root;
   if (init === undefined) return true;
   const now = performance.now();
+  if (now - open.askedMs < askMs) return true;
+  open.askedMs = now;
   if (now - open.checkedMs < trustMs) return hasProcess(init.pid);
   open.checkedMs = now;
   return startTimeOf(init.pid) === init.startTime;

@@ -1,4 +1,5 @@
 import { lstatSync, type PathLike, type Stats } from 'node:fs';
+import type { HeldDirectories } from './held-directories.ts';
 import { type GuestInode, guestNodeid } from './nodeid.ts';
 
 /** The file systems that a guest's root consists of, by number (st_dev, stat(2)). */
@@ -14,6 +15,8 @@ export interface GuestFiles {
   readonly serial: number;
   /** @throws RootClosedError */
   devices(): GuestDevices;
+  /** Directories of it that are in use. Good as long as the root is open. */
+  held(): HeldDirectories;
   /** Directory on this machine with what the guest itself wrote; undefined: it cannot be told apart. */
   written(): string | undefined;
 }

@@ -14,52 +14,73 @@ const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
  * @throws ENOENT when the file has no name left, RootClosedError.
  */
 export function withPath<T>(node: UserNode, name: string | undefined, use: (path: PathLike) => T): T {
-  const components = componentsOf(node);
-  if (name !== undefined) components.push(name);
   const { guest } = node.backing;
-  const top = node.backing.path();
-  const last = components.at(-1);
-  if (guest === undefined) return use(pathArgument([top, ...components].join('/')));
-  if (last === undefined) return use(top);
-  return walk(top, { components: components.slice(0, -1), guest }, (directory) => use(pathArgument(`${directory}/${last}`)));
+  if (guest === undefined) {
+    const names = name === undefined ? componentsOf(node) : [...componentsOf(node), name];
+    return use(pathArgument([node.backing.path(), ...names].join('/')));
+  }
+  if (name !== undefined) return use(pathArgument(`${directoryPath(node, guest)}/${name}`));
+  if (node.top) return use(node.backing.path());
+  const link = node.newestLink;
+  if (link === undefined) throw noName();
+  return use(pathArgument(`${directoryPath(link.parent, guest)}/${link.name}`));
 }
 
 /** Calls `use` with the path of a directory of user files. In the root of a guest it is that of a descriptor. */
 export function withDirectory<T>(node: UserNode, use: (path: string) => T): T {
-  const components = componentsOf(node);
   const { guest } = node.backing;
-  const top = node.backing.path();
-  return guest === undefined ? use([top, ...components].join('/')) : walk(top, { components, guest }, use);
+  return use(guest === undefined ? [node.backing.path(), ...componentsOf(node)].join('/') : directoryPath(node, guest));
 }
 
 /** The same in what the guest itself wrote. @throws ENOENT where it wrote nothing. */
 export function withWritten<T>(node: UserNode, written: string, use: (path: string) => T): T {
-  return walk(written, { components: componentsOf(node), guest: undefined }, use);
-}
-
-function componentsOf(node: UserNode): string[] {
-  const components = node.components();
-  if (components === undefined) throw Object.assign(new Error('the file has no name left'), { code: 'ENOENT' });
-  return components;
-}
-
-function walk<T>(
-  top: string,
-  { components, guest }: { readonly components: readonly string[]; readonly guest: GuestFiles | undefined },
-  use: (directory: string) => T,
-): T {
-  let fd = openSync(top, directoryFlags);
+  const fd = walk(openSync(written, directoryFlags), componentsOf(node));
   try {
-    for (const component of components) {
-      const next = openSync(pathArgument(`/proc/self/fd/${fd}/${component}`), directoryFlags);
-      closeSync(fd);
-      fd = next;
-    }
-    if (guest !== undefined && fstatSync(fd).dev !== deviceOf(guest.devices(), components)) {
-      throw Object.assign(new Error('something is mounted there'), { code: 'ESTALE' });
-    }
     return use(`/proc/self/fd/${fd}`);
   } finally {
     closeSync(fd);
   }
+}
+
+function componentsOf(node: UserNode): string[] {
+  const components = node.components();
+  if (components === undefined) throw noName();
+  return components;
+}
+
+function noName(): Error {
+  return Object.assign(new Error('the file has no name left'), { code: 'ENOENT' });
+}
+
+/** Path of a directory in the root of a guest, by a descriptor that is held for a while. */
+function directoryPath(node: UserNode, guest: GuestFiles): string {
+  const top = node.backing.path();
+  if (node.top) return top;
+  const held = guest.held();
+  const known = held.get(node.nodeid);
+  if (known !== undefined) return `/proc/self/fd/${known}`;
+  const components = componentsOf(node);
+  const fd = walk(openSync(top, directoryFlags), components);
+  if (fstatSync(fd).dev !== deviceOf(guest.devices(), components)) {
+    closeSync(fd);
+    throw Object.assign(new Error('something is mounted there'), { code: 'ESTALE' });
+  }
+  held.put(node.nodeid, fd);
+  return `/proc/self/fd/${fd}`;
+}
+
+/** Goes down from a directory, which is closed, to another. */
+function walk(top: number, components: readonly string[]): number {
+  let fd = top;
+  for (const component of components) {
+    try {
+      const next = openSync(pathArgument(`/proc/self/fd/${fd}/${component}`), directoryFlags);
+      closeSync(fd);
+      fd = next;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
+  }
+  return fd;
 }

@@ -158,6 +158,34 @@ name = b'var/caf\\xe9'; open(name, 'w').write('x'); os.symlink(name, b'var/\\xff
     }
   });
 
+  it('is there for who asked just before the server was killed', async () => {
+    for (let round = 0; round < 2; round += 1) {
+      await mount.run(`[ "$(cat ${vnf}/status)" = running ] || echo start > ${vnf}/action; echo stop > ${vnf}/action`);
+      const server = await mount.server();
+      const { stdout, stderr } = await mount.sh(
+        `cat ${rfs}/etc/hostname & ls ${rfs}/etc/passwd & sleep 0.00${round}; kill -9 ${server}; wait`,
+      );
+      deepEqual(stdout.trim().split('\n').sort(), ['a', `${rfs}/etc/passwd`], stderr);
+      await mount.ended(server);
+    }
+  });
+
+  it('is mounted no more after an unmount, or when supervisor and server were killed', async () => {
+    await mount.run(`[ "$(cat ${vnf}/status)" = running ] && echo stop > ${vnf}/action || true; cat ${rfs}/etc/hostname`);
+    equal(views().length, 1);
+    await mount.unmount();
+    deepEqual(views(), []);
+    await mount.mount();
+    equal(await mount.run(`cat ${rfs}/etc/hostname`), 'a\n');
+    const [[view = ''], server] = [views(), await mount.server()];
+    for (const pid of [mount.supervisor, server]) process.kill(pid, 'SIGKILL');
+    await mount.ended(server);
+    await mount.ended(Number(view));
+    await mount.unmount({ lazy: true });
+    await mount.mount();
+    await mount.run(`echo start > ${vnf}/action`);
+  });
+
   it('leaves nothing when the guest is destroyed while a file of it is open, at rest', async () => {
     await mount.run(
       `[ "$(cat ${vnf}/status)" = running ] && echo stop > ${vnf}/action; exec 5> ${rfs}/var/open; echo destroy > ${vnf}/action; echo x >&5; ls -A ${rfs}; cat ${vnf}/status`,
@@ -233,6 +261,25 @@ describe('rfs of a hostile namespace guest', { skip: whyNoGuests() ?? false, tim
       'etc/ssh',
     ])
       match((await mount.sh(`cat ${rfs}/${path}`)).stderr, /No such file or directory/, path);
+  });
+
+  it('does not lead into what a guest mounts that may mount', async () => {
+    await mount.run(
+      'mkdir nf-types/host/p; echo privileged=true > nf-types/host/p/config/boot.conf; echo activate > nf-types/host/p/action',
+    );
+    const inPrivileged = (script: string): Promise<string> =>
+      mount.run(`printf '%s\\n' "$script" > nf-types/host/p/command; cat nf-types/host/p/command`, { env: { script } });
+    await mount.run(
+      'mkdir nf-types/host/p/rfs/var/m; echo own > nf-types/host/p/rfs/var/m/f; exec 5< nf-types/host/p/rfs/var/m/f; cat <&5',
+    );
+    await inPrivileged(
+      'mount -t proc proc /tmp; mount -t proc proc /var/m; mount -t proc proc /run; mkdir /srv/d; mount -t tmpfs none /srv/d; touch /srv/d/x; ls /tmp/self/status',
+    );
+    for (const path of ['tmp/1/environ', 'tmp/self/root', 'run/1/environ', 'var/m/1/environ', 'var/m/f', 'srv/d/x'])
+      match((await mount.sh(`cat nf-types/host/p/rfs/${path}`)).stderr, /No such file|Stale file handle/, path);
+    await inPrivileged('umount /tmp /run /var/m; echo back > /tmp/back');
+    equal(await mount.run('cat nf-types/host/p/rfs/var/m/f nf-types/host/p/rfs/tmp/back'), 'own\nback\n');
+    await mount.run('echo destroy > nf-types/host/p/action; rm -r nf-types/host/p');
   });
 
   it('follows no link out of the guest', async () => {

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { HeldDirectories } from '../../src/vfs/held-directories.ts';
 import { NodeJournal } from '../../src/vfs/node-journal.ts';
 import { guestNodeid, guestOfTop, guestTopNodeid, isGuestFile, isUserFile, userNodeid } from '../../src/vfs/nodeid.ts';
 import { type Found, UserFiles } from '../../src/vfs/user-files.ts';
@@ -27,6 +28,7 @@ const creation = { flags: constants.O_RDWR, mode: 0o640, creator };
 let directory: string;
 let own: Backing;
 let guests: Backing;
+let held: HeldDirectories;
 let users: UserFiles;
 let top: UserNode;
 
@@ -34,16 +36,20 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'nfio-user-files-'));
   for (const name of ['own', 'guests', 'outside', 'written']) mkdirSync(join(directory, name));
   own = { path: () => join(directory, 'own'), guest: undefined };
+  held = new HeldDirectories();
   const devices = { root: statSync(directory).dev, mounts: new Map<string, number>() };
   guests = {
     path: () => join(directory, 'guests'),
-    guest: { serial: 16, devices: () => devices, written: () => join(directory, 'written') },
+    guest: { serial: 16, devices: () => devices, held: () => held, written: () => join(directory, 'written') },
   };
   users = new UserFiles(() => [own, guests]);
   top = users.enter(own).node;
 });
 
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(() => {
+  held[Symbol.dispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 /** As the kernel does after a lookup. */
 function known({ node }: Found): UserNode {
@@ -146,6 +152,9 @@ describe('in a guest’s files', () => {
     // The guest swaps the directory for a link, and a file for a link.
     renameSync(join(directory, 'guests/d'), join(directory, 'guests/was'));
     symlinkSync('../outside', join(directory, 'guests/d'));
+    // The directory that was found is the same one, wherever it is, as long as it is held.
+    assert.equal(users.list(d).length, 1);
+    held[Symbol.dispose]();
     for (const use of [
       () => users.open(file, constants.O_RDWR),
       () => users.lookup(d, 'secret'),
