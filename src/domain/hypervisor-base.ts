@@ -35,6 +35,8 @@ export abstract class HypervisorBase implements HypervisorDriver {
   abstract getIp(ref: GuestRef, signal: AbortSignal): Promise<string>;
   abstract deploy(spec: GuestSpec, signal: AbortSignal): Promise<void>;
   abstract start(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  abstract openPorts(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  abstract hasClosedPorts(ref: GuestRef): boolean;
   abstract restart(spec: GuestSpec, signal: AbortSignal): Promise<void>;
   abstract stop(ref: GuestRef, signal: AbortSignal): Promise<void>;
   abstract pause(ref: GuestRef, signal: AbortSignal): Promise<void>;

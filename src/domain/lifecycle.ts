@@ -11,7 +11,7 @@ export type Verb = (typeof verbs)[number];
 export type VnfState = 'undeployed' | 'inconsistent' | Exclude<GuestStatus['state'], 'absent'>;
 
 /** One step towards what a verb wants; executors run them in order. */
-export type Step = 'check' | 'deploy' | 'start' | 'configure' | 'stop' | 'restart' | 'pause' | 'unpause' | 'destroy';
+export type Step = 'check' | 'deploy' | 'start' | 'configure' | 'open' | 'stop' | 'restart' | 'pause' | 'unpause' | 'destroy';
 
 const allowed: Readonly<Record<VnfState, readonly Verb[]>> = {
   undeployed: ['activate', 'deploy'],
@@ -24,14 +24,15 @@ const allowed: Readonly<Record<VnfState, readonly Verb[]>> = {
 };
 
 const steps: Readonly<Record<Verb, readonly Step[]>> = {
-  activate: ['check', 'deploy', 'start', 'configure'],
+  activate: ['check', 'deploy', 'start', 'configure', 'open'],
   deploy: ['deploy'],
-  start: ['check', 'start', 'configure'],
+  start: ['check', 'start', 'configure', 'open'],
   stop: ['stop'],
-  restart: ['check', 'restart', 'configure'],
+  restart: ['check', 'restart', 'configure', 'open'],
   pause: ['pause'],
-  unpause: ['unpause'],
-  reload: ['check', 'configure'],
+  // What was saved or changed meanwhile is in force before it has a say again.
+  unpause: ['check', 'unpause', 'configure', 'open'],
+  reload: ['check', 'configure', 'open'],
   destroy: ['destroy'],
 };
 
@@ -96,7 +97,7 @@ const starting: ReadonlySet<Verb> = new Set(['activate', 'start', 'restart']);
  * @throws InvalidActionError as planVerb does.
  */
 export function planAgain(state: VnfState, verb: Verb): readonly Step[] {
-  if (goals[verb] === state) return verb === 'activate' || verb === 'start' ? steps.reload : [];
+  if (goals[verb] === state) return steps[verb].includes('configure') ? steps.reload : [];
   // A start that was cut short leaves a guest that can be started.
   const halfway = starting.has(verb) && !allowed[state].includes(verb) && allowed[state].includes('start');
   return planVerb(state, halfway ? 'start' : verb);

@@ -28,6 +28,15 @@ export interface ConfigLanguage {
   check(candidate: ConfigCandidate, guest: GuestAccess | undefined): Promise<void>;
   /** Applies atomically to a running guest. Called once after start, and at each save. */
   apply(candidate: ConfigCandidate, guest: GuestAccess): Promise<void>;
+  /**
+   * True where it configures a service, the guest's main process, which has it from its own start and keeps it whatever becomes of ports. Default false:
+   * nothing passes the guest's ports before `apply`, and `restore` follows each change of them.
+   */
+  readonly service?: boolean;
+  /**
+   * Puts back what a change of the guest's ports may have taken away: an interface that went down and up has lost its routes. Absent: `apply` does that.
+   */
+  restore?(candidate: ConfigCandidate, guest: GuestAccess): Promise<void>;
   /** Packets that the configuration itself made the guest drop since it started; undefined: the language cannot tell. */
   drops?(guest: GuestAccess): Promise<number>;
 }

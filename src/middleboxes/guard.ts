@@ -36,11 +36,15 @@ function guardedCall(type: string): Call {
 }
 
 function guardLanguage(call: Call, language: ConfigLanguage): ConfigLanguage {
-  const { drops } = language;
+  const { drops, restore, service } = language;
   return {
     name: language.name,
+    ...(service !== undefined && { service }),
     check: (candidate, guest) => call('the configuration check', () => language.check(candidate, guest), programTimeoutMs),
     apply: (candidate, guest) => call('applying the configuration', () => language.apply(candidate, guest), programTimeoutMs),
+    ...(restore && {
+      restore: (candidate, guest) => call('restoring the configuration', () => restore.call(language, candidate, guest), programTimeoutMs),
+    }),
     ...(drops && { drops: (guest) => call('counting drops', () => drops.call(language, guest)) }),
   };
 }

@@ -24,7 +24,11 @@ const callable: Check = (value, field) => {
   if (typeof value !== 'function') throw wrong(field, `must be a function, not ${kindOf(value)}`);
 };
 
-const language = record({ name: lineOfText, check: callable, apply: callable }, { drops: callable });
+const flag: Check = (value, field) => {
+  if (typeof value !== 'boolean') throw wrong(field, `must be true or false, not ${kindOf(value)}`);
+};
+
+const language = record({ name: lineOfText, check: callable, apply: callable }, { drops: callable, restore: callable, service: flag });
 
 const profile = record(
   {},
@@ -40,10 +44,6 @@ const profile = record(
 
 const file: Check = (value, field) => {
   record({ path: filePath, mode: fileMode }, { read: callable, write: callable })(value, field);
-};
-
-const flag: Check = (value, field) => {
-  if (typeof value !== 'boolean') throw wrong(field, `must be true or false, not ${kindOf(value)}`);
 };
 
 const middlebox = record(

@@ -1,6 +1,6 @@
 import type { ChainMatch } from '../domain/chains/match.ts';
 import type { Counters } from '../domain/ports/counters.ts';
-import type { NetworkDriver, SegmentSpec } from '../domain/ports/network.ts';
+import type { NetworkDriver, PortSpec, SegmentSpec } from '../domain/ports/network.ts';
 import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from '../domain/ports/steering.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, isFabricPort } from './names.ts';
@@ -77,6 +77,10 @@ export class FabricNetwork implements NetworkDriver {
   async portsThere(signal: AbortSignal): Promise<ReadonlySet<string>> {
     const names = [...(await this.#fabric.devices(signal))];
     return new Set(names.filter((name) => isFabricPort(name)).map((name) => name.slice(1)));
+  }
+
+  announce(ports: readonly PortSpec[]): Promise<void> {
+    return this.#fabric.announce(ports);
   }
 
   removePorts(ids: readonly string[]): Promise<void> {

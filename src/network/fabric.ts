@@ -1,9 +1,12 @@
 import { stat } from 'node:fs/promises';
 import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
+import { announcements, announcementsOfOpen } from './announcement.ts';
 import { IpBatch } from './ip-batch.ts';
+import type { NetworkRequest } from './link-request.ts';
 import { bridgeName, fabricName, fabricPortName, ipLine } from './names.ts';
 import { type GuestChange, NetworkChanger } from './network-changer.ts';
+import { canOpen, openingRequest } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { runProgram } from './run-program.ts';
 
@@ -92,11 +95,36 @@ export class Fabric implements AsyncDisposable {
     return failures.length > 0 ? undefined : this.#batch.readNetDev();
   }
 
-  /** Puts the fabric's ends of ports, which are there already, on their segments. */
+  /** Puts the fabric's ends of ports, which are there already, on their segments. Those that were open stay open, others have to be opened then. */
   async attach(ports: readonly PortSpec[]): Promise<void> {
     for (const { segment } of ports) if (segment !== undefined) await this.ensureSegment(segment);
     await this.prepare(ports);
     await this.change(ports.map(attachLine));
+  }
+
+  /** Lets frames pass ports that are closed, and tells everyone else on their segments whose their addresses are. */
+  async open(ports: readonly PortSpec[]): Promise<void> {
+    const requests: NetworkRequest[] = [];
+    for (const port of ports.filter(canOpen)) {
+      if (port.segment !== undefined) requests.push(...announcements(port, await this.ensureSegment(port.segment)));
+      requests.push(openingRequest(port));
+    }
+    if (requests.length > 0) await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
+  }
+
+  /** Lets no frame pass ports any more; those that are not there are as good as closed. */
+  async close(ports: readonly Pick<PortSpec, 'id'>[]): Promise<void> {
+    if (ports.length === 0 || !(await this.exists())) return;
+    await this.#batch.run(ports.map(({ id }) => ipLine('link', 'set', 'dev', fabricPortName(id), 'down')));
+  }
+
+  /** Tells everyone else on the segments of ports that are open whose their addresses are. A port whose guest has put its own end down is nobody's news. */
+  async announce(ports: readonly PortSpec[]): Promise<void> {
+    const requests: NetworkRequest[] = [];
+    for (const port of ports) {
+      if (port.up && port.segment !== undefined) requests.push(...announcementsOfOpen(port, await this.ensureSegment(port.segment)));
+    }
+    if (requests.length > 0) await this.#changer.change({ settings: [], requests, fabric: this.netnsPath }).catch(() => undefined);
   }
 
   /** What is to be done with new ports, or such on a new segment, before the first frame passes them. */
@@ -168,6 +196,7 @@ export class Fabric implements AsyncDisposable {
     const links = await runProgram(['ip', '-netns', this.name, '-o', 'link', 'show'], { signal });
     if (/^\d+: (?:br|p)[a-z0-9]{6,12}[@:]/m.test(links.stdout)) return false;
     this.#forget();
+    await this.#changer[Symbol.asyncDispose](); // it has sockets there
     await runProgram(['ip', 'netns', 'del', this.name], { signal });
     return true;
   }
@@ -206,7 +235,6 @@ function groupMaskLine(segment: SegmentSpec): string {
 
 function attachLine(port: PortSpec): string {
   const name = fabricPortName(port.id);
-  if (port.steered === true) return ipLine('link', 'set', 'dev', name, 'nomaster', port.up ? 'up' : 'down');
-  if (port.segment === undefined) return ipLine('link', 'set', 'dev', name, 'nomaster', 'down');
-  return ipLine('link', 'set', 'dev', name, 'master', bridgeName(port.segment), port.up ? 'up' : 'down');
+  const place = port.segment === undefined ? ['nomaster'] : ['master', bridgeName(port.segment)];
+  return ipLine('link', 'set', 'dev', name, ...place, ...(canOpen(port) ? [] : ['down']));
 }

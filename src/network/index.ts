@@ -5,18 +5,20 @@ export { type LinkRequest, requestWords } from './link-request.ts';
 export {
   addPorts,
   batchScript,
-  changeLines,
+  type ChangeOptions,
+  changeEnds,
   changeNetwork,
   changePort,
   checkBatch,
-  isShapedOtherwise,
+  closedAfter,
   type PortChange,
   portsAfter,
 } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine, machineTapName } from './names.ts';
+export { NetworkHold } from './network-hold.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
-export { loopbackRequest, newPortRequests } from './port-requests.ts';
+export { canOpen, loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { killTree } from './process-tree.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';

@@ -17,13 +17,26 @@ export interface SettingRequest {
   readonly words: string;
 }
 
+/** A frame to be sent by an interface of the fabric, in its turn among messages. Whether anybody gets it is not known. */
+export interface FrameRequest {
+  readonly namespace: 'frame';
+  /** Interface index. */
+  readonly index: number;
+  /** From its Ethernet header on. */
+  readonly frame: Buffer;
+}
+
+/** Any of them. */
+export type NetworkRequest = LinkRequest | SettingRequest | FrameRequest;
+
 /** A list of them among the words for a resident program. */
-export function requestWords(requests: readonly (LinkRequest | SettingRequest)[]): string[] {
+export function requestWords(requests: readonly NetworkRequest[]): string[] {
   return listWords(requests.flatMap(wordsOf));
 }
 
-function wordsOf(request: LinkRequest | SettingRequest): string[] {
+function wordsOf(request: NetworkRequest): string[] {
   if (request.namespace === 'sysctl') return [request.namespace, '', request.words];
+  if (request.namespace === 'frame') return [request.namespace, String(request.index), request.frame.toString('hex')];
   const { namespace, what, message, mayBeDone } = request;
   return [namespace, `${mayBeDone === true ? '-' : ''}${what}`, message.toString('hex')];
 }

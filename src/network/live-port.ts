@@ -6,7 +6,7 @@ import { changeRequests } from './change-requests.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
 import { addressLine, gatewayLines } from './port-lines.ts';
-import { newPortRequests } from './port-requests.ts';
+import { canOpen, newPortRequests, openingRequest } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { type RunResult, runProgram } from './run-program.ts';
 import { isShaped, shapePort } from './shape-port.ts';
@@ -15,6 +15,28 @@ import { isShaped, shapePort } from './shape-port.ts';
 export interface PortChange {
   readonly before: PortSpec | undefined;
   readonly after: PortSpec | undefined;
+}
+
+/** How a port is changed. */
+export interface ChangeOptions {
+  /** The guest is guarded: a port that is new, comes up, or goes to another network stays closed until its configuration is in force. */
+  readonly guarded: boolean;
+  /** Ids of its ports that are closed now. */
+  readonly closed: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** True for a change after which the port of a guarded guest is closed. */
+export function closes({ before, after }: PortChange): boolean {
+  if (after === undefined || !canOpen(after)) return false;
+  return before === undefined || isRemade(before, after) || !canOpen(before) || before.segment?.id !== after.segment?.id;
+}
+
+/** The ports that are closed after a change, of those that were before. */
+export function closedAfter(closed: readonly string[], change: PortChange): string[] {
+  const others = closed.filter((id) => id !== change.before?.id && id !== change.after?.id);
+  const { after } = change;
+  return after !== undefined && canOpen(after) && (closes(change) || closed.includes(after.id)) ? [...others, after.id] : others;
 }
 
 /** The ports of a guest after a change, of those that it had before. */
@@ -28,19 +50,54 @@ export function portsAfter(ports: readonly PortSpec[], { before, after }: PortCh
  *
  * @throws NetworkError with what ip said; a port that could not be added is not there, one that could not be changed is as before.
  */
-export async function changePort(guest: ProcessId, fabric: Fabric, change: PortChange, signal: AbortSignal): Promise<void> {
+export async function changePort(guest: ProcessId, fabric: Fabric, change: PortChange, options: ChangeOptions): Promise<void> {
   const { before, after } = change;
   if (after === undefined) return before && fabric.removePorts([before.id]);
-  if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
+  if (before === undefined || isRemade(before, after)) {
     if (before !== undefined) await fabric.removePorts([before.id]);
-    return addPorts(guest, fabric, [after], signal);
+    return addPorts(guest, fabric, [after], options);
   }
+  const inNetwork = (lines: readonly string[]): Promise<void> => inGuest(guest, lines, options.signal);
+  const shape = (port: PortSpec): Promise<void> => shapePort(guest, fabric, port, options.signal);
+  await changeEnds(fabric, { before, after }, { ...options, inGuest: inNetwork, shape });
+}
+
+/** What differs between kinds of guests when a port is changed. */
+export interface EndChange extends Pick<ChangeOptions, 'guarded' | 'closed'> {
+  /** Runs ip commands in the guest. */
+  readonly inGuest: (lines: readonly string[]) => Promise<void>;
+  readonly shape: (port: PortSpec) => Promise<void>;
+}
+
+/** Changes both ends of a port that stays: what fails is taken back. Its neighbours hear of it. */
+export async function changeEnds(
+  fabric: Fabric,
+  change: { readonly before: PortSpec; readonly after: PortSpec },
+  how: EndChange,
+): Promise<void> {
+  const { before, after } = change;
+  const isOpen = canOpen(before) && !how.closed.includes(before.id);
+  const closing = how.guarded && closes(change);
   try {
-    await apply(guest, fabric, before, after, signal);
+    if (closing) await fabric.close([before]);
+    await apply(fabric, change, how);
+    if (!closing && closes(change)) await fabric.open([after]);
+    else if (isOpen && !closing && isAnnounced(change)) await fabric.announce([after]);
   } catch (error) {
-    await apply(guest, fabric, after, before, signal).catch(() => undefined);
+    await apply(fabric, { before: after, after: before }, how)
+      .then(() => (isOpen && closing ? fabric.open([before]) : undefined))
+      .catch(() => undefined);
     throw error;
   }
+}
+
+function isRemade(before: PortSpec, after: PortSpec): boolean {
+  return before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after);
+}
+
+/** Neighbours have to learn of it. */
+function isAnnounced({ before, after }: { readonly before: PortSpec; readonly after: PortSpec }): boolean {
+  return before.mac !== after.mac || before.addresses.join() !== after.addresses.join();
 }
 
 /**
@@ -48,8 +105,13 @@ export async function changePort(guest: ProcessId, fabric: Fabric, change: PortC
  *
  * @throws NetworkError with what the kernel said.
  */
-export async function addPorts(guest: ProcessId, fabric: Fabric, ports: readonly PortSpec[], signal: AbortSignal): Promise<void> {
-  if (ports.length > 0) await changeNetwork(guest, fabric, { ports, setup: { settings: [], changes: [] } }, signal);
+export async function addPorts(
+  guest: ProcessId,
+  fabric: Fabric,
+  ports: readonly PortSpec[],
+  options: Omit<ChangeOptions, 'closed'>,
+): Promise<void> {
+  if (ports.length > 0) await changeNetwork(guest, fabric, { ports, setup: { settings: [], changes: [] } }, options);
 }
 
 /**
@@ -61,28 +123,36 @@ export async function changeNetwork(
   guest: ProcessId,
   fabric: Fabric,
   { ports, setup }: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
-  signal: AbortSignal,
+  { guarded, signal }: Omit<ChangeOptions, 'closed'>,
 ): Promise<void> {
+  const steered = ports.filter((port) => port.steered === true);
+  const others = ports.filter((port) => port.steered !== true);
   const ipv6 = ports.some(({ addresses }) => addresses.some(isIpv6)) ? [enableIpv6] : [];
   const requests = [
     ...ports.flatMap((port) => newPortRequests(port, { guestPid: guest.pid, bridge: undefined })),
     ...setup.changes.flatMap(changeRequests),
+    ...(guarded ? [] : steered.filter(canOpen).map(openingRequest)),
   ];
   try {
-    await fabric.prepare(ports.filter(({ steered }) => steered === true));
+    await fabric.prepare(steered);
     await fabric.changeGuest(guest, { settings: [...ipv6, ...setup.settings], requests }, signal);
     for (const port of ports.filter(isShaped)) await shapePort(guest, fabric, port, signal);
-    await fabric.attach(ports.filter(({ steered }) => steered !== true)); // whoever sends to it asks then how it queues
+    await fabric.attach(others); // whoever sends to it asks then how it queues
+    if (!guarded) await fabric.open(others);
   } catch (error) {
     await fabric.removePorts(ports.map(({ id }) => id)).catch(() => undefined);
     throw error;
   }
 }
 
-async function apply(guest: ProcessId, fabric: Fabric, before: PortSpec, after: PortSpec, signal: AbortSignal): Promise<void> {
+async function apply(
+  fabric: Fabric,
+  { before, after }: { readonly before: PortSpec; readonly after: PortSpec },
+  { inGuest: change, shape }: EndChange,
+): Promise<void> {
   if (before.mtu !== after.mtu) await fabric.change([ipLine('link', 'set', 'dev', fabricPortName(after.id), 'mtu', after.mtu ?? 1500)]);
-  await inGuest(guest, changeLines(before, after), signal);
-  if (isShapedOtherwise(before, after)) await shapePort(guest, fabric, after, signal);
+  await change(changeLines(before, after));
+  if (isShapedOtherwise(before, after)) await shape(after);
   await fabric.attach([after]); // whoever sends to it asks then how it queues
 }
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { errnoName, NfioError } from '../errors/index.ts';
-import { type LinkRequest, requestWords, type SettingRequest } from './link-request.ts';
+import { type NetworkRequest, requestWords } from './link-request.ts';
 import { listWords, ResidentProgram } from './resident-program.ts';
 
 /** Beside this file in src/ and in dist/. */
@@ -8,12 +8,12 @@ const program = join(import.meta.dirname, 'network-changer.pl');
 
 /** What to do in the network namespaces of a guest and of the fabric that its ports end in. */
 export interface GuestChange {
-  /** Where the namespaces are: files to open. */
+  /** Where the namespaces are: files to open. A change in the fabric alone has no guest. */
   readonly fabric: string;
-  readonly guest: string;
+  readonly guest?: string;
   /** Files below /proc/sys, of the guest, and their values; "-" before one: it need not exist. Those that exist are set first, all again last. */
   readonly settings: readonly (readonly [path: string, value: string])[];
-  readonly requests: readonly (LinkRequest | SettingRequest)[];
+  readonly requests: readonly NetworkRequest[];
 }
 
 /** Changes the networks of guests by system calls of a process that stays: a change costs no program. */
@@ -30,7 +30,7 @@ export class NetworkChanger extends ResidentProgram {
    */
   change({ fabric, guest, settings, requests }: GuestChange): Promise<void> {
     return new Promise((resolve, reject) => {
-      const words = [fabric, guest, ...listWords(settings.flat()), ...requestWords(requests)];
+      const words = [fabric, guest ?? '', ...listWords(settings.flat()), ...requestWords(requests)];
       const number = this.request(words, ({ word, rest }) => {
         this.forget(number);
         if (word === 'done') resolve();

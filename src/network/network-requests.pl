@@ -12,6 +12,7 @@ my $clone_newnet = 0x40000000;
 my $moved = 0;
 my %done = map { $_ => 1 } EEXIST, ENOENT, ESRCH, ENODEV;
 # linux/netlink.h
+my $af_packet = 17; # linux/socket.h
 my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
 my ($nlmsg_error, $nlm_f_ack_tlvs, $nlmsgerr_attr_msg, $bytes_before_tlvs) = (2, 0x200, 1, 36);
 
@@ -72,7 +73,8 @@ sub netlink {
 }
 
 # Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (link-request.ts). One whose purpose
-# begins with "-" may find its work done: what it adds is there, or what it removes is not. From "sysctl" something below /proc/sys is set instead.
+# begins with "-" may find its work done: what it adds is there, or what it removes is not. From "sysctl" something below /proc/sys is set instead;
+# from "frame" goes a frame, by the interface of the fabric whose index stands for the purpose.
 sub send_requests {
     my ($requests, $sockets) = @_;
     my @left = @$requests;
@@ -82,6 +84,10 @@ sub send_requests {
             next;
         }
         my $socket = $sockets->{$namespace};
+        if ($namespace eq 'frame') {
+            send_frame($socket, $what, pack 'H*', $digits);
+            next;
+        }
         my $optional = $what =~ s/^-//;
         defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
         my ($length, $type, $flags, $error) = unpack 'L S S x8 l', $answer;
@@ -90,6 +96,19 @@ sub send_requests {
         next if $optional && $done{ $! + 0 };
         fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
     }
+}
+
+# A socket for frames in the network namespace where this process is. It receives nothing.
+sub frame_socket {
+    socket(my $socket, $af_packet, $sock_raw, 0) or fail('network');
+    return $socket;
+}
+
+# Sends a frame by an interface (struct sockaddr_ll, packet(7)). That nobody is there to get it is no failure.
+sub send_frame {
+    my ($socket, $index, $frame) = @_;
+    my ($destination, $protocol) = unpack 'a6 x6 n', $frame;
+    send $socket, $frame, 0, pack('S n l S C C a8', $af_packet, $protocol, $index, 0, 0, 6, $destination);
 }
 
 # Sets a file below /proc/sys; another one where the kernel does not have it.

@@ -41,7 +41,8 @@ export function loopbackRequest(): LinkRequest {
 }
 
 /**
- * What makes a port, in order: both ends, with the fabric's on its bridge; then the guest's addresses, state and default route.
+ * What makes a port, in order: both ends, with the fabric's on its bridge; then the guest's addresses, state and default route. It is closed: what
+ * lets frames pass is `openingRequest`.
  */
 export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[] {
   const guest = (what: string, message: Buffer): LinkRequest => ({ namespace: 'guest', what: `port ${port.name}${what}`, message });
@@ -58,6 +59,17 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
     requests.push(guest(`, default route via ${text}`, route));
   }
   return requests;
+}
+
+/** Lets frames pass a port: its end in the fabric goes up. The guest's own end is as it is wanted from the start. */
+export function openingRequest(port: PortSpec): LinkRequest {
+  const message = changeLinkMessage({ index: 0, up: true }, [[Link.name, fabricPortName(port.id)]]);
+  return { namespace: 'fabric', what: `port ${port.name}, opening`, message };
+}
+
+/** True for a port that frames pass once it is open. */
+export function canOpen(port: PortSpec): boolean {
+  return port.up && (port.segment !== undefined || port.steered === true);
 }
 
 /** Made from the fabric's end, whose attributes alone may name a bridge. */
@@ -78,6 +90,6 @@ function newLink(port: PortSpec, { guestPid, bridge }: PortPlace): Buffer {
   ];
   const attributes: Attribute[] = [[Link.name, fabricPortName(port.id)], ...oneQueue, ...mtu, [Link.info, info]];
   if (bridge !== undefined) attributes.push([Link.master, bridge]);
-  const body = linkBody({ index: fabricInterfaceIndex(port), up: port.up && (bridge !== undefined || port.steered === true) });
+  const body = linkBody({ index: fabricInterfaceIndex(port), up: undefined });
   return encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
 }

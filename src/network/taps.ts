@@ -32,7 +32,7 @@ export async function makeTaps(
   checkBatch(lines, await inMachine(lines, signal));
 }
 
-/** Moves taps that were opened to the fabric, and puts them on their segments. */
+/** Moves taps that QEMU has opened to the fabric, and puts them on their segments. Nothing passes them before `Fabric.open`. */
 export async function moveTaps(ports: readonly PortSpec[], fabric: Fabric, signal: AbortSignal): Promise<void> {
   if (ports.length === 0) return;
   await fabric.ensure();

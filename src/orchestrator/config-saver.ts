@@ -49,6 +49,8 @@ export class ConfigSaver {
         const guest = guestAccess(this.#model, vnf, signal);
         await language.check(candidate, guest);
         await language.apply(candidate, guest);
+        this.#model.runtime(serial).configured = candidate;
+        await this.#model.driverOf(vnf).openPorts(this.#model.ref(vnf), signal); // it may be the first that could be applied
       }),
     );
   }

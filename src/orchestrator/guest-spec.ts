@@ -1,7 +1,7 @@
 import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
 import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
-import type { GuestAccess } from '../domain/middlebox.ts';
+import type { GuestAccess, Middlebox } from '../domain/middlebox.ts';
 import { planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
@@ -51,18 +51,26 @@ export function guestSpec(model: Model, vnf: VnfRecord): GuestSpec {
   checkPlacement(model, vnf);
   const boot = readBootConf(model, vnf);
   const profile = model.profile(vnf);
+  const sysctl = { ...middlebox.sysctl, ...boot.sysctl };
   return {
     ...model.ref(vnf),
     owner: vnf.ownership['']?.uid ?? vnf.uid,
     image: vnf.settings['machine/vm.image'] || (profile?.image ?? ''),
     limits: wantedLimits(vnf),
-    boot: { ...boot, sysctl: { ...middlebox.sysctl, ...boot.sysctl } },
+    boot: { ...boot, sysctl },
     command: boot.command ?? profile?.command,
     ports: wantedPorts(model, vnf),
+    guarded: isGuarded(middlebox, sysctl),
     requires: profile?.requires ?? [],
     configDir: model.parts.store.configDir(vnf),
     hosts: [],
   };
+}
+
+/** Nothing may pass before it is configured: its kernel is, or passes packets on. A service has its configuration from its start. */
+function isGuarded({ configuration }: Middlebox, sysctl: Readonly<Record<string, string>>): boolean {
+  const forwards = Object.entries(sysctl).some(([name, value]) => /forward/.test(name) && value !== '0');
+  return forwards || (configuration !== undefined && configuration.language.service !== true);
 }
 
 /** @throws VNFHostNameIsEmptyError for a machine without an address, NotPermittedError for one that its owner may not choose. */

@@ -1,15 +1,18 @@
 import { portChanges } from '../domain/port-plan.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
+import type { Configurator } from './configurator.ts';
 import { wantedPorts } from './guest-spec.ts';
 import type { Model } from './model.ts';
 
 /** Keeps the ports of running guests as the records want them. */
 export class LivePorts {
   readonly #model: Model;
+  readonly #configurator: Configurator;
 
-  constructor(model: Model) {
+  constructor(model: Model, configurator: Configurator) {
     this.#model = model;
+    this.#configurator = configurator;
   }
 
   /**
@@ -23,6 +26,7 @@ export class LivePorts {
     const ref = this.#model.ref(vnf);
     const runtime = this.#model.runtime(vnf.serial);
     const wanted = wantedPorts(this.#model, vnf);
+    const wasOpen = !driver.hasClosedPorts(ref);
     const done: { before: (typeof wanted)[number] | undefined; after: (typeof wanted)[number] | undefined }[] = [];
     try {
       for (const change of portChanges(runtime.applied, wanted)) {
@@ -30,8 +34,11 @@ export class LivePorts {
         await driver.setPort(ref, change, signal);
         done.push(change);
       }
+      if (state === 'running' && done.some(isFelt)) await this.#configurator.restore(vnf, signal);
     } catch (error) {
       await this.#takeBack(vnf, done, error);
+      // What runs there is as it was.
+      if (wasOpen) await this.#configurator.open(vnf, new AbortController().signal);
       throw error;
     }
     runtime.applied = wanted;
@@ -71,4 +78,9 @@ export class LivePorts {
       });
     });
   }
+}
+
+/** True for a change that a configuration may have to be restored after: there is more to configure than before, or the same anew. */
+function isFelt({ after }: { readonly after: { readonly up: boolean } | undefined }): boolean {
+  return after?.up === true;
 }

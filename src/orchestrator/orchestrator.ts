@@ -5,6 +5,7 @@ import { Chains } from './chains/chains.ts';
 import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
 import { ConfigSaver } from './config-saver.ts';
+import { Configurator } from './configurator.ts';
 import { DefaultRoutes } from './default-routes.ts';
 import { GuestRoots } from './guest-roots.ts';
 import { wantedPorts } from './guest-spec.ts';
@@ -45,17 +46,23 @@ export class Orchestrator implements AsyncDisposable {
   readonly chains: Chains;
   readonly replicas: Replicas;
   readonly #routes: DefaultRoutes;
+  readonly #configurator: Configurator;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
     this.hidden = new HiddenFiles(this.model);
-    const live = new LivePorts(this.model);
+    this.#configurator = new Configurator(this.model);
+    const live = new LivePorts(this.model, this.#configurator);
     this.chains = new Chains(this.model, live);
     this.types = new TypeService(this.model);
     this.vnfs = new VnfService(this.model, this.chains.follower, this.hidden);
     this.#routes = new DefaultRoutes(this.model, live);
-    this.actions = new VnfActions(this.model, { chains: this.chains.follower, routes: this.#routes });
+    this.actions = new VnfActions(this.model, {
+      chains: this.chains.follower,
+      routes: this.#routes,
+      configurator: this.#configurator,
+    });
     this.ports = new PortService(this.model, {
       live,
       actions: this.actions,
@@ -92,6 +99,7 @@ export class Orchestrator implements AsyncDisposable {
       this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
       await this.actions.refresh(vnf.serial, this.#closing.signal);
     }
+    for (const vnf of deployed) await this.#finish(vnf);
     await this.#routes.recover(this.#closing.signal);
     await this.chains.follower.recover(this.#closing.signal);
   }
@@ -127,6 +135,7 @@ export class Orchestrator implements AsyncDisposable {
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
     if (status.progress !== undefined) return;
+    await this.#finish(vnf);
     await this.actions.refresh(vnf.serial, this.#closing.signal);
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
@@ -142,6 +151,16 @@ export class Orchestrator implements AsyncDisposable {
     this.model.runtime(vnf.serial).error = `exited: ${why}`;
     this.model.publishVnf(vnf.serial);
     return { why };
+  }
+
+  /** What is closed though no verb has to do with it is configured and opened. */
+  async #finish({ serial }: VnfRecord): Promise<void> {
+    const runtime = this.model.runtime(serial);
+    if (runtime.busy !== undefined) return;
+    await runtime.lane.run(async () => {
+      const vnf = this.model.inventory.vnf(serial);
+      if (vnf?.deployed === true) await this.#configurator.finish(vnf, this.#closing.signal);
+    });
   }
 
   /** Stops following the world. Guests go on; what no guest uses is removed. */

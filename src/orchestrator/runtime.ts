@@ -1,4 +1,4 @@
-import type { ModuleFileAttributes } from '../domain/middlebox.ts';
+import type { ConfigCandidate, ModuleFileAttributes } from '../domain/middlebox.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { Lane } from './lane.ts';
 
@@ -18,6 +18,8 @@ export interface Runtime {
   readonly fileAttributes: Map<string, ModuleFileAttributes>;
   /** Ports as the driver was last told. */
   applied: readonly PortSpec[];
+  /** Of a VNF: the configuration that this process put in force last. */
+  configured: ConfigCandidate | undefined;
 }
 
 /** The runtimes of all objects, by serial. */
@@ -36,6 +38,7 @@ export class Runtimes {
         id: '',
         fileAttributes: new Map(),
         applied: [],
+        configured: undefined,
       };
       this.#known.set(serial, runtime);
     }

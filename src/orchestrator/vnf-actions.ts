@@ -7,11 +7,11 @@ import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainFollower } from './chains/chain-follower.ts';
 import { readCandidate } from './config-files.ts';
+import type { Configurator } from './configurator.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { hookInstance } from './hook-instance.ts';
 import { dropLog, keepLog } from './last-log.ts';
-import { explainFailure } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
 import { tellWhileSlow } from './slow-verbs.ts';
 
@@ -32,9 +32,14 @@ export class VnfActions {
   readonly #model: Model;
   readonly #chains: ChainFollower;
   readonly #routes: DefaultRoutes;
+  readonly #configurator: Configurator;
 
-  constructor(model: Model, parts: { readonly chains: ChainFollower; readonly routes: DefaultRoutes }) {
+  constructor(
+    model: Model,
+    parts: { readonly chains: ChainFollower; readonly routes: DefaultRoutes; readonly configurator: Configurator },
+  ) {
     this.#model = model;
+    this.#configurator = parts.configurator;
     this.#chains = parts.chains;
     this.#routes = parts.routes;
   }
@@ -134,14 +139,32 @@ export class VnfActions {
   async #run(vnf: VnfRecord, steps: readonly Step[], signal: AbortSignal): Promise<void> {
     const cancellable = cancellableSteps(steps);
     let deployed: GuestSpec | undefined;
-    for (const [index, step] of steps.entries()) {
-      const current = this.#model.vnf(vnf.serial);
-      if (index < cancellable) {
-        deployed = await orInterrupted(signal, () => this.#take(step, current, { deployed, signal }));
-      } else {
-        deployed = await inTime(step, (deadline) => this.#take(step, current, { deployed, signal: deadline }));
+    let started = false;
+    try {
+      for (const [index, step] of steps.entries()) {
+        const current = this.#model.vnf(vnf.serial);
+        if (index < cancellable) {
+          deployed = await orInterrupted(signal, () => this.#take(step, current, { deployed, signal }));
+        } else {
+          deployed = await inTime(step, (deadline) => this.#take(step, current, { deployed, signal: deadline }));
+        }
+        started ||= step === 'start' || step === 'restart';
       }
+    } catch (error) {
+      if (started) await this.#takeBackStart(vnf);
+      throw error;
     }
+  }
+
+  /** A guest that could not be configured does not run: its ports are closed, and would stay so. */
+  async #takeBackStart(vnf: VnfRecord): Promise<void> {
+    const driver = this.#model.driverOf(vnf);
+    const ref = this.#model.ref(vnf);
+    const { state } = driver.guestStatus(ref);
+    if (state !== 'running' && state !== 'paused') return;
+    await driver.stop(ref, new AbortController().signal).catch((error: Error) => {
+      this.#model.parts.logger.warn(`${pathOf(vnf)} could not be stopped again: ${error.message}`);
+    });
   }
 
   /** @returns what was deployed, if the step did so: a start right after it needs no other specification. */
@@ -166,7 +189,10 @@ export class VnfActions {
         await this.#start(vnf, { spec: undefined, signal, start: (spec) => driver.restart(spec, signal) });
         break;
       case 'configure':
-        await this.#configure(vnf, signal);
+        await this.#configurator.configure(vnf, signal);
+        break;
+      case 'open':
+        await this.#configurator.open(vnf, signal);
         break;
       case 'stop':
         await driver.stop(ref, signal);
@@ -196,15 +222,6 @@ export class VnfActions {
     const language = this.#model.middlebox(vnf.type).configuration?.language;
     const running = this.#model.state(vnf) === 'running';
     if (candidate !== undefined) await language?.check(candidate, running ? guestAccess(this.#model, vnf, signal) : undefined);
-  }
-
-  async #configure(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    const candidate = readCandidate(this.#model, vnf);
-    const language = this.#model.middlebox(vnf.type).configuration?.language;
-    if (candidate === undefined || language === undefined) return;
-    await language.apply(candidate, guestAccess(this.#model, vnf, signal)).catch(async (error: unknown) => {
-      throw await explainFailure(this.#model, vnf, error);
-    });
   }
 
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<GuestSpec> {

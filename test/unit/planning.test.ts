@@ -31,21 +31,21 @@ describe('verbs', () => {
   });
 
   test('become steps that check before they change', () => {
-    assert.deepEqual(planVerb('undeployed', 'activate'), ['check', 'deploy', 'start', 'configure']);
-    assert.deepEqual(planVerb('exited', 'restart'), ['check', 'restart', 'configure']);
+    assert.deepEqual(planVerb('undeployed', 'activate'), ['check', 'deploy', 'start', 'configure', 'open']);
+    assert.deepEqual(planVerb('exited', 'restart'), ['check', 'restart', 'configure', 'open']);
     assert.deepEqual(planVerb('inconsistent', 'destroy'), ['destroy']);
   });
 
   test('that come again do what is left', () => {
     assert.deepEqual(planAgain('undeployed', 'activate'), planVerb('undeployed', 'activate'));
     assert.deepEqual(planAgain('created', 'activate'), planVerb('created', 'start'));
-    assert.deepEqual(planAgain('running', 'activate'), ['check', 'configure']);
+    for (const verb of ['activate', 'start', 'unpause'] as const)
+      assert.deepEqual(planAgain('running', verb), ['check', 'configure', 'open']);
     assert.deepEqual(planAgain('created', 'restart'), planVerb('created', 'start'));
     assert.deepEqual(planAgain('running', 'restart'), planVerb('running', 'restart'));
     for (const [state, verb] of [
       ['exited', 'stop'],
       ['paused', 'pause'],
-      ['running', 'unpause'],
       ['undeployed', 'destroy'],
       ['created', 'deploy'],
     ] as const)

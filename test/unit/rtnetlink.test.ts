@@ -33,7 +33,7 @@ describe('messages to rtnetlink', () => {
     equal(made?.message.readUInt32LE(0), made?.message.length, 'nlmsg_len is the length');
     const begin = `
       1000 0506 00000000 00000000           # RTM_NEWLINK, REQUEST, ACK, CREATE and EXCL
-      00 00 0000 4a0caa3b 01000000 01000000 # interface 1,001,000,010, up`;
+      00 00 0000 4a0caa3b 00000000 00000000 # interface 1,001,000,010, closed: its state is left alone`;
     equal(hex.slice(8, 64), bytes(begin));
     for (const part of [
       '0c000300 7030303030306100', // IFLA_IFNAME p00000a

@@ -41,6 +41,8 @@ export interface GuestSpec extends GuestRef {
   /** The guest's main process, from the middlebox or boot.conf; undefined: the guest only holds its namespaces. */
   readonly command: readonly string[] | undefined;
   readonly ports: readonly PortSpec[];
+  /** Its ports stay closed when it starts, and those it gets later, until `openPorts`: it has to be configured before anything passes it. Default false. */
+  readonly guarded?: boolean;
   /** Programs the guest's type needs besides the driver's own. */
   readonly requires: readonly RequiredProgram[];
   /** Absolute path of the instance's config directory on this machine; the guest sees it read-only at `/etc/nfio`. */
@@ -193,8 +195,15 @@ export interface HypervisorDriver extends AsyncDisposable {
   getIp(ref: GuestRef, signal: AbortSignal): Promise<string>;
   /** Makes the guest without starting it. */
   deploy(spec: GuestSpec, signal: AbortSignal): Promise<void>;
-  /** Starts a guest that is created or exited, with its ports attached; resolves when its main process runs. */
+  /**
+   * Starts a guest that is created or exited, with its ports attached; resolves when its main process runs. Nothing passes the ports of a guarded one
+   * before `openPorts`, nor after `stop` or `destroy` has begun to end it.
+   */
   start(spec: GuestSpec, signal: AbortSignal): Promise<void>;
+  /** Lets frames pass the ports that are closed, and announces their addresses to their networks. */
+  openPorts(ref: GuestRef, signal: AbortSignal): Promise<void>;
+  /** Synchronous knowledge: true for a guest that runs and has ports that are closed though they are wanted up. */
+  hasClosedPorts(ref: GuestRef): boolean;
   stop(ref: GuestRef, signal: AbortSignal): Promise<void>;
   restart(spec: GuestSpec, signal: AbortSignal): Promise<void>;
   pause(ref: GuestRef, signal: AbortSignal): Promise<void>;
@@ -213,7 +222,7 @@ export interface HypervisorDriver extends AsyncDisposable {
   counters(ref: GuestRef, signal: AbortSignal): Promise<Counters>;
   /** Applies limits to a live guest. */
   setLimits(ref: GuestRef, limits: GuestLimits, signal: AbortSignal): Promise<void>;
-  /** Adds, changes or removes one port of a live guest (undefined: removed). */
+  /** Adds, changes or removes one port of a live guest (undefined: removed). Of a guarded one, a port that is new, comes up or moves is closed then. */
   setPort(
     ref: GuestRef,
     change: { readonly before: PortSpec | undefined; readonly after: PortSpec | undefined },

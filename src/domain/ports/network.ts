@@ -80,6 +80,8 @@ export interface NetworkDriver extends AsyncDisposable {
   sendProbes(run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]>;
   /** Ids of the ports that are there, whoever's they are. */
   portsThere(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Tells everyone else on the segments of ports that are open whose their addresses are. */
+  announce(ports: readonly PortSpec[]): Promise<void>;
   /** Removes ports, those in guests with them. Idempotent. */
   removePorts(ids: readonly string[]): Promise<void>;
   /** What passed a service chain that is steered, and these ports of its hops; all zero for one that is not. */

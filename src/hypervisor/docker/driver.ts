@@ -21,7 +21,16 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import { changeNetwork, changePort, type Fabric, findAddress, type PortChange, portsAfter, runProgram } from '../../network/index.ts';
+import {
+  changeNetwork,
+  changePort,
+  closedAfter,
+  type Fabric,
+  findAddress,
+  type PortChange,
+  portsAfter,
+  runProgram,
+} from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
@@ -120,6 +129,19 @@ export class DockerDriver extends HypervisorBase {
     await this.#verbs.start(guest, spec, signal);
   }
 
+  async openPorts(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    const { closed, ports } = guest;
+    if (closed.length === 0) return;
+    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
+    guest.remember({ closed: [] });
+  }
+
+  hasClosedPorts(ref: GuestRef): boolean {
+    const guest = this.#guests.get(ref.id);
+    return guest?.process !== undefined && guest.closed.length > 0;
+  }
+
   async stop(ref: GuestRef, signal: AbortSignal): Promise<void> {
     await this.#verbs.stop(await this.#live(ref, signal), signal);
   }
@@ -215,8 +237,9 @@ export class DockerDriver extends HypervisorBase {
       if (change.after !== undefined) throw noPorts(guest.ref, guest.link);
       return;
     }
-    await changePort(guest.process, this.#fabric, change, signal);
-    guest.remember({ ports: portsAfter(guest.ports, change) });
+    const { guarded, closed, ports } = guest;
+    await changePort(guest.process, this.#fabric, change, { guarded, closed, signal });
+    guest.remember({ ports: portsAfter(ports, change), ...(guarded && { closed: closedAfter(closed, change) }) });
   }
 
   async changeNetwork(
@@ -226,7 +249,7 @@ export class DockerDriver extends HypervisorBase {
   ): Promise<void> {
     const guest = await this.#live(ref, signal);
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
-    await changeNetwork(guest.process, this.#fabric, change, signal);
+    await changeNetwork(guest.process, this.#fabric, change, { guarded: false, signal });
     guest.remember({ ports: [...guest.ports, ...change.ports] });
   }
 
@@ -266,6 +289,7 @@ export class DockerDriver extends HypervisorBase {
     for (const guest of this.#guests.values()) {
       guest.log?.[Symbol.dispose]();
       guest.ended();
+      guest.network[Symbol.dispose]();
     }
     await this.#fabric[Symbol.asyncDispose]();
   }

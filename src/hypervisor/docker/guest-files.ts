@@ -10,6 +10,10 @@ export interface GuestRecord {
   readonly ports: readonly PortSpec[];
   readonly configDir: string;
   readonly limits: string;
+  /** True when its ports are closed unless `openPorts` opened them. */
+  readonly guarded?: boolean;
+  /** Ids of those that are closed. */
+  readonly closed?: readonly string[];
 }
 
 /** Makes the directory of a guest. @throws VNFDeployError with the errno that says why it cannot. */

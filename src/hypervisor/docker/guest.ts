@@ -1,6 +1,6 @@
 import type { CounterSource, GuestRef, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
-import type { ProcessId } from '../../network/index.ts';
+import { canOpen, NetworkHold, type ProcessId } from '../../network/index.ts';
 import type { Container } from './container-state.ts';
 import type { EngineLink } from './engine-link.ts';
 import { type GuestRecord, readRecord, writeRecord } from './guest-files.ts';
@@ -19,6 +19,8 @@ export class Guest {
   /** Its init as a process of this machine; undefined when it does not run, or not here. */
   process: ProcessId | undefined;
   root: GuestRoot | undefined;
+  /** Of a guarded one with ports: outlives it until they are gone. */
+  readonly network = new NetworkHold();
   log: LogFollower | undefined;
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
   /** What was last copied to it, where it does not see this machine's files. */
@@ -45,6 +47,21 @@ export class Guest {
 
   get ports(): readonly PortSpec[] {
     return this.#record.ports;
+  }
+
+  /** True when its ports are closed unless `openPorts` opened them. */
+  get guarded(): boolean {
+    return this.#record.guarded === true;
+  }
+
+  /** Ids of ports that are closed. */
+  get closed(): readonly string[] {
+    return this.#record.closed ?? [];
+  }
+
+  /** Notes that none of its ports is open, when it is guarded. */
+  closedAll(): void {
+    if (this.guarded) this.remember({ closed: this.ports.filter(canOpen).map(({ id }) => id) });
   }
 
   /** Limits that its container has, as they were last sent. */

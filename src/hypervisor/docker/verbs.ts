@@ -56,7 +56,7 @@ export class Verbs {
   /** Starts it; resolves when its main process runs and its ports are there. */
   start(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
     return this.#verb(guest, 'start', { code: 'VNFStartError', done: 'started' }, async () => {
-      guest.remember({ ports: spec.ports, configDir: spec.configDir });
+      guest.remember({ ports: spec.ports, configDir: spec.configDir, guarded: spec.guarded === true, closed: [] });
       try {
         await setContainerLimits(guest, spec.limits, signal);
         await copyConfig(guest, signal);
@@ -75,6 +75,7 @@ export class Verbs {
   /** Has it end by itself, by the signal its image names, and kills it when it does not. */
   stop(guest: Guest, signal: AbortSignal): Promise<void> {
     return this.#verb(guest, 'stop', { code: 'VNFStopError', done: 'stopped' }, async () => {
+      await this.#closePorts(guest);
       if (guest.isPaused) await this.#call(guest, 'unpause', signal);
       await this.#call(guest, `stop?t=${stopTimeoutMs / 1000}`, signal);
       await this.#parts.watcher.look(guest, signal);
@@ -137,7 +138,16 @@ export class Verbs {
     if (ports.length === 0) return;
     if (guest.process === undefined) await this.#checkMainProcess(guest, signal);
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
-    await addPorts(guest.process, this.#parts.fabric, ports, signal);
+    if (guest.guarded) guest.network.take(guest.process);
+    await addPorts(guest.process, this.#parts.fabric, ports, { guarded: guest.guarded, signal });
+    guest.closedAll();
+  }
+
+  /** What is left of a guarded guest while it ends passes on nothing. */
+  async #closePorts(guest: Guest): Promise<void> {
+    if (!guest.guarded) return;
+    await this.#parts.fabric.close(guest.ports);
+    guest.closedAll();
   }
 
   /** @throws VNFStartError when the main process could not be executed, with what it, or docker-init for it, said. */
@@ -177,15 +187,18 @@ export class Verbs {
   }
 
   async #remove(guest: Guest, signal: AbortSignal): Promise<void> {
+    await this.#closePorts(guest);
     if (guest.containerId !== '') await removeContainer(guest.link.engine, guest.containerId, signal);
     guest.log?.[Symbol.dispose]();
     await guest.log?.done;
     guest.gone();
     await this.#parts.fabric.removePorts(guest.ports.map(({ id }) => id));
+    guest.network[Symbol.dispose]();
   }
 
-  async #clearAfterEnd({ ports, log }: Guest): Promise<void> {
+  async #clearAfterEnd({ ports, log, network }: Guest): Promise<void> {
     await this.#parts.fabric.removePorts(ports.map(({ id }) => id));
+    network[Symbol.dispose]();
     await Promise.race([log?.done, sleep(logTimeoutMs, undefined, { ref: false })]);
   }
 }

@@ -117,15 +117,20 @@ export class Watcher {
     }
     const before = guest.process;
     await this.look(guest, signal);
+    if (before === undefined && guest.process !== undefined && guest.guarded) guest.network.take(guest.process);
     if (before !== undefined) await this.#settle(guest, before).catch((error: Error) => this.#warn(guest, error));
   }
 
   /** After a change from outside: the ports of a guest end with it, and have to be made anew when someone starts it again. */
   async #settle(guest: Guest, before: Guest['process']): Promise<void> {
-    const { process: init, ports } = guest;
+    const { process: init, ports, guarded, network } = guest;
     if (init === before || guest.verb !== undefined || !guest.link.local) return;
     await this.#parts.fabric.removePorts(ports.map(({ id }) => id));
-    if (init !== undefined) await addPorts(init, this.#parts.fabric, ports, AbortSignal.timeout(attachTimeoutMs));
+    network[Symbol.dispose]();
+    if (init === undefined || ports.length === 0) return;
+    if (guarded) network.take(init);
+    await addPorts(init, this.#parts.fabric, ports, { guarded, signal: AbortSignal.timeout(attachTimeoutMs) });
+    guest.closedAll();
   }
 
   #followLog(guest: Guest): void {

@@ -21,7 +21,7 @@ import type {
 } from '../../domain/ports/hypervisor.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
-import { type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
+import { closedAfter, type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { remoteCounters } from './counters.ts';
 import { defineVm, undefineVm } from './define.ts';
@@ -37,7 +37,7 @@ import { Links } from './links.ts';
 import { setVmLimits } from './live-limits.ts';
 import { changeVmNetwork, changeVmPort } from './live-ports.ts';
 import { procedures } from './rpc/procedures.ts';
-import { startVm } from './start.ts';
+import { closePorts, startVm } from './start.ts';
 import { findGuestAddress } from './vm-address.ts';
 import { Watcher } from './watcher.ts';
 
@@ -137,9 +137,23 @@ export class LibvirtDriver extends HypervisorBase {
     await this.#verb(guest, 'VNFStartError', () => startVm(guest, spec, how));
   }
 
+  async openPorts(ref: GuestRef, signal: AbortSignal): Promise<void> {
+    const guest = await this.#live(ref, signal);
+    const { closed, ports } = guest;
+    if (closed.length === 0) return;
+    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
+    guest.remember({ closed: [] });
+  }
+
+  hasClosedPorts(ref: GuestRef): boolean {
+    const guest = this.#guests.get(ref.id);
+    return guest?.isActive === true && guest.closed.length > 0;
+  }
+
   async stop(ref: GuestRef, signal: AbortSignal): Promise<void> {
     const guest = await this.#live(ref, signal);
     await this.#verb(guest, 'VNFStopError', async () => {
+      await closePorts(guest, this.#fabric);
       if (guest.status.state !== 'paused') await this.#pressPowerButton(guest, signal);
       await this.#watcher.refresh(guest, signal);
       if (guest.isActive) await guest.link.call(procedures.domainDestroyFlags, [guest.domain, 0], signal);
@@ -169,6 +183,7 @@ export class LibvirtDriver extends HypervisorBase {
       await this.#ask(guest, options.signal);
       if (guest.isActive && !options.force) throw stillRuns(ref);
       await this.#verb(guest, 'VNFDestroyError', async () => {
+        await closePorts(guest, this.#fabric);
         if (guest.isActive) await guest.link.call(procedures.domainDestroyFlags, [guest.domain, 0], options.signal);
         await undefineVm(guest);
       });
@@ -213,6 +228,7 @@ export class LibvirtDriver extends HypervisorBase {
     } catch (error) {
       throw asNfioError('NetworkError', `port ${(change.after ?? change.before)?.name}`, error);
     }
+    if (guest.guarded) guest.remember({ closed: closedAfter(guest.closed, change) });
     await this.#hasPorts(guest, portsAfter(guest.ports, change), signal);
   }
 

@@ -12,6 +12,8 @@ export interface GuestRecord {
   readonly vcpus: number;
   /** What it was started with; the most that it can be given while it runs. */
   readonly memoryBytes: number;
+  /** Ids of ports that are closed, though they are wanted up. */
+  readonly closed?: readonly string[];
 }
 
 /** Where the guest's console goes. */

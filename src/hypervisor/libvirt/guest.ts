@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { CounterSource, GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
-import { fabricPortName, type ProcessId } from '../../network/index.ts';
+import { canOpen, fabricPortName, type ProcessId } from '../../network/index.ts';
 import { ConfigCopy } from './config-copy.ts';
 import { guestStatusOf, isActive } from './domain-state.ts';
 import { type GuestRecord, logFile, writeRecord } from './guest-files.ts';
@@ -61,6 +61,21 @@ export class Guest {
     return this.#record.spec?.ports ?? [];
   }
 
+  /** True when its ports are closed unless `openPorts` opened them. */
+  get guarded(): boolean {
+    return this.#record.spec?.guarded === true;
+  }
+
+  /** Ids of ports that are closed, though they are wanted up. */
+  get closed(): readonly string[] {
+    return this.#record.closed ?? [];
+  }
+
+  /** Notes that none of its ports is open, when it is guarded. */
+  closedAll(): void {
+    if (this.guarded) this.remember({ closed: this.ports.filter(canOpen).map(({ id }) => id) });
+  }
+
   get isActive(): boolean {
     return this.state !== undefined && isActive(this.state);
   }
@@ -86,7 +101,8 @@ export class Guest {
   started(spec: GuestSpec, size: { readonly vcpus: number; readonly memoryBytes: number }): void {
     this.startedMs = performance.now();
     this.ready = undefined;
-    this.remember({ begun: true, spec, vcpus: size.vcpus, memoryBytes: size.memoryBytes });
+    this.remember({ begun: true, spec, vcpus: size.vcpus, memoryBytes: size.memoryBytes, closed: [] });
+    this.closedAll();
   }
 
   /** Changes part of what is kept of it. */

@@ -2,19 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { NfioError } from '../../errors/index.ts';
-import {
-  changeLines,
-  type Fabric,
-  fabricPortName,
-  ipLine,
-  isShapedOtherwise,
-  machineTapName,
-  makeTaps,
-  moveTaps,
-  type PortChange,
-  removeTaps,
-  shapeTap,
-} from '../../network/index.ts';
+import { changeEnds, type Fabric, machineTapName, makeTaps, moveTaps, type PortChange, removeTaps, shapeTap } from '../../network/index.ts';
 import { interfaceXml, queues } from './domain-xml.ts';
 import { live } from './flags.ts';
 import type { Guest } from './guest.ts';
@@ -27,6 +15,8 @@ const unplugTimeoutMs = 10_000;
 interface PlugOptions {
   readonly fabric: Fabric;
   readonly ports: readonly PortSpec[];
+  /** Those that are open in the end. */
+  readonly opens: readonly PortSpec[];
   readonly inGuest: (run: RunInGuest) => Promise<void>;
   readonly signal: AbortSignal;
 }
@@ -41,14 +31,16 @@ export async function changeVmPort(guest: Guest, fabric: Fabric, change: PortCha
   if (after === undefined) return before && unplug(guest, fabric, before, signal);
   if (before === undefined || before.id !== after.id || guestInterfaceName(before) !== guestInterfaceName(after)) {
     if (before !== undefined) await unplug(guest, fabric, before, signal);
-    return plug(guest, { fabric, ports: [after], signal, inGuest: (run) => setUpPorts(run, [after]) });
+    const opens = guest.guarded ? [] : [after];
+    return plug(guest, { fabric, ports: [after], opens, signal, inGuest: (run) => setUpPorts(run, [after]) });
   }
-  try {
-    await apply(guest, fabric, { before, after }, signal);
-  } catch (error) {
-    await apply(guest, fabric, { before: after, after: before }, signal).catch(() => undefined);
-    throw error;
-  }
+  const inGuest = async (lines: readonly string[]): Promise<void> => {
+    if (lines.length === 0) return;
+    await setUp(guest, signal);
+    await changeInGuest(runner(guest, signal), lines);
+  };
+  const shape = (port: PortSpec): Promise<void> => shapeTap(fabric, port, signal);
+  await changeEnds(fabric, { before, after }, { guarded: guest.guarded, closed: guest.closed, inGuest, shape });
 }
 
 /**
@@ -62,11 +54,11 @@ export async function changeVmNetwork(
   { ports, setup }: { readonly ports: readonly PortSpec[]; readonly setup: NetworkSetup },
   signal: AbortSignal,
 ): Promise<void> {
-  await plug(guest, { fabric, ports, signal, inGuest: (run) => setUpPortsAnd(run, ports, setup) });
+  await plug(guest, { fabric, ports, opens: ports, signal, inGuest: (run) => setUpPortsAnd(run, ports, setup) });
 }
 
 /** `inGuest` is what is done there once the guest has the interfaces. */
-async function plug(guest: Guest, { fabric, ports, inGuest, signal }: PlugOptions): Promise<void> {
+async function plug(guest: Guest, { fabric, ports, opens, inGuest, signal }: PlugOptions): Promise<void> {
   const vm = { mountId: fabric.mountId, vcpus: guest.record.vcpus };
   await setUp(guest, signal);
   await makeTaps(ports, { fabric, queues: queues(vm.vcpus) }, signal);
@@ -75,6 +67,7 @@ async function plug(guest: Guest, { fabric, ports, inGuest, signal }: PlugOption
       await guest.link.call(procedures.domainAttachDeviceFlags, [guest.domain, interfaceXml(port, vm), live], signal);
     await moveTaps(ports, fabric, signal);
     await inGuest(runner(guest, signal));
+    await fabric.open(opens);
   } catch (error) {
     for (const port of ports)
       await unplug(guest, fabric, port, signal).catch(() => removeTaps([port], fabric, signal).catch(() => undefined));
@@ -103,21 +96,4 @@ async function unplug(guest: Guest, fabric: Fabric, port: PortSpec, signal: Abor
 async function hasInterface(guest: Guest, tap: string, signal: AbortSignal): Promise<boolean> {
   const description = await guest.link.call(procedures.domainGetXmlDesc, [guest.domain, 0], signal);
   return description.includes(`'${tap}'`);
-}
-
-async function apply(
-  guest: Guest,
-  fabric: Fabric,
-  change: { readonly before: PortSpec; readonly after: PortSpec },
-  signal: AbortSignal,
-): Promise<void> {
-  const { before, after } = change;
-  if (before.mtu !== after.mtu) await fabric.change([ipLine('link', 'set', 'dev', fabricPortName(after.id), 'mtu', after.mtu ?? 1500)]);
-  const lines = changeLines(before, after);
-  if (lines.length > 0) {
-    await setUp(guest, signal);
-    await changeInGuest(runner(guest, signal), lines);
-  }
-  await fabric.attach([after]);
-  if (isShapedOtherwise(before, after)) await shapeTap(fabric, after, signal);
 }

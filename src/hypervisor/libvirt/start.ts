@@ -27,9 +27,12 @@ export async function startVm(
     await link.call(procedures.domainCreateWithFlags, [domain, startPaused], signal);
     await moveTaps(spec.ports, fabric, signal);
     guest.started(spec, size);
+    if (spec.guarded !== true) await fabric.open(spec.ports);
     await link.call(procedures.domainResume, [domain], signal);
     guest.take({ state: 1, reason: 0 });
     if (image.agent) await boot(guest, how);
+    // It has its addresses from now on.
+    if (image.agent && spec.guarded !== true) await fabric.announce(spec.ports);
   } catch (error) {
     await undoStart(guest, spec, fabric);
     throw error;
@@ -51,4 +54,11 @@ async function undoStart({ link, domain }: Guest, spec: GuestSpec, fabric: Fabri
   const signal = AbortSignal.timeout(undoTimeoutMs);
   await link.call(procedures.domainDestroyFlags, [domain, 0], signal).catch(() => undefined); // it does not run
   await removeTaps(spec.ports, fabric, signal).catch(() => undefined); // there is none
+}
+
+/** What is left of a guarded guest while it ends, or boots again, passes on nothing. */
+export async function closePorts(guest: Guest, fabric: Fabric): Promise<void> {
+  if (!guest.guarded || !guest.isActive) return;
+  await fabric.close(guest.ports);
+  guest.closedAll();
 }

@@ -13,6 +13,7 @@ import { counterPaths, findQemu } from './qemu-process.ts';
 import type { Connection } from './rpc/connection.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
 import { type DomainEvent, type DomainName, type DomainState, procedures } from './rpc/procedures.ts';
+import { closePorts } from './start.ts';
 
 const intervalMs = 1000;
 /** Logs are looked at once in so many rounds. */
@@ -89,7 +90,7 @@ export class Watcher implements LinkListener, Disposable {
     if (guest === undefined || guest.link !== link || guest.domain.uuid !== domain.uuid) return;
     const warn = (error: Error): void => this.#logger.warn(`${guest.ref.type}/${guest.ref.name}: ${error.message}`);
     if (kind === 'lifecycle') void this.#look(guest).catch(warn);
-    else if (event !== agentConnected) forgetSetUp(guest);
+    else if (event !== agentConnected) this.#agentWent(guest).catch(warn);
     else void this.#agentCame(guest).catch(warn);
   }
 
@@ -127,6 +128,12 @@ export class Watcher implements LinkListener, Disposable {
     const signal = AbortSignal.timeout(10_000);
     const state = await domainState(guest, signal);
     if (guest.verb === undefined && state?.state !== inShutdown) await this.settle(guest, state, signal);
+  }
+
+  /** Its system ends, and begins again perhaps: what it was told is lost. While it is told again nothing passes it. */
+  async #agentWent(guest: Guest): Promise<void> {
+    forgetSetUp(guest);
+    if (guest.verb === undefined) await closePorts(guest, this.#fabric);
   }
 
   /** One that has booted again by itself has lost all that it was told: who told it hears of that when it is set up. */

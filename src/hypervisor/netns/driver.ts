@@ -23,8 +23,10 @@ import type {
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
 import {
+  canOpen,
   changeNetwork,
   changePort,
+  closedAfter,
   type Fabric,
   findAddress,
   isAlive,
@@ -94,6 +96,9 @@ export class NetnsDriver extends HypervisorBase {
     const { mountId, logger } = this.#context;
     const world = { mountId, records: this.#records, cgroups: this.#cgroups, fabric: this.#fabric, logger };
     for (const guest of await recoverGuests(refs, world, signal)) this.#guests.set(guest.ref.id, guest);
+    for (const { process, record, network } of this.#guests.values()) {
+      if (process !== undefined && record.guarded === true) network.take(process);
+    }
     this.#watcher.start();
   }
 
@@ -137,10 +142,24 @@ export class NetnsDriver extends HypervisorBase {
     }
   }
 
+  async openPorts(ref: GuestRef, _signal: AbortSignal): Promise<void> {
+    const guest = this.#live(ref);
+    const { closed = [], ports } = guest.record;
+    if (closed.length === 0) return;
+    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
+    guest.remember({ closed: [] });
+  }
+
+  hasClosedPorts(ref: GuestRef): boolean {
+    const guest = this.#guests.get(ref.id);
+    return guest?.process !== undefined && (guest.record.closed ?? []).length > 0;
+  }
+
   async stop(ref: GuestRef, _signal: AbortSignal): Promise<void> {
     const guest = this.#live(ref);
     guest.verb = 'stop';
     try {
+      await this.#closePorts(guest);
       if (guest.paused) await this.#cgroups.freeze(ref.id, false);
       signalProcess(guest.process, 'SIGTERM');
       if (!(await waitUntilGone(guest.process, stopTimeoutMs))) await this.#kill(guest);
@@ -173,6 +192,7 @@ export class NetnsDriver extends HypervisorBase {
     if (guest?.process !== undefined) {
       if (!options.force) throw stillRuns(ref);
       guest.verb = 'destroy';
+      await this.#closePorts(guest);
       if (guest.paused) await this.#cgroups.freeze(ref.id, false);
       await this.#kill(guest);
     }
@@ -217,8 +237,9 @@ export class NetnsDriver extends HypervisorBase {
   async setPort(ref: GuestRef, change: PortChange, signal: AbortSignal): Promise<void> {
     const guest = this.#guests.get(ref.id);
     if (guest?.process === undefined) return;
-    await changePort(guest.process, this.#fabric, change, signal);
-    guest.remember({ ports: portsAfter(guest.record.ports, change) });
+    const { ports, guarded = false, closed = [] } = guest.record;
+    await changePort(guest.process, this.#fabric, change, { guarded, closed, signal });
+    guest.remember({ ports: portsAfter(ports, change), ...(guarded && { closed: closedAfter(closed, change) }) });
   }
 
   async changeNetwork(
@@ -227,7 +248,7 @@ export class NetnsDriver extends HypervisorBase {
     signal: AbortSignal,
   ): Promise<void> {
     const guest = this.#live(ref);
-    await changeNetwork(guest.process, this.#fabric, change, signal);
+    await changeNetwork(guest.process, this.#fabric, change, { guarded: false, signal });
     guest.remember({ ports: [...guest.record.ports, ...change.ports] });
   }
 
@@ -276,6 +297,7 @@ export class NetnsDriver extends HypervisorBase {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
     await this.#launcher[Symbol.asyncDispose]();
+    for (const { network } of this.#guests.values()) network[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }
@@ -316,8 +338,10 @@ export class NetnsDriver extends HypervisorBase {
       signal,
     });
     guest.process = process;
+    if (spec.guarded === true) guest.network.take(process);
     for (const port of spec.ports.filter(isShaped)) await shapePort(process, this.#fabric, port, signal);
     await this.#fabric.prepare(spec.ports);
+    if (spec.guarded !== true) await this.#fabric.open(spec.ports);
     guest.started(spec);
     await run();
   }
@@ -334,6 +358,7 @@ export class NetnsDriver extends HypervisorBase {
     guest.process = undefined;
     this.#cgroups.kill(spec.id);
     await this.#fabric.removePorts(spec.ports.map(({ id }) => id)).catch(() => undefined);
+    guest.network[Symbol.dispose]();
     await this.#cgroups.remove(spec.id).catch(() => undefined);
   }
 
@@ -364,8 +389,17 @@ export class NetnsDriver extends HypervisorBase {
     return guest.clearing;
   }
 
+  /** What is left of a guarded guest while it ends passes on nothing. */
+  async #closePorts(guest: Guest): Promise<void> {
+    const { guarded, ports } = guest.record;
+    if (guarded !== true) return;
+    await this.#fabric.close(ports);
+    guest.remember({ closed: ports.filter(canOpen).map(({ id }) => id) });
+  }
+
   async #clear(guest: Guest): Promise<void> {
     await this.#fabric.removePorts(guest.record.ports.map(({ id }) => id));
+    guest.network[Symbol.dispose]();
     await this.#cgroups.remove(guest.ref.id);
   }
 

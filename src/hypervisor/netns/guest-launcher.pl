@@ -267,7 +267,9 @@ sub supervise {
         }
         while ((my $ended = waitpid -1, POSIX::WNOHANG) > 0) {
             next if !defined $main || $ended != $main;
-            finish($home, $? & 127 ? 128 + ($? & 127) : $? >> 8);
+            my $status = $?;
+            close_ports();
+            finish($home, $status & 127 ? 128 + ($status & 127) : $status >> 8);
         }
         POSIX::sigsuspend($none);
     }
@@ -292,6 +294,19 @@ sub end_report {
     my ($said) = @_;
     report($said);
     POSIX::close($reporter);
+}
+
+# What the main process kept watch over passes no more. rtnetlink: RTM_NEWLINK for an interface by its name (IFLA_IFNAME), not up (IFF_UP of linux/if.h).
+sub close_ports {
+    my $socket = rtnetlink();
+    open my $devices, '<', '/proc/net/dev' or return;
+    while (my $line = <$devices>) {
+        my ($name) = $line =~ /^\s*([^\s:]+):/ or next;
+        my $attribute = pack 'S S Z*', 5 + length $name, 3, $name;
+        $attribute .= "\0" x (-length($attribute) & 3);
+        my $body = pack 'C x S l L L', 0, 0, 0, 0, 1;
+        send $socket, pack('L S S L L', 16 + length($body . $attribute), 16, 1, 0, 0) . $body . $attribute, 0;
+    }
 }
 
 sub finish {

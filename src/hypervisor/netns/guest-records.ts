@@ -14,6 +14,10 @@ export interface GuestRecord {
   readonly capabilities: readonly string[];
   /** What it had in /etc of its own at its last start. */
   readonly files?: readonly PrivateFile[];
+  /** True when its ports are closed unless `openPorts` opened them. */
+  readonly guarded?: boolean;
+  /** Ids of those that are closed. */
+  readonly closed?: readonly string[];
 }
 
 /** A line of the file. */

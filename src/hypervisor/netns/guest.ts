@@ -1,5 +1,5 @@
 import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
-import type { ProcessId } from '../../network/index.ts';
+import { canOpen, NetworkHold, type ProcessId } from '../../network/index.ts';
 import type { GuestRecord, GuestRecords } from './guest-records.ts';
 import { privateFiles } from './guest-setup.ts';
 
@@ -21,6 +21,8 @@ export class Guest {
   view: Promise<ProcessId> | undefined;
   /** The same, once it shows it. */
   viewProcess: ProcessId | undefined;
+  /** Of a guarded one: outlives it until its ports are gone. */
+  readonly network = new NetworkHold();
   readonly #records: GuestRecords;
   #exitCode: number | undefined;
 
@@ -44,7 +46,8 @@ export class Guest {
 
   /** Notes that it runs as specified. */
   started(spec: GuestSpec): void {
-    const { ports, boot } = spec;
+    const { ports, boot, guarded = false } = spec;
+    const closed = guarded ? ports.filter(canOpen).map(({ id }) => id) : [];
     this.#exitCode = undefined;
     this.paused = false;
     this.remember({
@@ -52,6 +55,8 @@ export class Guest {
       ports,
       privileged: boot.privileged,
       capabilities: boot.capabilities,
+      guarded,
+      closed,
       files: privateFiles(spec).files,
     });
   }

@@ -4,7 +4,15 @@ import type { Outcome } from './outcome.ts';
 
 /** A module without its functions: which of them it has. */
 export interface ModuleDescription extends Pick<Middlebox, 'summary' | 'sysctl' | 'intercepts' | 'translates' | 'run'> {
-  readonly configuration: { readonly language: string; readonly default: string; readonly countsDrops: boolean } | undefined;
+  readonly configuration:
+    | {
+        readonly language: string;
+        readonly default: string;
+        readonly countsDrops: boolean;
+        readonly restores: boolean;
+        readonly service: boolean;
+      }
+    | undefined;
   readonly files: readonly (Pick<NonNullable<Middlebox['files']>[number], 'path' | 'mode'> & {
     readonly reads: boolean;
     readonly writes: boolean;

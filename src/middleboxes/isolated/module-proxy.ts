@@ -1,4 +1,5 @@
 import type {
+  ConfigCandidate,
   ConfigLanguage,
   GuestAccess,
   HookInstance,
@@ -24,7 +25,8 @@ export function proxyMiddlebox({ configuration, files, actions, hooks, ...plain 
   };
 }
 
-function proxyLanguage({ language, countsDrops }: NonNullable<ModuleDescription['configuration']>, send: Send): ConfigLanguage {
+function proxyLanguage(description: NonNullable<ModuleDescription['configuration']>, send: Send): ConfigLanguage {
+  const { language, countsDrops, restores, service } = description;
   const ofGuest = (name: string, guest: GuestAccess | undefined, ...first: readonly SentArgument[]): Promise<unknown> =>
     send({
       path: ['configuration', 'language', name],
@@ -35,6 +37,10 @@ function proxyLanguage({ language, countsDrops }: NonNullable<ModuleDescription[
     name: language,
     check: (candidate, guest) => ofGuest('check', guest, data(candidate)) as Promise<void>,
     apply: (candidate, guest) => ofGuest('apply', guest, data(candidate)) as Promise<void>,
+    service,
+    ...(restores && {
+      restore: (candidate: ConfigCandidate, guest: GuestAccess) => ofGuest('restore', guest, data(candidate)) as Promise<void>,
+    }),
     ...(countsDrops && { drops: (guest: GuestAccess) => ofGuest('drops', guest) as Promise<number> }),
   };
 }

@@ -97,6 +97,8 @@ function describe({
       language: configuration.language.name,
       default: configuration.default,
       countsDrops: configuration.language.drops !== undefined,
+      restores: configuration.language.restore !== undefined,
+      service: configuration.language.service === true,
     },
     files: files.map(({ path, mode, read, write }) => ({ path, mode, reads: read !== undefined, writes: write !== undefined })),
     actions: Object.fromEntries(Object.entries(actions).map(([name, { summary }]) => [name, summary])),

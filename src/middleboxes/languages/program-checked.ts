@@ -78,6 +78,7 @@ export function programChecked(program: CheckedProgram): ConfigLanguage {
   };
   return {
     name: program.name,
+    service: true,
     async check({ text }, guest) {
       if (guest !== undefined) await check(text, guest);
     },

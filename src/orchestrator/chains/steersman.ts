@@ -60,8 +60,16 @@ export class Steersman {
       throw error;
     }
     await this.#leaveAll({ before, after });
+    await this.#announceNew({ before, after });
     this.#settle(after);
     this.#health.look(after.serial);
+  }
+
+  /** A VNF that takes over a place in a service chain may be known under another's hardware address to its neighbours. */
+  async #announceNew({ before, after }: ChainChange): Promise<void> {
+    const entered = this.#vnfsOf(after).filter(({ serial }) => instanceIn(before.applied, serial) === undefined);
+    const ports = entered.flatMap(({ serial }) => this.#model.runtime(serial).applied);
+    await this.#model.parts.network.announce(ports).catch((error: Error) => this.#tell(after, error));
   }
 
   /**

@@ -28,6 +28,11 @@ export function routes(): ConfigLanguage {
       const line = failure.route === undefined ? '' : ` line ${failure.route.line}`;
       throw new NfioError('ConfigurationError', { message: `nf_conf${line}: ${failure.said}${rest}` });
     },
+    // A port that is down takes its routes with it: they cannot be there, and the others can.
+    async restore({ text }, guest) {
+      const stdin = commandsOf(parseRoutes(text).map((route) => ({ route, verb: 'replace' })));
+      if (stdin !== '') await guest.executeInNetwork({ argv: ['ip', '-force', '-batch', '-'], stdin });
+    },
   };
 }
 
@@ -44,8 +49,7 @@ async function change(guest: GuestAccess, wanted: readonly Route[], present: rea
     ...present.filter(({ key }) => !keys.has(key)).map((route) => ({ route, verb: 'delete' })),
   ];
   if (commands.length === 0) return undefined;
-  const stdin = commands.map(({ route, verb }) => `route ${verb} ${route.words.join(' ')} protocol ${protocol}\n`).join('');
-  const result = await guest.executeInNetwork({ argv: ['ip', '-batch', '-'], stdin });
+  const result = await guest.executeInNetwork({ argv: ['ip', '-batch', '-'], stdin: commandsOf(commands) });
   if (result.exitCode === 0) return undefined;
   const number = /^Command failed -:(\d+)$/m.exec(result.stderr)?.[1];
   const said = result.stderr.split('\n').find((line) => line !== '') ?? `ip ended with status ${result.exitCode}`;
@@ -53,6 +57,10 @@ async function change(guest: GuestAccess, wanted: readonly Route[], present: rea
     route: number === undefined ? undefined : commands[Number(number) - 1]?.route,
     said: said.replace(/^(Error|RTNETLINK answers): /, ''),
   };
+}
+
+function commandsOf(commands: readonly { readonly route: Route; readonly verb: string }[]): string {
+  return commands.map(({ route, verb }) => `route ${verb} ${route.words.join(' ')} protocol ${protocol}\n`).join('');
 }
 
 /** The routes that an earlier configuration made. */

@@ -1,0 +1,62 @@
+import { match } from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { TestMount } from '../support/mount.ts';
+import { whyNoGuests } from '../support/netns-world.ts';
+
+/** Everything that can be changed of a port that runs, there and back. `$p` is its directory. */
+const changes: Readonly<Record<string, string>> = {
+  'goes down and up': 'echo down > $p/state; echo up > $p/state',
+  'has another mtu': 'echo 1400 > $p/mtu; echo 1500 > $p/mtu',
+  'has another address': 'echo 10.2.0.9/24 > $p/address; echo 10.2.0.1/24 > $p/address',
+  'has another hardware address': 'echo 02:00:00:00:00:77 > $p/mac; echo > $p/mac',
+  'is on another network': 'echo > $p/network; echo wan > $p/network',
+  'is removed and made': 'rmdir $p; mkdir $p; echo wan > $p/network; echo 10.2.0.1/24 > $p/address',
+};
+
+/** What is configured, and what tells that it is in force. */
+const guests = {
+  router: {
+    configuration: '10.3.0.0/24 via 10.2.0.2\nblackhole 10.4.0.0/24',
+    shows: 'ip route',
+    expected: /10\.3\.0\.0\/24 via 10\.2\.0\.2 dev wan/,
+  },
+  shaper: {
+    configuration: 'qdisc add dev wan root tbf rate 10mbit burst 32kbit latency 50ms',
+    shows: 'tc qdisc show dev wan',
+    expected: /tbf .*rate 10Mbit/,
+  },
+  firewall: {
+    configuration: 'table inet f { chain forward { type filter hook forward priority filter; iif "wan" tcp dport 23 drop; }; }',
+    shows: 'nft list table inet f',
+    expected: /iif "wan" tcp dport 23/,
+  },
+} as const;
+
+describe('the configuration of a VNF is whole after a port', { skip: whyNoGuests() ?? false, timeout: 300_000 }, () => {
+  let mount: TestMount;
+
+  before(async () => {
+    mount = await TestMount.start();
+    await mount.run('mkdir networks/wan networks/lan; echo 10.2.0.0/24 > networks/wan/subnet; echo 10.1.0.0/24 > networks/lan/subnet');
+    for (const [type, { configuration }] of Object.entries(guests)) {
+      await mount.run(`mkdir -p nf-types/${type}/v/ports/wan nf-types/${type}/v/ports/lan; cd nf-types/${type}/v
+        printf '%s\\n' '${configuration}' > config/nf_conf`);
+    }
+  });
+  after(() => mount[Symbol.asyncDispose]());
+
+  for (const [type, { shows, expected }] of Object.entries(guests)) {
+    it(`of a ${type}: ${Object.keys(changes).join(', ')}`, async () => {
+      await mount.run(`cd nf-types/${type}/v; echo wan > ports/wan/network; echo 10.2.0.1/24 > ports/wan/address; echo activate > action`);
+      for (const [what, script] of Object.entries(changes)) {
+        const shown = await mount.run(`cd nf-types/${type}/v; p=ports/wan; ${script}; echo '${shows}' > command; cat command`);
+        match(shown, expected, `${type}: it ${what}`);
+      }
+      await mount.run(
+        `cd nf-types/${type}/v; echo down > ports/wan/state; echo down > ports/lan/state; echo up > ports/lan/state; echo up > ports/wan/state`,
+      );
+      match(await mount.run(`cd nf-types/${type}/v; echo '${shows}' > command; cat command`), expected, 'whatever is down meanwhile');
+      await mount.run(`echo destroy > nf-types/${type}/v/action`);
+    });
+  }
+});
