@@ -30,6 +30,9 @@ async function destroy(mountpoint: string, vnf: string): Promise<NfioError | und
     return undefined;
   } catch (cause) {
     const why = (await readFile(join(directory, 'error'), 'utf8').catch(() => '')).trim() || (cause as Error).message;
-    return new NfioError('VNFDestroyError', { message: `${vnf} could not be destroyed, so ${mountpoint} stays mounted: ${why}`, cause });
+    return new NfioError('VNFDestroyError', {
+      message: `${vnf} could not be destroyed, so ${mountpoint} stays mounted: ${why}. Mend that, or leave it running: nfio umount ${mountpoint}`,
+      cause,
+    });
   }
 }

@@ -33,12 +33,14 @@ export class ChainChanges {
   }
 
   async unlink(view: ObjectView, { name, entry }: Named): Promise<void> {
-    if (entry?.kind === 'hop') throw new NfioError('NotPermittedError', { errno: 'EISDIR', message: `${name} is a hop: rm -r it` });
+    if (entry?.kind === 'hop')
+      throw new NfioError('NotPermittedError', { errno: 'EISDIR', message: `${name} is a hop. Run: rm -r ${name}` });
     await this.#chains.service.unlink(placeOf(view, name), name);
   }
 
   async rmdir(view: ObjectView, { name, entry }: Named): Promise<void> {
-    if (entry?.kind !== 'hop') throw new NfioError('NotPermittedError', { errno: 'ENOTDIR', message: `${name} is a link: rm it` });
+    if (entry?.kind !== 'hop')
+      throw new NfioError('NotPermittedError', { errno: 'ENOTDIR', message: `${name} is a link. Run: rm ${name}` });
     await this.#chains.service.removeHop(view.serial, entry.serial);
   }
 
@@ -49,7 +51,10 @@ export class ChainChanges {
     } else if (from.view.serial === to.view.serial) {
       await this.#chains.service.renameHop(from.view.serial, from.entry.serial, to.name);
     } else {
-      throw new NfioError('NotPermittedError', { errno: 'EXDEV', message: 'a hop belongs to its service chain' });
+      throw new NfioError('NotPermittedError', {
+        errno: 'EXDEV',
+        message: 'a hop belongs to its service chain. Make one in the other: ln -s MOUNTPOINT/nf-types/TYPE/NAME chns/CHAIN/HOP',
+      });
     }
   }
 

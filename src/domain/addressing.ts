@@ -63,7 +63,9 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
     const subnet = subnetOf(network, cidr.family);
     checkHostAddress(cidr, subnet === undefined ? cidr.prefixLength : parseCidr(subnet).prefixLength);
     if (subnet !== undefined && !contains(parseCidr(subnet), { ...cidr, prefixLength: addressBits(cidr.family) })) {
-      throw new NfioError('InvalidValueError', { message: `${address} is outside ${subnet}, the subnet of network ${network.name}` });
+      throw new NfioError('InvalidValueError', {
+        message: `${address} is outside ${subnet}, the subnet of network ${network.name}: choose one in it`,
+      });
     }
   }
   if (addresses.length === 0) return;

@@ -60,11 +60,18 @@ export async function openAndMount(mountpoint: string, options: MountOptions = {
  */
 export async function unmount(mountpoint: string, { lazy = false }: { readonly lazy?: boolean } = {}): Promise<void> {
   const place = placeOf(mountpoint);
-  if (!isMounted(place)) throw new FuseMountError(Errno.EINVAL, `${place} is not a mountpoint: nothing to unmount.`);
+  if (!isMounted(place))
+    throw new FuseMountError(
+      Errno.EINVAL,
+      `${place} is not a mountpoint, so there is nothing to unmount. See what is mounted: findmnt -t fuse.nfio`,
+    );
   const { status, message } = await run('umount', ['-i', '-c', ...(lazy ? ['-l'] : []), '--', place]);
   if (status === 0) return;
   if (!mayMount()) throw new FuseMountError(Errno.EPERM, `${place} can only be unmounted by root: use sudo. (${message})`);
-  throw new FuseMountError(Errno.EBUSY, `${place} is in use: see who with fuser -vm ${place}, or unmount it lazily. (${message})`);
+  throw new FuseMountError(
+    Errno.EBUSY,
+    `${place} is in use. See by whom: fuser -vm ${place}; or detach it: umount --lazy ${place} (${message})`,
+  );
 }
 
 function checkMountpoint(mountpoint: string): string {

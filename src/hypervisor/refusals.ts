@@ -6,18 +6,18 @@ import { NfioError } from '../errors/index.ts';
  */
 
 /** There is no such guest. */
-export function notDeployed({ name }: GuestRef): NfioError {
-  return new NfioError('VNFNotFoundError', { message: `${name} is not deployed` });
+export function notDeployed({ type, name }: GuestRef): NfioError {
+  return new NfioError('VNFNotFoundError', { message: `${name} is not deployed. ${run(type, name, 'activate')}` });
 }
 
 /** @param word its state, in the hypervisor's word. */
-export function notRunning({ name }: GuestRef, word: string): NfioError {
-  return new NfioError('VNFNotRunningError', { message: `${name} is not running (${word})` });
+export function notRunning({ type, name }: GuestRef, word: string): NfioError {
+  return new NfioError('VNFNotRunningError', { message: `${name} is not running (${word}). ${run(type, name, 'start')}` });
 }
 
 /** It is to do something, but stands still. */
-export function paused({ name }: GuestRef): NfioError {
-  return new NfioError('VNFNotRunningError', { message: `${name} is paused: write unpause to its action first` });
+export function paused({ type, name }: GuestRef): NfioError {
+  return new NfioError('VNFNotRunningError', { message: `${name} is paused. ${run(type, name, 'unpause')}` });
 }
 
 /** It is to be started. */
@@ -26,11 +26,15 @@ export function runsAlready({ name }: GuestRef): NfioError {
 }
 
 /** It is to be destroyed, and not by force. */
-export function stillRuns({ name }: GuestRef): NfioError {
-  return new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${name} still runs: stop it first` });
+export function stillRuns({ type, name }: GuestRef): NfioError {
+  return new NfioError('VNFDestroyError', { errno: 'EBUSY', message: `${name} still runs. ${run(type, name, 'stop')}` });
 }
 
 /** It is to run a command that has no words. */
 export function noCommand(): NfioError {
-  return new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'there is no command to run' });
+  return new NfioError('VNFCommandExecutionError', { errno: 'EINVAL', message: 'the command is empty. Write one, such as: ip addr' });
+}
+
+function run(type: string, name: string, verb: string): string {
+  return `Run: echo ${verb} > nf-types/${type}/${name}/action`;
 }

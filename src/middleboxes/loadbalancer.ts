@@ -35,7 +35,7 @@ for (1 .. 400) {
   my @now = reloads();
   if (@now && $now[0] > $reloads) {
     exit 0 if $now[1] == 0;
-    print "it goes on as before; its log says why\\n";
+    print "it goes on as before. See why: tail log\\n";
     exit 3;
   }
   select(undef, undef, undef, 0.05);

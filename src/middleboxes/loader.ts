@@ -45,7 +45,7 @@ export interface ModuleLoaderOptions {
 
 /**
  * Finds middlebox modules by type. A user's own file wins over a built-in module of the same name, so that a site can replace
- * one without waiting for a release; the log says so. It runs in a thread of its own. A file that changed is imported again, without a
+ * one without waiting for a release; daemon.log says so. It runs in a thread of its own. A file that changed is imported again, without a
  * restart; who holds what was loaded before can still call it, and it does as the file says then.
  */
 export class ModuleLoader implements MiddleboxSource {
@@ -102,7 +102,9 @@ export class ModuleLoader implements MiddleboxSource {
     if (load === undefined) {
       const where = this.#options.userRoot === undefined ? 'no module root is set' : `nor is there ${this.#options.userRoot}/${type}.ts`;
       const hint = didYouMean(type, Object.keys(builtInModules));
-      throw new NfioError('UnknownTypeError', { message: `there is no built-in module "${type}"${hint}, ${where}; see: nfio types` });
+      throw new NfioError('UnknownTypeError', {
+        message: `there is no built-in module "${type}"${hint}, ${where}. See those there are: nfio types`,
+      });
     }
     const middlebox = guardMiddlebox(type, (await load()).default);
     this.#builtIn.set(type, middlebox);

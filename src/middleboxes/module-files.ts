@@ -26,7 +26,9 @@ export async function findModuleFile(root: string, type: string): Promise<Module
     const stats = await statsOf(path);
     if (stats === undefined) continue;
     if (!stats.isFile()) {
-      throw new NfioError('MalformedModuleError', { message: `${path} is not a regular file: a module is one, and no link to one` });
+      throw new NfioError('MalformedModuleError', {
+        message: `${path} is not a regular file. Put the module itself there, not a link to it`,
+      });
     }
     return { type, path, version: `${stats.ino}-${stats.size}-${stats.mtimeNs}` };
   }
@@ -59,5 +61,5 @@ async function statsOf(path: string): Promise<BigIntStats | undefined> {
 
 function unreadable(path: string, cause: unknown): NfioError {
   const errno = errnoName(errnoOf(cause)) ?? 'EIO';
-  return new NfioError('BrokenModuleError', { message: `${path} cannot be read (${errno}): check that it is there and permitted`, cause });
+  return new NfioError('BrokenModuleError', { message: `${path} cannot be read (${errno}). Check it: ls -l ${path}`, cause });
 }

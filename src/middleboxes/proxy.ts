@@ -37,7 +37,7 @@ i=0
 while [ $i -lt 200 ]; do
   now=$(listening)
   [ -z "$now" ] || echo "$now" | grep -qxF "$before" || { intercept "$1"; exit 0; }
-  squid -k check -f "$1" 2>/dev/null || { echo 'it ended; its log says why'; exit 3; }
+  squid -k check -f "$1" 2>/dev/null || { echo 'it ended. See why: tail log'; exit 3; }
   i=$((i + 1)); sleep 0.05
 done
 echo 'it did not open its ports for 10 s'

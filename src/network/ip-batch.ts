@@ -69,7 +69,7 @@ export class IpBatch implements Disposable {
     try {
       return readFileSync(`/proc/${this.#child?.pid}/net/dev`, 'latin1');
     } catch (cause) {
-      throw new NfioError('NetworkError', { message: 'ip ended unexpectedly; try again', retryable: true, cause });
+      throw new NfioError('NetworkError', { message: 'the program ip ended unexpectedly. Try again', retryable: true, cause });
     }
   }
 
@@ -103,7 +103,7 @@ export class IpBatch implements Disposable {
     child.stdout.on('data', (chunk: Uint8Array) => this.#take(Buffer.from(chunk).toString()));
     child.once('error', (cause) => this.#ended(child, spawnError('nsenter', cause)));
     child.once('close', () =>
-      this.#ended(child, new NfioError('NetworkError', { message: 'ip ended unexpectedly; try again', retryable: true })),
+      this.#ended(child, new NfioError('NetworkError', { message: 'the program ip ended unexpectedly. Try again', retryable: true })),
     );
     return child;
   }

@@ -101,7 +101,7 @@ export function spawnError(program: string, cause: unknown): NfioError {
 /** The error of a program that is not there, with what brings it. */
 export function missingTool(program: string, cause?: unknown): NfioError {
   const remedy = `apt-get install ${packages[program] ?? program}`;
-  return new NfioError('MissingToolError', { message: `the program "${program}" is not installed: ${remedy}`, cause });
+  return new NfioError('MissingToolError', { message: `the program "${program}" is not installed. Run: ${remedy}`, cause });
 }
 
 /** A shell's exit status of a process: 128 + n when signal n ended it. */

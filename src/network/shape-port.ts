@@ -46,7 +46,7 @@ export async function shapeInterface(
   if (missing !== undefined && /netem|tbf/.test(failed) && !(await canAdd(enter, missing.slice(4), signal))) {
     const what = missing === 'sch_netem' ? 'delay and loss' : 'rates';
     throw new NfioError('UnsupportedError', {
-      message: `${what} need the kernel module ${missing}, which this kernel does not have: modprobe ${missing}`,
+      message: `${what} need the kernel module ${missing}, which this kernel has not loaded. Run: modprobe ${missing}`,
     });
   }
   throw new NfioError('NetworkError', { message: `tc ${failed}: ${result.stderr.split('\n')[0] ?? ''}` });

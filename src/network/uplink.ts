@@ -66,12 +66,15 @@ export class Uplinks {
     const shown = await runProgram(['ip', '-json', 'addr', 'show', 'dev', name], { signal });
     const [found] = shown.exitCode === 0 ? (JSON.parse(shown.stdout) as readonly Interface[]) : [];
     if (found === undefined) {
-      throw new NfioError('NetworkError', { errno: 'ENODEV', message: `this machine has no interface ${name}: see "ip link"` });
+      throw new NfioError('NetworkError', {
+        errno: 'ENODEV',
+        message: `this machine has no interface ${name}. See those there are: ip -brief link`,
+      });
     }
     const why = whyNeeded(found);
     if (why === undefined) return;
-    const remedy = `make an interface for nf.io and use that: ip link add link ${name} name ${name.slice(0, 12)}-nf type macvlan mode bridge`;
-    throw new NfioError('BusyError', { message: `${name} cannot be an uplink, for ${why}; ${remedy}` });
+    const remedy = `Make an interface for nf.io and use that. Run: ip link add link ${name} name ${name.slice(0, 12)}-nf type macvlan mode bridge`;
+    throw new NfioError('BusyError', { message: `${name} cannot be an uplink: ${why}. ${remedy}` });
   }
 }
 

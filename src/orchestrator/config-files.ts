@@ -33,7 +33,7 @@ export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
   if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(statSync(dirname(path))))) {
     throw new NfioError('NotPermittedError', {
       message:
-        'boot.conf: privileged, capabilities, mounts and network are root’s to give: config and boot.conf must belong to root, and others must not write them',
+        'boot.conf: only root may give privileged, capabilities, mounts and network. Run as root, in the VNF: chown root config config/boot.conf && chmod go-w config config/boot.conf',
     });
   }
   return options;
@@ -65,13 +65,15 @@ function readConfig(path: string, limit: number): ConfigFile | undefined {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     const errno = errnoName(errnoOf(cause)) ?? 'EIO';
-    throw new NfioError('ConfigurationError', { message: `${name} cannot be read (${errno}): it must be a regular file`, cause });
+    throw new NfioError('ConfigurationError', { message: `${name} cannot be read (${errno}). Make it a regular file`, cause });
   }
   try {
     const stats = fstatSync(file);
-    if (!stats.isFile()) throw new NfioError('ConfigurationError', { message: `${name} is not a regular file` });
+    if (!stats.isFile()) throw new NfioError('ConfigurationError', { message: `${name} is not a regular file. Make it one` });
     if (stats.size > limit) {
-      throw new NfioError('ConfigurationError', { message: `${name} has ${stats.size} bytes; at most ${limit} are read` });
+      throw new NfioError('ConfigurationError', {
+        message: `${name} has ${stats.size} bytes, and at most ${limit} are read. Make it smaller`,
+      });
     }
     return { text: readFileSync(file, 'utf8'), stats };
   } finally {

@@ -77,13 +77,13 @@ function isGuarded({ configuration }: Middlebox, sysctl: Readonly<Record<string,
 function checkPlacement(model: Model, vnf: VnfRecord): void {
   const { host } = model.placement(vnf);
   if (model.address(vnf) === undefined) {
-    throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address: echo ADDRESS > hosts/${host}/address` });
+    throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address. Run: echo ADDRESS > hosts/${host}/address` });
   }
   const { uid, mode } = vnf.ownership['machine/ip'] ?? { uid: vnf.uid, mode: 0o644 };
   // nf.io goes to machines with root's keys and certificates.
   if (host !== '' && model.inventory.host(host) === undefined && (uid !== 0 || (mode & othersWrite) !== 0)) {
     throw new NfioError('NotPermittedError', {
-      message: `only root may name a machine that is not in hosts/: have root make an entry for ${host}, and name that in machine/ip`,
+      message: `only root may name a machine that is not in hosts/. Run as root: mkdir hosts/NAME && echo ${host} > hosts/NAME/address; then write NAME to machine/ip`,
     });
   }
 }

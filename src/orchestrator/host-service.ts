@@ -125,7 +125,7 @@ export class HostService {
     const [user] = this.#vnfsOn(host);
     if (user === undefined) return;
     throw new NfioError('BusyError', {
-      message: `${pathOf(user)} is deployed on ${host.name}, which cannot be ${change}: echo destroy > ${pathOf(user)}/action first`,
+      message: `${pathOf(user)} is deployed on ${host.name}, which cannot be ${change}. Run: echo destroy > ${pathOf(user)}/action`,
     });
   }
 
@@ -135,7 +135,7 @@ export class HostService {
 
   #named(name: string): HostRecord {
     const record = this.#model.inventory.host(name);
-    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no host ${name}` });
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no host ${name}. Run: mkdir hosts/${name}` });
     return record;
   }
 }

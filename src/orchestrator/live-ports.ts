@@ -3,7 +3,7 @@ import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Configurator } from './configurator.ts';
 import { wantedPorts } from './guest-spec.ts';
-import type { Model } from './model.ts';
+import { type Model, pathOf } from './model.ts';
 
 /** Keeps the ports of running guests as the records want them. */
 export class LivePorts {
@@ -50,7 +50,7 @@ export class LivePorts {
     for (const { before, after } of (done as Parameters<typeof driver.setPort>[1][]).toReversed()) {
       await driver.setPort(this.#model.ref(vnf), { before: after, after: before }, signal).catch((cause: unknown) => {
         throw new NfioError('NetworkError', {
-          message: `${(reason as Error).message}; port ${(after ?? before)?.name} could not be set back: restart the VNF`,
+          message: `${(reason as Error).message}; port ${(after ?? before)?.name} could not be set back. Run: echo restart > ${pathOf(vnf)}/action`,
           cause,
         });
       });

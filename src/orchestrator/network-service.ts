@@ -69,7 +69,7 @@ export class NetworkService {
         const [user] = this.#model.inventory.portsOn(name);
         if (user !== undefined) {
           throw new NfioError('BusyError', {
-            message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}: empty that port's network file or remove the port first`,
+            message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}. Run: echo > nf-types/${user.vnf.type}/${portPath(user)}/network`,
           });
         }
         this.#checkUnsteered(record);
@@ -88,7 +88,9 @@ export class NetworkService {
     this.#checkUnsteered(record);
     const [user] = this.#model.deployedPorts(name);
     if (user !== undefined) {
-      throw new NfioError('BusyError', { message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}, which is deployed` });
+      throw new NfioError('BusyError', {
+        message: `network ${name} is in use by ${user.vnf.type}/${portPath(user)}, which is deployed. Run: echo destroy > nf-types/${user.vnf.type}/${user.vnf.name}/action`,
+      });
     }
     this.#hidden.hide(record.serial, path);
   }
@@ -146,7 +148,7 @@ export class NetworkService {
       if (applied?.ingress !== serial && applied?.egress !== serial) continue;
       const end = applied.ingress === serial ? 'ingress' : 'egress';
       throw new NfioError('BusyError', {
-        message: `network ${name} is the ${end} of chns/${chain}, which is active: echo stop > chns/${chain}/action first`,
+        message: `network ${name} is the ${end} of chns/${chain}, which is active. Run: echo stop > chns/${chain}/action`,
       });
     }
   }
@@ -171,7 +173,7 @@ export class NetworkService {
 
   #named(name: string): NetworkRecord {
     const record = this.#model.inventory.network(name);
-    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no network ${name}` });
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `there is no network ${name}. Run: mkdir networks/${name}` });
     return record;
   }
 }

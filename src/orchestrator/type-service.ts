@@ -40,11 +40,11 @@ export class TypeService {
   /** rmdir nf-types/NAME. @throws BusyError (ENOTEMPTY) while it has instances. */
   async remove(name: string): Promise<void> {
     const record = this.#model.inventory.type(name);
-    if (record === undefined) throw new NfioError('NotFoundError', { message: `type ${name} is not loaded` });
+    if (record === undefined) throw new NfioError('NotFoundError', { message: `type ${name} is not loaded. Run: mkdir nf-types/${name}` });
     for (const vnf of this.#model.inventory.vnfs()) {
       if (vnf.type === name) {
         throw new NfioError('BusyError', {
-          message: `nf-types/${name} has instances, ${vnf.name} for one: remove them first`,
+          message: `nf-types/${name} has instances, ${vnf.name} for one. Run: rmdir nf-types/${name}/*`,
           errno: 'ENOTEMPTY',
         });
       }

@@ -130,7 +130,7 @@ export class VnfActions {
     } catch (cause) {
       await this.#model.commitVnf({ ...this.#model.vnf(vnf.serial), inconsistent: true });
       throw new NfioError('VNFDeployErrorWithInconsistentState', {
-        message: `${(reason as Error).message}; cleaning up failed too: ${(cause as Error).message}; mend that, then echo destroy > action`,
+        message: `${(reason as Error).message}; cleaning up failed too: ${(cause as Error).message}. Mend that, then run: echo destroy > ${pathOf(vnf)}/action`,
         cause,
       });
     }

@@ -100,8 +100,10 @@ export class VnfService {
 
   /** unlink or rmdir of a special file of an instance: on the way to removing the whole, or to making it again. @throws BusyError while it is deployed. */
   hide(serial: number, path: string): void {
-    if (this.#model.vnf(serial).deployed) {
-      throw new NfioError('BusyError', { message: `${path} belongs to a deployed VNF: echo destroy > action, then rmdir the VNF` });
+    const vnf = this.#model.vnf(serial);
+    if (vnf.deployed) {
+      const message = `${path} belongs to a VNF that is deployed. Run: echo destroy > ${pathOf(vnf)}/action && rmdir ${pathOf(vnf)}`;
+      throw new NfioError('BusyError', { message });
     }
     this.#hidden.hide(serial, path);
   }
@@ -132,7 +134,9 @@ export class VnfService {
     const runtime = this.#model.runtime(serial);
     if (vnf.deployed || runtime.busy !== undefined) {
       const state = runtime.busy === undefined ? this.#model.state(vnf) : `busy (${runtime.busy})`;
-      throw new NfioError('BusyError', { message: `${pathOf(vnf)} is ${state} and cannot be ${change}: echo destroy > action first` });
+      throw new NfioError('BusyError', {
+        message: `${pathOf(vnf)} is ${state} and cannot be ${change}. Run: echo destroy > ${pathOf(vnf)}/action`,
+      });
     }
     return vnf;
   }

@@ -55,7 +55,7 @@ export class World {
     if (name === '') return undefined;
     const network = this.inventory.network(name);
     if (network !== undefined) return network;
-    throw new NfioError('NotFoundError', { message: `there is no network ${name}: mkdir networks/${name} first` });
+    throw new NfioError('NotFoundError', { message: `there is no network ${name}. Run: mkdir networks/${name}` });
   }
 
   /** The loaded module of a type. @throws UnknownTypeError when it is not loaded. */
@@ -63,7 +63,7 @@ export class World {
     const middlebox = this.loadedMiddlebox(type);
     if (middlebox === undefined) {
       throw new NfioError('UnknownTypeError', {
-        message: `the module of type ${type} is not loaded: see events for the reason`,
+        message: `the module of type ${type} is not loaded. See why: grep nf-types/${type} events`,
         errno: 'EIO',
       });
     }

@@ -41,6 +41,6 @@ export function syncDirectory(path: string): void {
 export function stateWriteError(path: string, cause: unknown): NfioError {
   const errno: ErrnoName = errnoName(errnoOf(cause)) ?? 'EIO';
   const full = errnoOf(cause) === Errno.ENOSPC || errnoOf(cause) === Errno.EDQUOT;
-  const remedy = full ? 'free space on the file system of the root directory' : 'see the cause in the daemon’s log';
-  return new NfioError('StateWriteError', { message: `${path} could not be written (${errno}): ${remedy}`, errno, cause });
+  const remedy = full ? 'Free space on the file system of the root directory' : 'See why: tail daemon.log in the root directory';
+  return new NfioError('StateWriteError', { message: `${path} could not be written (${errno}). ${remedy}`, errno, cause });
 }

@@ -52,10 +52,10 @@ export function lockRoot(root: string): number {
   if (status === 0) return lock;
   closeSync(lock);
   if (error !== undefined) {
-    throw new NfioError('MissingToolError', { message: 'flock is not installed: apt-get install util-linux', cause: error });
+    throw new NfioError('MissingToolError', { message: 'flock is not installed. Run: apt-get install util-linux', cause: error });
   }
   throw new NfioError('StateInUseError', {
-    message: `${root} is in use by another mount: nfio status shows which; unmount that one or choose another --root`,
+    message: `${root} is in use by another mount. See which: nfio status. Unmount that one, or choose another root directory`,
   });
 }
 
@@ -68,7 +68,7 @@ export async function openRoot(root: string): Promise<RootHeader> {
   const header = (await readHeader(root)) ?? { format: currentFormat, mountId: newMountId(), serialLimit: firstSerial };
   if (header.format > currentFormat) {
     throw new NfioError('StateVersionError', {
-      message: `${root} has format ${header.format}, this nfio reads up to ${currentFormat}: install a newer nfio or choose another --root`,
+      message: `${root} has format ${header.format}, and this nfio reads up to ${currentFormat}. Install a newer nfio, or choose another root directory`,
     });
   }
   for (let format = header.format; format < currentFormat; format += 1) {
@@ -105,7 +105,7 @@ async function readHeader(root: string): Promise<RootHeader | undefined> {
       throw new SyntaxError();
     return { format, mountId, serialLimit } as RootHeader;
   } catch (cause) {
-    throw new NfioError('StateVersionError', { message: `${path} is not a header of nfio: restore it from a backup`, errno: 'EIO', cause });
+    throw new NfioError('StateVersionError', { message: `${path} is not a header of nfio. Restore it from a backup`, errno: 'EIO', cause });
   }
 }
 

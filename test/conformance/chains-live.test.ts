@@ -94,7 +94,7 @@ EOF`,
     await lab.run('cd chns/web; rm bee/next');
     assert.deepEqual(await lab.values('web', 'path', 'error'), [
       path,
-      'nothing leads to hop c: the chain would have two starts; link it from the hop before it, or remove it; until then traffic goes as path says',
+      'nothing leads to hop c: the chain would have two starts; link it from the hop before it, or remove it. Until then traffic goes as path says',
     ]);
     const before = await bypassed();
     assert.equal(await lab.ping(5), 5);

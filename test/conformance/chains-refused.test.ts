@@ -111,7 +111,7 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
       'echo nosuch > egress',
       'echo wan > egress',
       'No such file or directory',
-      /the egress nosuch is no network: mkdir networks\/nosuch/,
+      /the egress nosuch is no network\. Run: mkdir networks\/nosuch/,
     ],
     ['a network without subnet', 'echo bare > egress', 'echo wan > egress', 'Invalid argument', /bare has no subnet/],
     [
@@ -143,7 +143,7 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
     await lab.act('web', 'activate');
     assert.equal(await refused('echo activate > chns/web/action'), 'Invalid argument');
     assert.equal(await refused('rmdir chns/web'), 'Device or resource busy');
-    assert.match(await error(), /chns\/web is active and cannot be removed: echo stop > chns\/web\/action first/);
+    assert.match(await error(), /chns\/web is active and cannot be removed\. Run: echo stop > chns\/web\/action$/m);
     assert.match((await lab.sh('mv chns/web chns/other')).stderr, /Device or resource busy/);
     await lab.run('mkdir networks/alone; echo 10.9.0.0/24 > networks/alone/subnet; echo alone > chns/web/egress');
     assert.equal(await refused('rmdir networks/alone'), 'Device or resource busy');

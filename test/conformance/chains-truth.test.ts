@@ -53,7 +53,7 @@ describe('what service chains say', { skip: whyNoGuests() ?? false, timeout: 360
     assert.deepEqual(await lab.values('web', 'path'), ['lan → a → b → c → wan']);
     assert.match(
       (await lab.values('web', 'error'))[0] ?? '',
-      /^hop late: nf-types\/firewall\/late is undeployed: echo activate > nf-types\/firewall\/late\/action first; until then traffic goes as path says$/,
+      /^hop late: nf-types\/firewall\/late is undeployed\. Run: echo activate > nf-types\/firewall\/late\/action\. Until then traffic goes as path says$/,
     );
     assert.equal(await lab.ping(2), 2);
     await lab.run('echo activate > nf-types/firewall/late/action');
@@ -68,7 +68,7 @@ describe('what service chains say', { skip: whyNoGuests() ?? false, timeout: 360
       'cd chns/web; rm c/next; rmdir late; echo destroy > ../../nf-types/firewall/late/action; rmdir ../../nf-types/firewall/late',
     );
     await lab.run(`cd chns/web; ln -s ${lab.vnf('late')} late; ln -sfn ../late c/next`);
-    assert.match((await lab.values('web', 'error'))[0] ?? '', /^hop late: late leads to .*, which is no instance; until then/);
+    assert.match((await lab.values('web', 'error'))[0] ?? '', /^hop late: late leads to .*, which is no instance\. Until then/);
     await lab.run('mkdir nf-types/firewall/late');
     assert.match((await lab.values('web', 'error'))[0] ?? '', /^hop late: nf-types\/firewall\/late is undeployed/);
     await lab.mount.unmount();

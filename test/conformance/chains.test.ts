@@ -45,7 +45,7 @@ describe('service chains', { skip: whyNoGuests() ?? false, timeout: 360_000 }, (
       '? → fw-a → ids-a → p → ?',
       'inactive',
       'activate',
-      'there is no ingress: echo NETWORK > ingress',
+      'there is no ingress. Run, in the chain: echo NETWORK > ingress',
     ]);
     await lab.run("cd chns/web; echo lan > ingress; echo wan > egress; echo 'tcp dport { 80, 81 }' > match");
     assert.deepEqual(await lab.values('web', 'path'), ['lan → fw-a → ids-a → p → wan']);

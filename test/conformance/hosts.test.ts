@@ -33,7 +33,7 @@ describe('hosts', () => {
       await mount.run('cd hosts/b; ls; cat address hypervisor status'),
       'address\ncapacity\ncertificates\nerror\nhypervisor\nload\nstatus\n192.0.2.7\nnetns\nunreachable\n',
     );
-    assert.match(await mount.run('cat hosts/b/error'), /on this machine only, not on 192\.0\.2\.7: /);
+    assert.match(await mount.run('cat hosts/b/error'), /on this machine only, not on 192\.0\.2\.7\. Run, in the VNF: echo > machine\/ip/);
     await refused('cat hosts/b/capacity', 'No route to host');
     await refused('echo xen > hosts/b/hypervisor', 'Invalid argument');
     assert.equal(await mount.run('cat hosts/b/error'), 'hypervisor: "xen" is not one of netns, docker, libvirt\n');
@@ -61,7 +61,10 @@ describe('machine/ip', () => {
   test('a machine that is not in hosts/ is root’s to name', async () => {
     await mount.run(`chown 1000 ${vnf}/machine/ip`);
     await refused(`echo activate > ${vnf}/action`, 'Operation not permitted');
-    assert.match(await mount.run(`cat ${vnf}/error`), /^activate: only root may name a machine that is not in hosts\/: /);
+    assert.match(
+      await mount.run(`cat ${vnf}/error`),
+      /^activate: only root may name a machine that is not in hosts\/\. Run as root: mkdir /,
+    );
     await mount.run(`mkdir hosts/d; echo 192.0.2.9 > hosts/d/address; echo d > ${vnf}/machine/ip`);
     await refused(`echo activate > ${vnf}/action`, 'No route to host');
     await mount.run(`rmdir hosts/d; chown 0 ${vnf}/machine/ip`);
@@ -70,7 +73,7 @@ describe('machine/ip', () => {
   test('an entry without an address is EINVAL', async () => {
     await mount.run(`mkdir hosts/c; echo c > ${vnf}/machine/ip`);
     await refused(`echo activate > ${vnf}/action`, 'Invalid argument');
-    assert.equal(await mount.run(`cat ${vnf}/error`), 'activate: hosts/c has no address: echo ADDRESS > hosts/c/address\n');
+    assert.equal(await mount.run(`cat ${vnf}/error`), 'activate: hosts/c has no address. Run: echo ADDRESS > hosts/c/address\n');
   });
 
   test('a guest stays where it was deployed, and its host with it', async () => {

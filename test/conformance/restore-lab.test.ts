@@ -84,7 +84,7 @@ describe('what names something that is not there yet', () => {
   test('is kept, told, and right once that is there', async () => {
     await using mount = await TestMount.start();
     await quietly(mount, 'tar c -C $from chns | tar x');
-    assert.equal(await mount.run('cat chns/web/error'), 'the ingress lan is no network: mkdir networks/lan\n');
+    assert.equal(await mount.run('cat chns/web/error'), 'the ingress lan is no network. Run: mkdir networks/lan\n');
     await quietly(mount, 'tar c -C $from networks | tar x');
     assert.match(await mount.run('cat chns/web/error'), /^hop one: fw-a leads to .*, which is no instance\n$/);
     await quietly(mount, 'tar c -C $from nf-types | tar x');
@@ -96,7 +96,7 @@ describe('what names something that is not there yet', () => {
     await quietly(mount, 'mkdir nf-types/host; cp -r $from/nf-types/host/client nf-types/host/');
     assert.equal(await mount.run('cat nf-types/host/client/ports/eth0/network'), 'lan\n');
     assert.match(errnoText(await mount.sh('echo activate > nf-types/host/client/action')), /No such file/);
-    assert.equal(await mount.run('cat nf-types/host/client/error'), 'activate: there is no network lan: mkdir networks/lan first\n');
+    assert.equal(await mount.run('cat nf-types/host/client/error'), 'activate: there is no network lan. Run: mkdir networks/lan\n');
     assert.match(errnoText(await mount.sh('echo dmz > nf-types/host/client/ports/eth0/network')), /No such file/);
     await quietly(mount, 'mkdir networks/lan; echo activate > nf-types/host/client/action; test -e networks/lan/ports/host.client.eth0');
   });

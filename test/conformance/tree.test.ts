@@ -190,7 +190,7 @@ describe('removing and renaming instances', () => {
     await refused(`rmdir ${awake}`, busy);
     assert.match(
       await mount.run(`cat ${awake}/error`),
-      /^rmdir: nf-types\/firewall\/awake is running and cannot be removed: echo destroy > action first\n$/,
+      /^rmdir: nf-types\/firewall\/awake is running and cannot be removed\. Run: echo destroy > nf-types\/firewall\/awake\/action\n$/,
     );
     await refused(`mv ${awake} nf-types/firewall/other`, busy);
     assert.match(await mount.run(`cat ${awake}/error`), /^mv: .* cannot be renamed/);

@@ -104,7 +104,7 @@ describe('what is written', () => {
       error: /^ports\/lan\/address: 10\.2\.0\.1\/24 is outside 10\.1\.0\.0\/24, the subnet of network lan/,
     });
     await isRefused(port, 'address', '10.1.0.1', { code: 'EINVAL', error: /not an address with a prefix length/ });
-    await isRefused(port, 'network', 'nowhere', { code: 'ENOENT', error: /there is no network nowhere: mkdir networks\/nowhere first/ });
+    await isRefused(port, 'network', 'nowhere', { code: 'ENOENT', error: /there is no network nowhere\. Run: mkdir networks\/nowhere$/m });
     await isRefused(port, 'network', '../lan', { code: 'EINVAL', error: /^ports\/lan\/network: / });
     for (const [file, value] of [
       ['mac', '01:00:00:00:00:00'],
@@ -145,10 +145,7 @@ describe('what is done', () => {
   test('a network in use is not removed', async () => {
     const { stderr } = await mount.sh('rmdir networks/lan');
     assert.match(stderr, /Device or resource busy/);
-    assert.match(
-      await mount.run('cat networks/lan/error'),
-      /^rmdir: network lan is in use by .*: empty that port's network file or remove the port first\n$/,
-    );
+    assert.match(await mount.run('cat networks/lan/error'), /^rmdir: network lan is in use by (.*)\. Run: echo > nf-types\/\1\/network\n$/);
     assert.equal(await mount.run('cat networks/lan/subnet'), '10.1.0.0/24\n');
   });
 

@@ -151,13 +151,13 @@ describe('roots', () => {
     try {
       const options = { mountpoint: join(directory, 'mnt'), hypervisor: 'netns', logLevel: 'error', foreground: false } as const;
       await mkdir(options.mountpoint);
-      await assert.rejects(startDaemon({ ...options, root: mount.root }), /is in use by another mount: .+/);
+      await assert.rejects(startDaemon({ ...options, root: mount.root }), /is in use by another mount\. .+/);
 
       const newer = join(directory, 'newer');
       await cp(mount.root, newer, { recursive: true });
       const header = (await readFile(join(newer, 'nfio.json'), 'utf8')).replace(/"format": \d+/, '"format": 999');
       await writeFile(join(newer, 'nfio.json'), header);
-      await assert.rejects(startDaemon({ ...options, root: newer }), /has format 999, this nfio reads up to \d+: .+/);
+      await assert.rejects(startDaemon({ ...options, root: newer }), /has format 999, and this nfio reads up to \d+\. .+/);
       assert.equal(await readFile(join(newer, 'nfio.json'), 'utf8'), header);
       assert.deepEqual(await readdir(options.mountpoint), []);
     } finally {
@@ -208,7 +208,7 @@ describe('roots', () => {
       const confirmed = stdout === '' ? '67108864\n' : stdout;
       const shown = await mount.run('cd nf-types/host/h; cat machine/vm.memory config/f error');
       assert.ok(shown.startsWith(`${confirmed}kept\n`), shown);
-      assert.match(shown, /\nmachine\/vm\.memory: .*ENOSPC.*: free space .*\n$/);
+      assert.match(shown, /\nmachine\/vm\.memory: .*ENOSPC.*\. Free space .*\n$/);
       assert.match((await mount.sh('mkdir nf-types/host/h2')).stderr, /No space left on device/);
       assert.match((await mount.sh('mkdir networks/n; mkdir nf-types/host/h/ports/p')).stderr, /No space left on device/);
       assert.equal(

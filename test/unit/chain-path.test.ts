@@ -56,7 +56,7 @@ describe('a service chain', () => {
       /^lan has 10\.1\.0\.0\/24 and v6 has fd00::\/64: give both/,
     ],
     'one network twice': [{ settings: { ingress: 'lan', egress: 'lan' }, start: 'fw', hops: fw }, 'EINVAL', /both lan/],
-    'no start': [{ settings: ends, hops: fw }, 'EINVAL', /^there is no start: ln -s HOP start$/],
+    'no start': [{ settings: ends, hops: fw }, 'EINVAL', /^there is no start\. Run, in the chain: ln -s HOP start$/],
     'a start that leads nowhere': [{ settings: ends, start: 'x', hops: fw }, 'ENOENT', /^start leads to x, which is no hop/],
     'a start in another chain': [{ settings: ends, start: '../dns/fw', hops: fw }, 'ENOENT', /^start leads to \.\.\/dns\/fw/],
     'a next that leads nowhere': [

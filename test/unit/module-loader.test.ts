@@ -55,7 +55,7 @@ describe('ModuleLoader finds', () => {
     await assert.rejects(loader.load('fierwall'), {
       code: 'UnknownTypeError',
       errnoName: 'ENOSYS',
-      message: `there is no built-in module "fierwall" (did you mean "firewall"?), nor is there ${userRoot}/fierwall.ts; see: nfio types`,
+      message: `there is no built-in module "fierwall" (did you mean "firewall"?), nor is there ${userRoot}/fierwall.ts. See those there are: nfio types`,
     });
     await assert.rejects(loader.load('constructor'), { code: 'UnknownTypeError' });
     await assert.rejects(loader.load('../../etc/passwd'), { code: 'UnknownTypeError' });

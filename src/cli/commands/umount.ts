@@ -72,7 +72,7 @@ async function unmount(mountpoint: string, lazy: boolean): Promise<void> {
   const result = await runProgram(['umount', ...(lazy ? ['--lazy'] : []), '--', mountpoint], { timeoutMs: 10_000 });
   if (result.exitCode === 0) return;
   if (result.errorCode === 'ENOENT') {
-    throw new NfioError('MissingToolError', { message: 'The program umount is not installed. Install it: apt-get install mount' });
+    throw new NfioError('MissingToolError', { message: 'The program umount is not installed. Run: apt-get install mount' });
   }
   // umount(8): 32 is "mount failure", which for a mount that was found means that something uses it.
   if (result.exitCode === 32 || result.timedOut) throw await inUse(mountpoint);

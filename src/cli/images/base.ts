@@ -38,7 +38,7 @@ export async function ensureBase(engine: ImageEngine, options: BaseOptions): Pro
   } catch (cause) {
     if (!(cause instanceof NfioError) || cause.code !== 'NotFoundError' || wanted !== undefined) throw cause;
     if (await hasDebootstrap()) return makeBase(engine, options);
-    const message = `${cause.message}: apt-get install debootstrap, and it is made on this machine`;
+    const message = `${cause.message}. Have it made on this machine: apt-get install debootstrap, and try again`;
     throw new NfioError('NotFoundError', { message, cause });
   }
 }

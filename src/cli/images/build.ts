@@ -40,7 +40,7 @@ export async function checkSpace(engine: ImageEngine, signal: AbortSignal): Prom
   const megabytes = (bytes: number): string => `${Math.floor(bytes / 1024 / 1024)} MB`;
   throw new NfioError('ImageBuildError', {
     errno: 'ENOSPC',
-    message: `${engine.name} has ${megabytes(free)} left for images, and ${megabytes(neededBytes)} are needed: docker system df shows what uses it`,
+    message: `${engine.name} has ${megabytes(free)} left for images, and ${megabytes(neededBytes)} are needed. See what uses it: docker system df`,
   });
 }
 

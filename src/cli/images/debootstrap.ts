@@ -25,7 +25,8 @@ export async function makeDebian(
   directory: string,
   options: { readonly onProgress: (percent: number, what: string) => void; readonly signal: AbortSignal },
 ): Promise<void> {
-  if (process.getuid?.() !== 0) throw new NfioError('NotPermittedError', { message: 'debootstrap needs root: sudo nfio images build' });
+  if (process.getuid?.() !== 0)
+    throw new NfioError('NotPermittedError', { message: 'debootstrap needs root. Run: sudo nfio images build' });
   const { mirror, list, proxies } = await aptSources();
   await mkdir(directory, { recursive: true });
   const env = { ...process.env, LC_ALL: 'C', ...proxies };
@@ -89,7 +90,7 @@ function run(
     const abort = (): void => void child.kill('SIGKILL');
     signal.addEventListener('abort', abort, { once: true });
     child.once('error', (cause) =>
-      reject(new NfioError('MissingToolError', { message: 'unshare is not installed: apt-get install util-linux', cause })),
+      reject(new NfioError('MissingToolError', { message: 'unshare is not installed. Run: apt-get install util-linux', cause })),
     );
     child.once('close', (code) => {
       signal.removeEventListener('abort', abort);
@@ -101,7 +102,7 @@ function run(
 }
 
 function failed(code: number | null, said: string): NfioError {
-  if (code === 127) return new NfioError('MissingToolError', { message: 'debootstrap is not installed: apt-get install debootstrap' });
+  if (code === 127) return new NfioError('MissingToolError', { message: 'debootstrap is not installed. Run: apt-get install debootstrap' });
   const last = said.trim().split('\n').slice(-2).join('; ');
   return new NfioError('ImageBuildError', { message: `debootstrap could not make the base image (${last})` });
 }

@@ -79,7 +79,7 @@ export class ChainReader {
 
   #follow(visit: (hop: HopRecord) => void): void {
     const start = this.#chain.links.find(({ name }) => name === startLink);
-    if (start === undefined) throw wrong('there is no start: ln -s HOP start');
+    if (start === undefined) throw wrong('there is no start. Run, in the chain: ln -s HOP start');
     const seen = new Set<HopRecord>();
     let link: LinkRecord | undefined = start;
     let from: HopRecord | undefined;
@@ -122,7 +122,8 @@ export class ChainReader {
 
   #pathHop(hop: HopRecord): PathHop {
     const links = hop.links.filter(isInstanceLink);
-    if (links.length === 0) throw wrong(`hop ${hop.name} has no instance: ln -s INSTANCE ${hop.name}/`, 'ENOENT');
+    if (links.length === 0)
+      throw wrong(`hop ${hop.name} has no instance. Run, in the chain: ln -s MOUNTPOINT/nf-types/TYPE/NAME ${hop.name}/`, 'ENOENT');
     const instances = links.map((link) => this.#instance(hop, link));
     const [first] = instances;
     const other = instances.find(({ type }) => type !== first?.type);
@@ -141,11 +142,11 @@ export class ChainReader {
 
   #network(end: 'ingress' | 'egress'): NetworkRecord {
     const name = this.#chain.settings[end] ?? '';
-    if (name === '') throw wrong(`there is no ${end}: echo NETWORK > ${end}`);
+    if (name === '') throw wrong(`there is no ${end}. Run, in the chain: echo NETWORK > ${end}`);
     const network = this.#around.network(name);
-    if (network === undefined) throw wrong(`the ${end} ${name} is no network: mkdir networks/${name}`, 'ENOENT');
+    if (network === undefined) throw wrong(`the ${end} ${name} is no network. Run: mkdir networks/${name}`, 'ENOENT');
     if (subnetsOf(network).length === 0) {
-      throw wrong(`the ${end} ${name} has no subnet, which tells what is on it: echo 10.1.0.0/24 > networks/${name}/subnet`);
+      throw wrong(`the ${end} ${name} has no subnet, which tells what is on it. Run: echo 10.1.0.0/24 > networks/${name}/subnet`);
     }
     return network;
   }

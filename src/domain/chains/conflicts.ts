@@ -23,7 +23,7 @@ export function checkConflicts(
     if (!own.some((one) => theirs.some((each) => one.network === each.network && !areDisjoint(one.conditions, each.conditions)))) continue;
     throw new NfioError('BusyError', {
       errno: 'EEXIST',
-      message: `chns/${other.name} has priority ${other.applied.priority} too and can match the same packets: give one of them another priority (the lower one comes first)`,
+      message: `chns/${other.name} has priority ${other.applied.priority} too and can match the same packets. Run: echo NUMBER > chns/${other.name}/priority (the lower one comes first)`,
     });
   }
 }

@@ -15,7 +15,7 @@ export function checkSpec(spec: GuestSpec, link: EngineLink): void {
   const { boot, image, name, ports, type } = spec;
   if (image === '') {
     throw new NfioError('VNFImageNameIsEmptyError', {
-      message: `${type}/${name} has no image: echo IMAGE > machine/vm.image, one of docker images`,
+      message: `${type}/${name} has no image. Run: echo IMAGE > nf-types/${type}/${name}/machine/vm.image (docker images lists those there are)`,
     });
   }
   if (ports.length > 0 && !link.local) throw noPorts(spec, link);

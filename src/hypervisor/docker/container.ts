@@ -59,7 +59,7 @@ async function removeNamesake(engine: Engine, name: string, spec: GuestSpec, { m
   if (Object.entries(own).some(([key, value]) => found.Config.Labels?.[key] !== value)) {
     throw new NfioError('VNFDeployError', {
       errno: 'EEXIST',
-      message: `the engine at ${engine.name} has a container named ${name} that nf.io did not make for this VNF: docker rename it, or remove it`,
+      message: `the engine at ${engine.name} has a container named ${name} that nf.io did not make for this VNF. Run there: docker rename ${name} OTHER`,
     });
   }
   await removeContainer(engine, found.Id, signal);

@@ -20,10 +20,10 @@ export async function asFailure(doing: Doing, ref: GuestRef, link: EngineLink, c
     return new NfioError(doing.code, { errno, message: `${what}: ${(cause as Error).message}`, cause });
   }
   if (cause.status === 500 && (await isFull(link))) {
-    const remedy = 'docker system df shows what uses it';
+    const remedy = 'See what uses it: docker system df';
     return new NfioError(doing.code, {
       errno: 'ENOSPC',
-      message: `${what}: the engine's disk is full; ${remedy} (${firstLine(cause.message)})`,
+      message: `${what}: the engine's disk is full (${firstLine(cause.message)}). ${remedy}`,
       cause,
     });
   }

@@ -46,11 +46,11 @@ export async function pullImage(
 
 function unavailable({ image, type }: { readonly image: string; readonly type: string }, engine: Engine, cause: Error): NfioError {
   const remedy = image.startsWith('nfio/')
-    ? `nfio images build ${type}`
-    : `docker pull ${image}, or set machine/vm.image to one of docker images`;
+    ? `Run: nfio images build ${type}`
+    : `Run there: docker pull ${image}; or write to machine/vm.image one that docker images lists`;
   const said = cause.message.split('\n')[0] ?? '';
   return new NfioError('NotFoundError', {
-    message: `the engine at ${engine.name} has no image ${image} and cannot fetch it (Docker says: ${said}); ${remedy}`,
+    message: `the engine at ${engine.name} has no image ${image} and cannot fetch it (Docker says: ${said}). ${remedy}`,
     cause,
   });
 }

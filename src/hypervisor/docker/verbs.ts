@@ -80,7 +80,10 @@ export class Verbs {
       await this.#call(guest, `stop?t=${stopTimeoutMs / 1000}`, signal);
       await this.#parts.watcher.look(guest, signal);
       if (guest.runs)
-        throw new NfioError('VNFStopError', { errno: 'ETIMEDOUT', message: `${guest.ref.name} does not end: see docker top` });
+        throw new NfioError('VNFStopError', {
+          errno: 'ETIMEDOUT',
+          message: `${guest.ref.name} does not end. See what runs in it: docker top ${guest.ref.name}`,
+        });
       await this.#clearAfterEnd(guest);
     });
   }

@@ -74,7 +74,7 @@ async function checkNameIsFree({ link, domain }: Guest, signal: AbortSignal): Pr
   if (found === undefined || found.uuid === domain.uuid) return;
   throw new NfioError('VNFDeployError', {
     errno: 'EEXIST',
-    message: `libvirt has a domain ${domain.name} that is not nf.io's: virsh domrename ${domain.name} OTHER`,
+    message: `libvirt has a domain ${domain.name} that is not nf.io's. Run: virsh domrename ${domain.name} OTHER`,
   });
 }
 

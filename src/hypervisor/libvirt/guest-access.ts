@@ -65,7 +65,10 @@ async function waitForAgent(guest: Guest, signal: AbortSignal): Promise<void> {
   const agent = agentOf(guest);
   const end = Math.max(performance.now(), guest.startedMs + guest.agentTimeoutMs);
   while (!(await agent.answers(signal))) {
-    if (!guest.isActive) throw new NfioError('VNFNotRunningError', { message: `${guest.ref.name} ended while it booted: see its log` });
+    if (!guest.isActive)
+      throw new NfioError('VNFNotRunningError', {
+        message: `${guest.ref.name} ended while it booted. See: tail nf-types/${guest.ref.type}/${guest.ref.name}/log`,
+      });
     if (performance.now() > end) throw noAgent(guest.ref.name);
     await sleep(pauseMs, undefined, { signal });
   }

@@ -95,7 +95,7 @@ function argumentsOf({ cmdline = '' }: MachineOptions): string {
 
 function noImage(type: string): NfioError {
   return new NfioError('VNFImageNameIsEmptyError', {
-    message: `${type} has no image for libvirt: echo PATH > machine/vm.image, a disk image or a directory with kernel and initrd`,
+    message: `${type} has no image for libvirt. Run, in the VNF: echo PATH > machine/vm.image (a disk image, or a directory with kernel and initrd)`,
   });
 }
 

@@ -19,8 +19,14 @@ export interface VmSize {
  * @throws InvalidValueError (EINVAL) for nothing at all.
  */
 export function vmSize({ vcpu = 1, memoryBytes = defaultMemoryBytes }: GuestLimits): VmSize {
-  if (!(vcpu > 0)) throw new NfioError('InvalidValueError', { message: `vm.vcpu ${vcpu}: a guest needs some processor time` });
-  if (!(memoryBytes > 0)) throw new NfioError('InvalidValueError', { message: `vm.memory ${memoryBytes}: a guest needs some memory` });
+  if (!(vcpu > 0))
+    throw new NfioError('InvalidValueError', {
+      message: `vm.vcpu ${vcpu}: a guest needs some processor time. Write more to machine/vm.vcpu`,
+    });
+  if (!(memoryBytes > 0))
+    throw new NfioError('InvalidValueError', {
+      message: `vm.memory ${memoryBytes}: a guest needs some memory. Write more to machine/vm.memory`,
+    });
   const vcpus = Math.ceil(vcpu);
   return { vcpus, share: vcpu === vcpus ? undefined : vcpu / vcpus, memoryBytes };
 }
@@ -37,7 +43,7 @@ export function checkFits(size: VmSize, machine: { readonly memoryBytes: number;
   if (size.vcpus > machine.cpus * 16) {
     throw new NfioError('VNFStartError', {
       errno: 'EINVAL',
-      message: `vm.vcpu is ${size.vcpus}, and the machine has ${machine.cpus} processors`,
+      message: `vm.vcpu is ${size.vcpus}, and the machine has ${machine.cpus} processors: write less to machine/vm.vcpu`,
     });
   }
 }

@@ -76,7 +76,7 @@ export class Cgroups {
     if (frozen) this.#makeIn(id, 'freezer');
     else if (v1 && !existsSync(this.#in(this.#mounts.v1.freezer ?? '', id))) return; // never paused
     if (!this.#write(id, 'freezer', file, value))
-      throw new NfioError('UnsupportedError', { message: 'this machine has no cgroup freezer' });
+      throw new NfioError('UnsupportedError', { message: 'this machine has no cgroup freezer. Run: nfio doctor' });
     if (frozen) this.#enter(id, 'freezer'); // who comes in now stands still, and forks no more
     for (let tries = 0; this.isFrozen(id) !== frozen; tries++) {
       if (tries > 500)
@@ -164,7 +164,7 @@ export class Cgroups {
   #limit(id: string, controller: string, file: string, value: string, wanted: unknown): void {
     if (this.#write(id, controller, file, value) || wanted === undefined) return;
     throw new NfioError('UnsupportedError', {
-      message: `limits on ${controller} need the cgroup controller ${controller}, which this machine does not give: see /proc/cgroups`,
+      message: `limits on ${controller} need the cgroup controller ${controller}, which this machine does not have. Run: nfio doctor`,
     });
   }
 

@@ -368,7 +368,7 @@ export class NetnsDriver extends HypervisorBase {
     if (await waitUntilGone(guest.process, killTimeoutMs)) return;
     throw new NfioError('VNFStopError', {
       errno: 'ETIMEDOUT',
-      message: `processes of ${guest.ref.name} do not end; see ps -o pid,stat,wchan`,
+      message: `processes of ${guest.ref.name} do not end. See why: ps -eo pid,stat,wchan:32,args`,
     });
   }
 
@@ -424,7 +424,7 @@ export class NetnsDriver extends HypervisorBase {
 
 function notThisMachine(address: string): NfioError {
   return new NfioError('HypervisorConnectionError', {
-    message: `the netns hypervisor has guests on this machine only, not on ${address}: empty machine/ip, or name a host with another hypervisor`,
+    message: `the netns hypervisor has guests on this machine only, not on ${address}. Run, in the VNF: echo > machine/ip; or name a host that has another hypervisor`,
   });
 }
 

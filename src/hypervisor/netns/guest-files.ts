@@ -34,7 +34,9 @@ export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
   }
   const unfit = unfitTypes.get(statfsSync(guestDir).type);
   if (unfit === undefined) return;
-  throw new NfioError('UnsupportedError', { message: `guests cannot be kept on ${unfit} (${guestDir}): put --root on ext4, xfs or tmpfs` });
+  throw new NfioError('UnsupportedError', {
+    message: `guests cannot be kept on ${unfit} (${guestDir}). Mount with --root DIR, a directory on ext4, xfs or tmpfs`,
+  });
 }
 
 function checkMount({ source, target }: GuestSpec['boot']['mounts'][number]): void {

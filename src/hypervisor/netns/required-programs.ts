@@ -38,7 +38,7 @@ export function checkPrograms(path = searchPath): void {
 export function checkInstalled(required: readonly RequiredProgram[], path = searchPath): void {
   for (const { program, package: debianPackage } of required) {
     if (path.split(':').some((directory) => isExecutable(join(directory, program)))) continue;
-    throw new NfioError('MissingToolError', { message: `guests need the program "${program}": apt-get install ${debianPackage}` });
+    throw new NfioError('MissingToolError', { message: `guests need the program "${program}". Run: apt-get install ${debianPackage}` });
   }
 }
 

@@ -17,7 +17,9 @@ export function signatures(): ConfigLanguage {
       await rules.apply(alerting(candidate), guest);
       const { exitCode } = await guest.execute({ argv: ['/bin/sh', '-c', awaitSensor, 'nfio-ids'] });
       if (exitCode === 0) return;
-      throw new NfioError('ConfigurationError', { message: 'the rules are loaded, but nothing takes their alerts: what ended is in log' });
+      throw new NfioError('ConfigurationError', {
+        message: 'the rules are loaded, but the program that takes their alerts has ended. See why: tail log',
+      });
     },
     drops: (guest) => rules.drops(guest),
   };

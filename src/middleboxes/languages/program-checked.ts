@@ -112,5 +112,7 @@ function refuse(message: string): NfioError {
 }
 
 function missing(program: CheckedProgram): NfioError {
-  return new NfioError('MissingToolError', { message: `${program.name} is not installed in the guest: apt-get install ${program.name}` });
+  return new NfioError('MissingToolError', {
+    message: `${program.name} is not installed in the guest. Run: apt-get install ${program.name}`,
+  });
 }

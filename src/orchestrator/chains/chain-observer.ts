@@ -56,10 +56,10 @@ export class ChainObserver {
     try {
       new ChainReader(chain, chainSurroundings(this.#model)).read();
       const behind = chain.applied === undefined ? '' : (this.#runtimes.of(chain.serial).behind?.why ?? '');
-      return behind === '' ? '' : `${behind}; until then traffic goes as path says`;
+      return behind === '' ? '' : `${behind}. Until then traffic goes as path says`;
     } catch (error) {
       const { message } = error as Error;
-      return chain.applied === undefined ? message : `${message}; until then traffic goes as path says`;
+      return chain.applied === undefined ? message : `${message}. Until then traffic goes as path says`;
     }
   }
 

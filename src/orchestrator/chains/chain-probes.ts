@@ -133,7 +133,7 @@ export class ChainProbes {
 
 function activeOf({ applied }: ChainRecord): AppliedChain {
   if (applied !== undefined) return applied;
-  throw new NfioError('InvalidActionError', { message: 'the service chain is inactive: echo activate > action first' });
+  throw new NfioError('InvalidActionError', { message: 'the service chain is inactive. Run, in it: echo activate > action' });
 }
 
 function hopsOf({ hops }: AppliedChain): ProbedHop[] {

@@ -108,7 +108,7 @@ export class ChainResolver {
     const foreign = used.find((record) => ownerOf(record) !== owner);
     if (foreign === undefined) return;
     throw new NfioError('NotPermittedError', {
-      message: `chns/${chain.name} belongs to user ${owner}, and ${recordKey(foreign)} to user ${ownerOf(foreign)}: who steers traffic must own both`,
+      message: `chns/${chain.name} belongs to user ${owner}, and ${recordKey(foreign)} to user ${ownerOf(foreign)}; who steers traffic must own both. Run as root: chown -R ${owner} ${recordKey(foreign)}`,
     });
   }
 
@@ -122,12 +122,12 @@ export class ChainResolver {
     const state = this.#model.state(vnf);
     if (state !== 'running' && state !== 'paused') {
       throw new NfioError('VNFNotRunningError', {
-        message: `hop ${hop}: ${pathOf(vnf)} is ${state}: echo ${state === 'undeployed' ? 'activate' : 'start'} > ${pathOf(vnf)}/action first`,
+        message: `hop ${hop}: ${pathOf(vnf)} is ${state}. Run: echo ${state === 'undeployed' ? 'activate' : 'start'} > ${pathOf(vnf)}/action`,
       });
     }
     if (this.#model.address(vnf) !== '') {
       throw new NfioError('UnsupportedError', {
-        message: `hop ${hop}: ${pathOf(vnf)} is on another machine: traffic is steered on this one only`,
+        message: `hop ${hop}: ${pathOf(vnf)} is on another machine, and traffic is steered on this one only. Destroy it, and run: echo > ${pathOf(vnf)}/machine/ip`,
       });
     }
     this.#checkPortNames(chain, hop, vnf);
@@ -158,7 +158,7 @@ export class ChainResolver {
     if (taken === undefined) return;
     throw new NfioError('BusyError', {
       errno: 'EEXIST',
-      message: `hop ${hop}: ${pathOf(vnf)} has a port ${taken.name} already, the name that it would have in this service chain: rename the chain`,
+      message: `hop ${hop}: ${pathOf(vnf)} has a port ${taken.name} already, the name that it would have in this service chain. Run: mv chns/${chain.name} chns/OTHER`,
     });
   }
 }

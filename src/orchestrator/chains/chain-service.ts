@@ -265,7 +265,7 @@ export class ChainService {
   #checkInactive(chain: ChainRecord, change: string): void {
     if (chain.applied === undefined) return;
     throw new NfioError('BusyError', {
-      message: `chns/${chain.name} is active and cannot be ${change}: echo stop > chns/${chain.name}/action first`,
+      message: `chns/${chain.name} is active and cannot be ${change}. Run: echo stop > chns/${chain.name}/action`,
     });
   }
 

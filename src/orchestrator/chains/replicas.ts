@@ -121,7 +121,9 @@ export class Replicas {
     const [first] = this.#links(chain, hop);
     const vnf = first === undefined ? undefined : this.#instance(chain, hop, first);
     if (vnf !== undefined) return vnf;
-    throw new NfioError('NotFoundError', { message: 'the hop has no instance to clone: ln -s INSTANCE into it first' });
+    throw new NfioError('NotFoundError', {
+      message: 'the hop has no instance to clone. Run: ln -s MOUNTPOINT/nf-types/TYPE/NAME HOP/NAME',
+    });
   }
 
   #instance(chain: number, hop: number, link: LinkRecord): VnfRecord | undefined {

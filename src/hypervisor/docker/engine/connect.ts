@@ -47,7 +47,7 @@ function openPlain(address: Extract<EngineAddress, { kind: 'plain' | 'tcp' }>, o
   const why = address.kind === 'tcp' ? `there are no certificates for it in ${options.certificates()}` : 'it has neither TLS nor ssh';
   return Promise.reject(
     new NfioError('NotPermittedError', {
-      message: `${formatEngineAddress(address)} is not spoken to, for ${why}: whoever reaches such an engine is root there; use ssh://, tcp:// with certificates, or mount with --insecure-engines`,
+      message: `nf.io does not connect to ${formatEngineAddress(address)}: ${why}, and whoever reaches such an engine is root there. Use ssh://, tcp:// with certificates, or mount with --insecure-engines`,
     }),
   );
 }

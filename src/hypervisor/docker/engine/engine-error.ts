@@ -50,16 +50,15 @@ interface Explanation {
 function explain(code: string, { address, message }: { readonly address: EngineAddress; readonly message: string }): Explanation {
   const local = address.kind === 'unix';
   if (isCertificateProblem(code)) {
-    return { errno: 'EACCES', why: `the certificates do not fit (${code}); compare ca.pem, cert.pem and key.pem with the engine's` };
+    return { errno: 'EACCES', why: `the certificates do not fit (${code}). Compare ca.pem, cert.pem and key.pem with the engine's` };
   }
-  if (code === 'ESSH')
-    return { errno: 'EHOSTUNREACH', why: `ssh: ${message || 'it ended without a word'}; try ssh -o BatchMode=yes by hand` };
+  if (code === 'ESSH') return { errno: 'EHOSTUNREACH', why: `ssh: ${message || 'it ended without a word'}` };
   if (code === 'ENOENT' && address.kind === 'ssh')
-    return { errno: 'EOPNOTSUPP', why: 'there is no ssh here: apt-get install openssh-client' };
+    return { errno: 'EOPNOTSUPP', why: 'there is no ssh here. Run: apt-get install openssh-client' };
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
     return { errno: 'ECONNREFUSED', why: local ? nobodyListens(address.path) : 'no engine listens there' };
-  if (code === 'EACCES') return { errno: 'EACCES', why: 'its socket is not for this user' };
-  if (code === 'ETIMEDOUT') return { errno: 'ETIMEDOUT', why: `${message}; look at the engine with docker info over there` };
+  if (code === 'EACCES') return { errno: 'EACCES', why: 'its socket is not for this user. Run it as root' };
+  if (code === 'ETIMEDOUT') return { errno: 'ETIMEDOUT', why: `${message}. Run over there: docker info` };
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return { errno: 'EHOSTUNREACH', why: 'there is no machine of that name' };
   if (code === 'EPROTO' || code.startsWith('HPE_')) return { errno: 'EPROTO', why: 'what answers there does not speak HTTP' };
   const errno = errnoName(errnoOf(cause(code))) ?? 'EHOSTUNREACH';

@@ -67,7 +67,7 @@ async function readCertificate(path: string): Promise<Buffer> {
   return await readFile(path).catch((cause: unknown) => {
     throw new NfioError('HypervisorConnectionError', {
       errno: 'EACCES',
-      message: `${path} cannot be read: TLS needs it; name a directory with ca.pem, cert.pem and key.pem in certificates of the host`,
+      message: `${path} cannot be read, and TLS needs it. Write a directory with ca.pem, cert.pem and key.pem to certificates of the host`,
       cause,
     });
   });
@@ -128,17 +128,19 @@ function refusedHere(path: string, cause: Error): NfioError {
   const { code } = cause as NodeJS.ErrnoException;
   const remedy =
     code === 'ENOENT'
-      ? 'is it installed and running? apt-get install libvirt-daemon-system qemu-system-x86 && systemctl start libvirtd'
-      : 'systemctl start libvirtd';
+      ? 'Run: apt-get install libvirt-daemon-system qemu-system-x86 && systemctl start libvirtd'
+      : code === 'EACCES'
+        ? 'Run it as root'
+        : 'Run: systemctl start libvirtd';
   const errno = code === 'EACCES' ? 'EACCES' : 'ECONNREFUSED';
-  return new NfioError('HypervisorConnectionError', { errno, message: `libvirt does not answer at ${path} (${code}): ${remedy}`, cause });
+  return new NfioError('HypervisorConnectionError', { errno, message: `libvirt does not answer at ${path} (${code}). ${remedy}`, cause });
 }
 
 function unreachable(where: string, cause: Error, question: string): NfioError {
   const errno = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED' ? 'ECONNREFUSED' : 'EHOSTUNREACH';
   return new NfioError('HypervisorConnectionError', {
     errno,
-    message: `libvirt on ${where} cannot be reached: ${cause.message}; ${question}`,
+    message: `libvirt on ${where} cannot be reached: ${cause.message}. ${question}`,
     cause,
   });
 }
