@@ -11,7 +11,7 @@ import { checkMountable } from './preflight.ts';
 
 export type { MountOptions, MountRequest } from './options.ts';
 
-/** The daemon's log is begun anew at a start when it is larger. Bytes. */
+/** A larger daemon.log is emptied at a start. Bytes. */
 const logLimit = 4 * 1024 * 1024;
 
 /** A daemon that was started. */

@@ -63,13 +63,19 @@ class Supervisor {
       this.#generation += 1;
       if (this.#negotiated === undefined || this.#isHopeless()) {
         await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
-        report({ kind: 'failed', ...failure });
+        report({ kind: 'failed', code: failure.code, message: this.#withLog(failure) });
         this.#logger.error(failure.message);
         return this.#finish(1);
       }
       this.#logger.error(`${failure.message}: starting another`);
       if (!canResend(this.#negotiated)) await this.#mountAgain();
     }
+  }
+
+  /** What was not foreseen says more in the log. */
+  #withLog({ message, code }: { readonly message: string; readonly code: string | undefined }): string {
+    if (code !== undefined || this.#options.foreground) return message;
+    return `${message}. See why: tail ${this.#options.root}/daemon.log`;
   }
 
   /** Closing the last descriptor cuts the connection. */

@@ -102,7 +102,7 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
       'ln -s ../../../nf-types/firewall/asleep a/',
       'rm a/asleep',
       'No such device',
-      /hop a: nf-types\/firewall\/asleep is undeployed: echo activate >/,
+      /hop a: nf-types\/firewall\/asleep is undeployed\. Run: echo activate >/,
     ],
     ['no start', 'rm start', 'ln -s a start', 'Invalid argument', /there is no start/],
     ['a hop that nothing leads to', 'rm a/next', 'ln -s ../b a/next', 'Invalid argument', /nothing leads to hop b/],

@@ -37,7 +37,8 @@ are found again. Only one mount can use a root at a time. The log is daemon.log 
       );
     }
     const { pid, mountpoint } = await daemon.launch(options);
-    if (terminal.interactive) terminal.out(`Mounted on ${mountpoint} (process ${pid}). Unmount with: nfio umount ${mountpoint}\n`);
+    if (terminal.interactive)
+      terminal.out(`Mounted on ${mountpoint} (process ${pid}, log ${options.root}/daemon.log). Unmount with: nfio umount ${mountpoint}\n`);
     return 0;
   },
 });
