@@ -8,6 +8,7 @@ import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { ViewSurroundings } from '../tree/build-views.ts';
 import { rootSerial } from '../tree/build-views.ts';
 import type { Forwarded } from '../tree/forwarded.ts';
+import { pollersBefore } from '../tree/poll-journal.ts';
 import { Tree } from '../tree/tree.ts';
 import { compose } from './compose.ts';
 import { Gateway } from './gateway.ts';
@@ -52,9 +53,12 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   const timeoutMs = options.attrTimeoutMs;
   const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
   fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, mountId: store.mountId }));
+  // Those who waited for the server before this one to wake them look again, and wait for this one.
+  const pollers = negotiated === undefined ? [] : pollersBefore(join(runtimeDirectory, store.mountId));
   threads.begin();
   // Requests that the server before this one had read and not answered.
   if (negotiated !== undefined) notify(notifications, { kind: 'resend' });
+  for (const kh of pollers) notify(notifications, { kind: 'poll', kh });
   const { code, failure } = await threads.ended;
   if (failure !== undefined) logger.error(`kernel thread: ${failure.stack ?? failure.message}`);
   await orchestrator[Symbol.asyncDispose]();

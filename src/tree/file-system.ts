@@ -13,6 +13,7 @@ import { HandleNumbers } from './handles.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenRoots } from './open-roots.ts';
 import { ParkedRequests } from './parked-requests.ts';
+import { PollJournal } from './poll-journal.ts';
 import { readiness } from './readiness.ts';
 import { RefusedRemovals } from './refused-removals.ts';
 import { isScratchFile, ScratchFiles } from './scratch-files.ts';
@@ -48,12 +49,14 @@ export class NfioFileSystem implements FileSystem {
   readonly #roots: OpenRoots;
   readonly #parked: ParkedRequests;
   readonly #journal: NodeJournal;
+  readonly #polls: PollJournal;
 
   constructor(options: FileSystemOptions) {
     const { tree, forward, timeoutMs } = options;
     this.#roots = new OpenRoots();
     const backed = new BackedDirectories(tree, this.#roots);
     this.#journal = new NodeJournal({ first: options.generation === 0 });
+    this.#polls = new PollJournal({ first: options.generation === 0 });
     const users = new UserFiles(() => backed.all(), this.#journal);
     const handles = new HandleNumbers(options.generation);
     const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
@@ -79,7 +82,18 @@ export class NfioFileSystem implements FileSystem {
     const walkers = new TreeWalkers();
     this.#user = new UserRequests({ users, forward, handles, refused, walkers, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
-    const context = { tree, forward, handles, scratch: this.#scratch, open: new OpenFiles(), refused, walkers, timeoutMs, backedEntry };
+    const context = {
+      tree,
+      forward,
+      handles,
+      scratch: this.#scratch,
+      open: new OpenFiles(),
+      polls: this.#polls,
+      refused,
+      walkers,
+      timeoutMs,
+      backedEntry,
+    };
     const nodes = new SpecialNodes(context);
     this.#special = new SpecialFiles(context, nodes);
     this.#directories = new SpecialDirectories(context, nodes);
@@ -89,9 +103,15 @@ export class NfioFileSystem implements FileSystem {
   receive(message: KernelMessage): void {
     if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
-    else if (message.kind === 'runDirectory') this.#journal.directory = message.path;
+    else if (message.kind === 'runDirectory') this.#noteIn(message.path);
     else if (message.kind === 'rootOpened') this.#parked.release(message.serial);
     else this.#apply(message);
+  }
+
+  /** Where servers take notes for those after them. */
+  #noteIn(directory: string): void {
+    this.#journal.directory = directory;
+    this.#polls.directory = directory;
   }
 
   #apply(change: TreeChange): void {

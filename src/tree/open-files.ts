@@ -16,6 +16,8 @@ export interface OpenFile {
   position: number;
   /** The kernel's handle of those who poll the file. */
   kh: number | undefined;
+  /** Opened at a server before this one, which alone knew what was read: it counts as changed until it is read again. */
+  inherited: boolean;
   /** What closing it may mean. */
   truncation: Truncation;
   /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
@@ -48,6 +50,7 @@ export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
 
 /** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
 export function hasChanged(file: OpenFile, view: ObjectView): boolean {
+  if (file.inherited) return true;
   if (isStream(file.spec)) return (sizeOf(view, file.spec) ?? 0) > file.position;
   return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
 }
@@ -58,7 +61,7 @@ export class OpenFiles {
   readonly #newest = new Map<number, number>();
 
   add(nodeid: number, fh: number, opened: Pick<OpenFile, 'view' | 'spec' | 'truncation' | 'restoring'>): OpenFile {
-    const state = { text: undefined, promisedMs: undefined, fd: undefined, position: 0, kh: undefined };
+    const state = { text: undefined, promisedMs: undefined, fd: undefined, position: 0, kh: undefined, inherited: false };
     const file = { ...opened, ...state, before: this.#newest.get(nodeid) };
     this.#files.set(fh, file);
     this.#newest.set(nodeid, fh);

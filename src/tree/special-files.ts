@@ -106,6 +106,7 @@ export class SpecialFiles {
 
   read(request: Request, fh: number, offset: number, size: number): void {
     const file = this.#opened(request, fh);
+    file.inherited = false;
     // A file the owner holds open while the VNF changes shows the VNF as it is now.
     const view = this.#context.tree.get(file.view.serial) ?? file.view;
     if (file.spec.content === 'stream') {
@@ -152,6 +153,7 @@ export class SpecialFiles {
     const view = this.#context.tree.get(file.view.serial) ?? file.view;
     if (poll.notify) {
       file.kh = poll.kh;
+      this.#context.polls.note(poll.kh);
       this.#context.forward({ op: 'watch', nodeid: request.nodeid, kh: poll.kh });
     }
     request.replyPoll(readiness(hasChanged(file, view)));
@@ -171,11 +173,16 @@ export class SpecialFiles {
   release(request: Request, fh: number): void {
     const file = this.#open.remove(request.nodeid, fh);
     if (file?.fd !== undefined) closeSync(file.fd);
-    if (file?.kh !== undefined) this.#context.forward({ op: 'unwatch', nodeid: request.nodeid, kh: file.kh });
+    if (file?.kh !== undefined) this.#unwatch(request.nodeid, file.kh);
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
     const view = file === undefined ? undefined : this.#context.tree.get(file.view.serial);
     if (file !== undefined && view !== undefined && emptiesAtClose(file, view, { last: true })) this.#empty(request, view, file.spec);
     else request.replyOk();
+  }
+
+  #unwatch(nodeid: number, kh: number): void {
+    this.#context.polls.forget(kh);
+    this.#context.forward({ op: 'unwatch', nodeid, kh });
   }
 
   statfs(request: Request): void {
@@ -188,7 +195,9 @@ export class SpecialFiles {
     if (known !== undefined) return known;
     const { view, spec } = this.#nodes.file(request.nodeid);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
-    return this.#open.add(request.nodeid, fh, { view, spec, truncation: 'none', restoring: false });
+    const file = this.#open.add(request.nodeid, fh, { view, spec, truncation: 'none', restoring: false });
+    file.inherited = true;
+    return file;
   }
 
   #readStream(

@@ -6,6 +6,7 @@ import { fileAt } from './files.ts';
 import type { Forward } from './forwarded.ts';
 import type { HandleNumbers } from './handles.ts';
 import type { OpenFiles } from './open-files.ts';
+import type { PollJournal } from './poll-journal.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
 import type { ScratchFiles } from './scratch-files.ts';
 import { sizeOf } from './special-content.ts';
@@ -20,6 +21,7 @@ export interface SpecialContext {
   readonly handles: HandleNumbers;
   readonly scratch: ScratchFiles;
   readonly open: OpenFiles;
+  readonly polls: PollJournal;
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;
   /** How long the kernel may keep names and attributes. */

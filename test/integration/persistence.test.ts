@@ -78,6 +78,38 @@ describe('everything is there again', () => {
     assert.equal(await mount.run(facts), before);
   });
 
+  test('who polls a file when the server is killed is woken by the next', { timeout: 120_000 }, async () => {
+    await using mount = await TestMount.start();
+    await mount.run(setUp);
+    const poller = `
+import os, select, sys
+def wait(path, last):
+    fd = os.open(path, os.O_RDONLY); poll = select.poll(); poll.register(fd, select.POLLPRI)
+    while True:
+        said = os.pread(fd, 4096, 0).decode()
+        print(said, end="", flush=True)
+        if said.startswith(last): return
+        poll.poll()
+wait(sys.argv[1], sys.argv[2])`;
+    const waits = mount.sh(
+      `python3 -c '${poller}' nf-types/host/h/status exited | uniq & python3 -c '${poller}' nf-types/host/h/ports/p/address 10.1.0.9 | uniq & wait`,
+      {
+        timeoutMs: 60_000,
+      },
+    );
+    for (let kills = 0; kills < 2; kills += 1) {
+      await delay(1500);
+      const server = await mount.server();
+      process.kill(server, 'SIGKILL');
+      await mount.ended(server);
+    }
+    await mount.run('echo 10.1.0.9/24 > nf-types/host/h/ports/p/address; echo stop > nf-types/host/h/action');
+    const { status, stdout } = await waits;
+    assert.equal(status, 0);
+    assert.match(stdout, /^10\.1\.0\.9\/24$/m);
+    assert.match(stdout, /^exited/m);
+  });
+
   test('what is open when the server is killed stays what it is: directories of the top, too', async () => {
     await using mount = await TestMount.start({ attrTimeoutMs: 0 });
     await mount.run('mkdir -p networks/lan');
