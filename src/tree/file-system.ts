@@ -4,7 +4,7 @@ import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts
 import type { Request } from '../fuse/request.ts';
 import { RootClosedError } from '../vfs/guest-files.ts';
 import { NodeJournal } from '../vfs/node-journal.ts';
-import { isUserFile } from '../vfs/nodeid.ts';
+import { isGuestFile, isUserFile } from '../vfs/nodeid.ts';
 import { UserFiles } from '../vfs/user-files.ts';
 import { BackedDirectories } from './backed-directories.ts';
 import type { FileSpec } from './file-spec.ts';
@@ -191,6 +191,7 @@ export class NfioFileSystem implements FileSystem {
 
   link(request: Request, nodeid: number, name: string): void {
     if (!isUserFile(nodeid)) request.replyError(Errno.EPERM);
+    else if (isGuestFile(nodeid) !== isGuestFile(request.nodeid)) request.replyError(Errno.EXDEV);
     else this.#userOnly(request, () => this.#user.link(request, nodeid, name));
   }
 
@@ -211,7 +212,7 @@ export class NfioFileSystem implements FileSystem {
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
-    if (isUserFile(request.nodeid) !== isUserFile(to.parent)) request.replyError(Errno.EXDEV);
+    if (kindOf(request.nodeid) !== kindOf(to.parent)) request.replyError(Errno.EXDEV);
     else this.#guard(request, () => this.#parent(request).rename(request, name, to));
   }
 
@@ -294,4 +295,10 @@ export class NfioFileSystem implements FileSystem {
       this.#fail(request, error);
     }
   }
+}
+
+/** Special files, config/ and the roots of guests are file systems of their own. */
+function kindOf(nodeid: number): 'special' | 'guest' | 'config' {
+  if (!isUserFile(nodeid)) return 'special';
+  return isGuestFile(nodeid) ? 'guest' : 'config';
 }

@@ -285,6 +285,7 @@ export class UserFiles {
   list(node: UserNode, options: { readonly written: boolean } = { written: false }): Listed[] {
     const written = options.written ? node.backing.guest?.written() : undefined;
     const all = written === undefined ? undefined : this.#writtenIn(node, written);
+    if (all?.size === 0) return [];
     return withDirectory(node, (directory) =>
       namesIn(directory).flatMap((name) => {
         if (all?.has(name) === false) return [];

@@ -77,7 +77,10 @@ describe('a mount with containers', { skip: whyNoEngine() ?? false, timeout: 360
     await mount.run(`mkdir nf-types/firewall/e; cd nf-types/firewall/e; echo ${testImage} > machine/vm.image
       cat > config/boot.conf <<'E'\ncommand=sh -c 'echo "no disk left: failed" >&2; exit 4'\nE`);
     match((await mount.sh('echo activate > nf-types/firewall/e/action')).stderr, /Input\/output error/);
-    match(await mount.run('cat nf-types/firewall/e/error'), /^activate: its main process ended \(exit status 4\): no disk left: failed; more/);
+    match(
+      await mount.run('cat nf-types/firewall/e/error'),
+      /^activate: its main process ended \(exit status 4\): no disk left: failed; more/,
+    );
     equal(await mount.run('cat nf-types/firewall/e/log'), 'no disk left: failed\n');
     await mount.run('rmdir nf-types/firewall/e');
   });

@@ -88,7 +88,13 @@ describe('rfs of a namespace guest', { skip: whyNoGuests() ?? false, timeout: 36
       equal(await inGuest(`ls -A /${place}`), '');
     }
     match((await mount.sh(`ln ${rfs}/etc/hosts ${rfs}/tmp/hosts`)).stderr, /cross-device/i);
-    equal(await mount.run(`mv ${rfs}/etc/moved ${rfs}/tmp/; cat ${rfs}/tmp/moved | wc -l; mv ${rfs}/tmp/moved ${rfs}/etc/`), '3\n');
+    match((await mount.sh(`ln ${rfs}/etc/hosts ${vnf}/config/hosts`)).stderr, /cross-device/i);
+    equal(
+      await mount.run(
+        `mv ${rfs}/etc/moved ${vnf}/config/; mv ${vnf}/config/moved ${rfs}/etc/; mv ${rfs}/etc/moved ${rfs}/tmp/; cat ${rfs}/tmp/moved | wc -l; mv ${rfs}/tmp/moved ${rfs}/etc/`,
+      ),
+      '3\n',
+    );
   });
 
   it('has neither what the guest removed nor a trace of it, and removes for the guest', async () => {
