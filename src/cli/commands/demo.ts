@@ -54,8 +54,9 @@ async function cleanUp(directory: string): Promise<void> {
   const mount = await findMount(join(directory, 'nfio'));
   if (mount !== undefined) {
     const umount = [process.execPath, process.argv[1] ?? '', 'umount', '--destroy', mount.mountpoint];
-    const result = await runProgram(umount, { timeoutMs: 20_000 });
-    if (result.exitCode !== 0) await runProgram(['umount', '--lazy', '--', mount.mountpoint], { timeoutMs: 5000 });
+    const isGone = async (argv: readonly string[]): Promise<boolean> => (await runProgram(argv, { timeoutMs: 20_000 })).exitCode === 0;
+    // A step that was interrupted may use it still, and then it would stay, with all VNFs.
+    if (!(await isGone(umount)) && !(await isGone([...umount, '--lazy']))) await isGone(['umount', '--lazy', '--', mount.mountpoint]);
   }
   await rm(directory, { recursive: true, force: true });
 }

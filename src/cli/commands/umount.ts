@@ -30,8 +30,9 @@ export const umountCommand = defineCommand({
     lazy: { type: 'boolean', summary: 'Detach now even if it is in use or does not answer' },
   },
   description: `Unmounts nf.io and waits until its processes have ended. VNFs keep running and are found again at the next
-mount of the same root, unless --destroy is given. Programs that use it in another mount namespace,
-as in a container that has the mount, are not cut off: the processes end with the last of them.`,
+mount of the same root, unless --destroy is given. That destroys nothing while the mount is in use, and would stay;
+with --lazy it is detached all the same. Programs that use it in another mount namespace, as in a container that has
+the mount, are not cut off: the processes end with the last of them.`,
   examples: [
     { command: 'nfio umount /nfio', does: 'VNFs keep running' },
     { command: 'nfio umount --destroy /nfio', does: 'Nothing keeps running' },
