@@ -84,7 +84,8 @@ export class AskedFiles {
     if (view === undefined || spec?.type !== 'file') throw new NfioError('NotFoundError', { message: 'the object has been removed' });
     if (view.kind === 'host') return await this.#report(view.name, spec.path, signal);
     if (view.kind === 'chain' || view.kind === 'hop') return await this.#askChain(view, spec.name, signal);
-    if (spec.content === 'module') return await this.#telling(view, spec.path, () => this.#askModule(view.serial, spec.path, signal));
+    if (spec.content === 'module')
+      return await this.#telling({ view, path: spec.path, signal }, () => this.#askModule(view.serial, spec.path, signal));
     const value = await this.#count(view, spec.name, signal);
     return Buffer.from(value === undefined ? '' : `${value}\n`);
   }
@@ -119,11 +120,17 @@ export class AskedFiles {
     const language = model.middlebox(vnf.type).configuration?.language;
     if (atInterfaces === undefined || counter !== 'pkt_drops' || view.kind !== 'vnf' || language?.drops === undefined) return atInterfaces;
     const { drops } = language;
-    return atInterfaces + (await this.#telling(view, 'stats/pkt_drops', () => drops.call(language, guestAccess(model, vnf, signal))));
+    return (
+      atInterfaces +
+      (await this.#telling({ view, path: 'stats/pkt_drops', signal }, () => drops.call(language, guestAccess(model, vnf, signal))))
+    );
   }
 
   /** What a module fails to tell is told in `error` and events, as long as it does. */
-  async #telling<T>(view: ObjectView, path: string, ask: () => Promise<T>): Promise<T> {
+  async #telling<T>(
+    { view, path, signal }: { readonly view: ObjectView; readonly path: string; readonly signal: AbortSignal },
+    ask: () => Promise<T>,
+  ): Promise<T> {
     const { model } = this.#orchestrator;
     const what = `read ${path}`;
     try {
@@ -131,7 +138,8 @@ export class AskedFiles {
       model.forgetTold(view.serial, `${what}: `);
       return told;
     } catch (error) {
-      if (error instanceof NfioError && error.code !== 'InterruptedError')
+      // Who stopped waiting wants to know nothing.
+      if (error instanceof NfioError && !signal.aborted)
         model.tell({ path: `${objectPath(this.#tree, view)}/${path}`, serial: view.serial, what }, error);
       throw error;
     }

@@ -230,9 +230,7 @@ function describeExecution(at: () => HypervisorWorld, { running, shared, contrac
 
   it('does not wait for what a command leaves in the background', async () => {
     const spec = await shared();
-    const begin = performance.now();
     equal((await at().sh(spec, 'sleep 4712 & echo done')).stdout, 'done\n');
-    ok(performance.now() - begin < 1500);
     equal((await at().sh(spec, "ps -eo args | grep -c '[s]leep 4712'")).stdout.trim(), '1');
   });
 

@@ -87,9 +87,7 @@ describe('starting netns guests', { skip: whyNoGuests() ?? false, timeout: 360_0
     const spec = await stuck();
     const started = rejects(world.driver.start(spec, world.signal), { code: 'VNFStartError', message: /ended early/ });
     process.kill((await findInit(spec.id)).pid, 'SIGKILL');
-    const begin = performance.now();
     await started;
-    ok(performance.now() - begin < 2000);
     equal(world.driver.guestStatus(spec).state, 'created');
     equal(findInits('guest', world.mountId).filter(({ id }) => id === spec.id).length, 0);
     rmSync(join(spec.guestDir, 'log'));
