@@ -33,19 +33,30 @@ listening() { awk '$4 == "0A" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev
 before=$(listening); [ -n "$before" ] || exit 1
 made=$(make_caches "$1" 2>/dev/null) || { echo "cache_dir: $made"; exit 3; }
 squid -k reconfigure -f "$1" || exit 1
-i=0
-while [ $i -lt 200 ]; do
+end=$(($(date +%s) + 20))
+while [ "$(date +%s)" -lt $end ]; do
   now=$(listening)
   [ -z "$now" ] || echo "$now" | grep -qxF "$before" || { intercept "$1"; exit 0; }
   squid -k check -f "$1" 2>/dev/null || { echo 'it ended. See why: tail log'; exit 3; }
-  i=$((i + 1)); sleep 0.05
+  sleep 0.05
 done
-echo 'it did not open its ports for 10 s'
+echo 'it did not open its ports for 20 s'
 exit 3`;
 
-/** What squid itself finds, and an address to listen at that there is not, told as squid would: on it squid would end. */
+/** Where squid notes its process number. */
+const pidFile = '/run/nfio/squid.pid';
+
+/**
+ * What squid itself finds; a process number that is noted where nobody looks for it; and an address to listen at that there is not, told as squid would: on it
+ * squid would end.
+ */
 const check = `
 squid -k parse -f "$1" || exit
+# What is included may name it as well.
+[ "$(awk '$1 == "include" { path = "${pidFile}" } $1 == "pid_filename" { path = $2 } END { print path }' "$1")" = ${pidFile} ] || {
+  echo 'nf.io reconfigures squid by its process number: add the line pid_filename ${pidFile}'
+  exit 1
+}
 awk '$1 ~ /^https?_port$/ && $2 ~ /:/ { sub(/:[^:]*$/, "", $2); gsub(/[][]/, "", $2); print NR, $2 }' "$1" | while read -r line address; do
   case $address in 0.0.0.0 | ::) continue ;; *[!0-9a-fA-F.:]*) continue ;; esac
   [ -z "$(ip -o address show to "$address")" ] || continue
@@ -59,6 +70,7 @@ const server: CheckedProgram = {
   run: (path) => ['/bin/sh', '-c', run, 'nfio-proxy', path],
   reload: (path) => ['/bin/sh', '-c', reload, 'nfio-reload', path],
   complaint: [
+    /^(?<said>nf\.io .*)$/m,
     // A directive that there is not is told with its line, anything else with a reason first.
     /^\S+ \S*\| (?<file>\S+)\((?<line>\d+)\): (?<said>unrecognized: .*|no port .*)$/m,
     /^\S+ \S+\| Processing: .*\n\S+ \S+\| (?!Processing: )(?:FATAL: |ERROR: )?(?<said>.*)\n(?:(?!\S+ \S+\| Processing: ).*\n)*?.*\| FATAL: Bungled (?<file>\S+) line (?<line>\d+): /m,
@@ -100,7 +112,7 @@ dns_retransmit_interval 1 second
 visible_hostname proxy
 
 # nf.io reconfigures by this file.
-pid_filename /run/nfio/squid.pid
+pid_filename ${pidFile}
 pinger_enable off
 shutdown_lifetime 1 second
 `;

@@ -87,6 +87,16 @@ describe('main processes that fail', { skip: whyNoGuests() ?? false, timeout: 36
     assert.match(await read('dns/d', 'error'), /^activate: nf_conf: nf\.io reloads unbound by its control socket, .*control-enable: yes/);
   });
 
+  test('a proxy that notes its process number elsewhere is refused at once, with what to add', async (t) => {
+    if (!(await needs('squid', t))) return;
+    await mount.run("mkdir nf-types/proxy/n; sed -i '/^pid_filename/d' nf-types/proxy/n/config/nf_conf");
+    assert.match(await activate('proxy/n'), /Invalid argument/);
+    assert.match(
+      await read('proxy/n', 'error'),
+      /^activate: nf_conf: nf\.io reconfigures squid .*: add the line pid_filename \/run\/nfio\/squid\.pid\n$/,
+    );
+  });
+
   for (const [type, program, include, wrong, error] of [
     [
       'nginx',

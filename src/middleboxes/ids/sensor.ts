@@ -87,9 +87,9 @@ export const sensorCommand: readonly string[] = ['/bin/sh', '-c', sense, 'nfio-i
 
 /** Ends with status 0 as soon as the main process sees packets, those of ports that are yet to come too; 1 when it does not within 30 s. */
 export const awaitSensor = `${watching}
-i=0
+end=$(($(date +%s) + 30))
 until grep -q '^ *${alertGroup} ' /proc/net/netfilter/nfnetlink_log && watching "$(cat ${readerFile})"; do
-  i=$((i + 1)); [ $i -lt 600 ] || exit 1; sleep 0.05
+  [ "$(date +%s)" -lt $end ] || exit 1; sleep 0.05
 done`;
 
 /** Prints the newest alerts. */

@@ -29,7 +29,8 @@ const link = `mkdir -p ${directory}; for f in /etc/nfio/*; do [ "$f" = /etc/nfio
 const maxBytes = 1024 * 1024;
 
 /** Longest that a service may take from its start until it can be told to reload, and longest that a refused one stays. Seconds. */
-const patience = 5;
+const reloadPatience = 10;
+const refusedPatience = 5;
 
 /**
  * Takes the configuration, checks it, and becomes the service. "$1" is the number of words of the service's command, which come next;
@@ -42,7 +43,7 @@ if (shift "$n"; exec "$@"); then
   shift $(($# - n))
   exec "$@"
 fi
-sleep ${patience}; exit 1`;
+sleep ${refusedPatience}; exit 1`;
 
 /** Writes standard input to the file "$1" whole, and becomes the rest of the arguments. */
 const stage = `${link}; cat > ${staged} && mv ${staged} "$1" && shift && exec "$@"`;
@@ -53,8 +54,8 @@ const stage = `${link}; cat > ${staged} && mv ${staged} "$1" && shift && exec "$
  */
 const stageAndReload = `${link}; cat > ${staged} || exit 1
 cp "$1" ${before} 2>/dev/null || cp ${staged} ${before}
-mv ${staged} "$1"; file=$1; shift; i=0
-while said=$("$@" 2>&1); status=$?; [ $status -eq 1 ] && [ $i -lt ${patience * 20} ]; do i=$((i + 1)); sleep 0.05; done
+mv ${staged} "$1"; file=$1; shift; end=$(($(date +%s) + ${reloadPatience}))
+while said=$("$@" 2>&1); status=$?; [ $status -eq 1 ] && [ "$(date +%s)" -lt $end ]; do sleep 0.05; done
 [ $status -eq 0 ] || mv ${before} "$file"
 printf '%s\\n' "$said"; exit $status`;
 
