@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
@@ -10,7 +10,7 @@ import { loadBaseImage, whyNoBase } from '../support/base-image.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { nfio } from '../support/nfio-command.ts';
-import { readmeProgram, readmeScript, type Stand } from '../support/readme.ts';
+import { readmeScript, type Stand } from '../support/readme.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 const checkout = join(import.meta.dirname, '..', '..');
@@ -73,18 +73,4 @@ describe('the README, pasted into a shell from top to bottom', () => {
     assert.equal(isMounted(mountpoint), false);
     assert.ok(!existsSync(join(directory, 'lab.tar')));
   });
-});
-
-test("the README's program runs as it stands", { timeout: 60_000 }, async () => {
-  const program = join(directory, 'program.ts');
-  const source = readmeProgram().replace("'nfio'", `'${join(checkout, 'src/index.ts')}'`);
-  const own = source.replace("mountpoint: '/nfio'", `mountpoint: '${mountpoint}', root: '${join(directory, 'root')}'`);
-  assert.ok(own.includes(mountpoint) && own.includes('src/index.ts'));
-  await mkdir(mountpoint);
-  await writeFile(program, own);
-  const { exitCode, stdout, stderr } = await runProgram([process.execPath, program], { timeoutMs: 40_000 });
-  assert.deepEqual({ exitCode, stdout, stderr }, { exitCode: 0, stdout: '0\n', stderr: '' });
-  assert.equal(isMounted(mountpoint), false);
-  // VNFs outlive the program.
-  await nfio('mount', '--root', join(directory, 'root'), mountpoint);
 });

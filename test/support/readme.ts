@@ -47,13 +47,6 @@ export function readmeScript({ directory, elsewhere }: Stand): string {
   return script.replaceAll(/(?<=[\s])\/nfio\b/g, join(directory, 'nfio'));
 }
 
-/** The program of the README. */
-export function readmeProgram(): string {
-  const programs = sections.flatMap(({ blocks }) => blocks.filter(({ language }) => language === 'ts').map(({ text }) => text));
-  assert.equal(programs.length, 1);
-  return programs[0] ?? '';
-}
-
 function replaceOnce(text: string, from: string, to: string): string {
   assert.equal(text.split(from).length, 2, `"${from}" is in the README once`);
   return text.replace(from, () => to);
