@@ -5,20 +5,24 @@ import { hookInstance } from './hook-instance.ts';
 import type { World } from './world.ts';
 
 /**
- * Asks the getattr hook of a VNF's module for the attributes of the module's files, and keeps them. A hook that fails says nothing; the log tells.
+ * Asks the getattr hook of a VNF's module for the attributes of the module's files, and keeps them. A hook that fails says nothing; events tell, once while it fails alike.
  *
  * @returns true when they differ from what was known.
  */
 export async function refreshFileAttributes(world: World, vnf: VnfRecord): Promise<boolean> {
   const { files = [], hooks } = world.loadedMiddlebox(vnf.type) ?? {};
   if (hooks?.getattr === undefined || files.length === 0) return false;
-  const { fileAttributes } = world.runtime(vnf.serial);
+  const { fileAttributes, attributeFailures } = world.runtime(vnf.serial);
   const instance = hookInstance(world, vnf, new AbortController().signal);
   const ask = async (path: string): Promise<ModuleFileAttributes | undefined> => {
     try {
-      return await hooks.getattr?.(instance, path);
+      const answer = await hooks.getattr?.(instance, path);
+      attributeFailures.delete(path);
+      return answer;
     } catch (error) {
-      world.parts.logger.error(`${recordKey(vnf)}/${path}: ${(error as Error).message}`);
+      const why = (error as Error).message;
+      if (attributeFailures.get(path) !== why) world.parts.events.add({ path: `${recordKey(vnf)}/${path}`, what: 'getattr failed', why });
+      attributeFailures.set(path, why);
       return undefined;
     }
   };

@@ -16,6 +16,8 @@ export interface Runtime {
   id: string;
   /** What the getattr hook of its module said of the module's files, by path. */
   readonly fileAttributes: Map<string, ModuleFileAttributes>;
+  /** Why it did not say so, by path. */
+  readonly attributeFailures: Map<string, string>;
   /** Ports as the driver was last told. */
   applied: readonly PortSpec[];
   /** Of a VNF: the configuration that this process put in force last. */
@@ -37,6 +39,7 @@ export class Runtimes {
         ip: '',
         id: '',
         fileAttributes: new Map(),
+        attributeFailures: new Map(),
         applied: [],
         configured: undefined,
       };

@@ -10,6 +10,7 @@ import { TestMount } from '../support/mount.ts';
 const module = `import { existsSync } from 'node:fs';
 export default {
   summary: 'A module whose file cannot be read while /tmp/STATE is not there',
+  hooks: { getattr() { throw new Error('no attributes today'); } },
   files: [{ path: 'sessions', mode: 0o444, read() { if (!existsSync('STATE')) throw new Error('the table is broken'); return '7\\n'; } }],
   run: { netns: {} },
 };
@@ -101,6 +102,8 @@ describe('refusals', { timeout: 240_000 }, () => {
     assert.match(await mount.run('cat nf-types/sessions/s/error'), sentence);
     const told = (await mount.run('cat events')).split('\n').filter((line) => line.includes('the table is broken'));
     assert.equal(told.length, 1);
+    assert.equal((await eventAt('nf-types/sessions/s/sessions'))?.what, 'read sessions failed');
+    assert.equal((await mount.run('cat events')).split('\n').filter((line) => line.includes('no attributes today')).length, 1);
     await mount.run(`touch ${join(modules, 'state')}; cat nf-types/sessions/s/sessions`);
     assert.equal(await mount.run('cat nf-types/sessions/s/error'), '');
   });
