@@ -221,3 +221,38 @@ test('a reporter that throws ends nothing', () => {
   assert.deepEqual(wire.serve(readlink), [reply(undefined, 5)]);
   assert.deepEqual(wire.serve(readlink), [reply(undefined, 5)]);
 });
+
+test('a request that is put aside is answered when it is served again, as it was, and once', () => {
+  let parked: Uint8Array | undefined;
+  let ready = false;
+  const wire = new Wire({
+    mkdir: (got, name, { mode }) => {
+      if (ready) got.replyText(`${got.nodeid} ${name} ${mode}`);
+      else parked = got.park();
+    },
+    lookup: (got) => got.replyError(2),
+  });
+  const body = Buffer.concat([Buffer.of(0o755 & 0xff, 0o755 >> 8, 0, 0, 0, 0, 0, 0), Buffer.from('a\xff\0', 'latin1')]);
+  assert.deepEqual(wire.serve(request(Opcode.MKDIR, body)), []);
+  // A longer one comes in between, which would leave its bytes in the buffer.
+  wire.serve(request(Opcode.LOOKUP, Buffer.from('a-much-longer-name-than-the-other\0'), { nodeid: 9 }));
+  ready = true;
+  wire.transport.replies.length = 0;
+  assert.ok(parked !== undefined);
+  wire.session.resume(parked);
+  assert.deepEqual(wire.transport.replies, [reply(Buffer.from('7 a\xff 493', 'latin1'))]);
+  assert.deepEqual(wire.errors, []);
+});
+
+test('a request that is answered or put aside cannot be put aside again', () => {
+  for (const first of [(got: Request) => got.replyText('x'), (got: Request) => got.park()]) {
+    const wire = new Wire(
+      serving((got) => {
+        first(got);
+        assert.throws(() => got.park(), /answered or deferred before/);
+      }),
+    );
+    wire.serve(readlink);
+    assert.deepEqual(wire.errors, []);
+  }
+});
