@@ -305,7 +305,7 @@ async function inTime<T>(step: Step, take: (deadline: AbortSignal) => Promise<T>
     return await take(deadline);
   } catch (cause) {
     if (!deadline.aborted) throw cause;
-    const message = `${step} did not end within ${finishTimeoutMs / 1000} s; see the files status and log, then: echo destroy > action`;
+    const message = `${step} did not end within ${finishTimeoutMs / 1000} s. See the files status and log of the VNF, then run in it: echo destroy > action`;
     throw new NfioError('TimeoutError', { message, cause });
   }
 }

@@ -48,7 +48,7 @@ for (const family of [4, 6] as const) {
       assert.equal(errnoText(refused), 'Invalid argument');
       assert.match(
         await lab.run('cat chns/web/error'),
-        /^activate: hop n: nf-types\/nat\/n translates addresses, and has none on wan for what comes back: .*echo wan > nf-types\/nat\/n\/ports\/wan\/network/,
+        /^activate: hop n: nf-types\/nat\/n translates addresses, and has none on wan for what comes back\. Run: .*echo wan > nf-types\/nat\/n\/ports\/wan\/network/,
       );
       await lab.run(`echo wan > nf-types/nat/n/ports/wan/network; echo ${own}/${prefix} > nf-types/nat/n/ports/wan/address`);
       await lab.run(`mkdir nf-types/nat/m; echo activate > nf-types/nat/m/action; ln -s ${lab.vnf('m', 'nat')} chns/web/n/`);

@@ -82,7 +82,7 @@ export class Verbs {
       if (guest.runs)
         throw new NfioError('VNFStopError', {
           errno: 'ETIMEDOUT',
-          message: `${guest.ref.name} does not end. See what runs in it: docker top ${guest.ref.name}`,
+          message: `${guest.ref.name} does not end. See what runs in it: docker top ${guest.containerId}`,
         });
       await this.#clearAfterEnd(guest);
     });

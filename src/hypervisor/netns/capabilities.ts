@@ -27,7 +27,7 @@ export function guestCapabilities(extra: readonly string[]): ReadonlySet<string>
   const unknown = extra.find((name) => !names.includes(name));
   if (unknown !== undefined) {
     throw new NfioError('InvalidValueError', {
-      message: `"${unknown.slice(0, 40)}" is not a capability; see capabilities(7) for their names`,
+      message: `"${unknown.slice(0, 40)}" is not a capability. See their names: man 7 capabilities`,
     });
   }
   return new Set([...defaultSet, ...extra]);

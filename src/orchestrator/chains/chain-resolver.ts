@@ -148,7 +148,7 @@ export class ChainResolver {
       return;
     const port = `${which}/ports/${egress.name}`;
     throw new NfioError('InvalidValueError', {
-      message: `hop ${hop.name}: ${which} translates addresses, and has none on ${egress.name} for what comes back: mkdir ${port}; echo ${egress.name} > ${port}/network; echo ADDRESS > ${port}/address`,
+      message: `hop ${hop.name}: ${which} translates addresses, and has none on ${egress.name} for what comes back. Run: mkdir ${port}; echo ${egress.name} > ${port}/network; echo ADDRESS > ${port}/address`,
     });
   }
 

@@ -74,7 +74,7 @@ export class Replicas {
     const last = links.findLast((link) => link.settings['cloned'] === 'yes');
     if (last === undefined) {
       throw new NfioError('InvalidValueError', {
-        message: `${links.length} of its instances are no clones of replicas: rm their links instead`,
+        message: `${links.length} of its instances were not made by replicas. Remove their links instead, in the hop: rm NAME`,
       });
     }
     if (signal.aborted) throw new NfioError('InterruptedError', { message: 'interrupted by its caller; what was done by then is counted' });

@@ -52,7 +52,11 @@ function explain(code: string, { address, message }: { readonly address: EngineA
   if (isCertificateProblem(code)) {
     return { errno: 'EACCES', why: `the certificates do not fit (${code}). Compare ca.pem, cert.pem and key.pem with the engine's` };
   }
-  if (code === 'ESSH') return { errno: 'EHOSTUNREACH', why: `ssh: ${message || 'it ended without a word'}` };
+  if (code === 'ESSH' && address.kind === 'ssh') {
+    const login = `${address.user === '' ? '' : `${address.user}@`}${address.host}`;
+    const why = `ssh: ${message || 'it ended without a word'}. See whether it works by hand: ssh -o BatchMode=yes ${login} true`;
+    return { errno: 'EHOSTUNREACH', why };
+  }
   if (code === 'ENOENT' && address.kind === 'ssh')
     return { errno: 'EOPNOTSUPP', why: 'there is no ssh here. Run: apt-get install openssh-client' };
   if (code === 'ENOENT' || code === 'ECONNREFUSED')
