@@ -370,6 +370,32 @@ function describePorts(at: () => HypervisorWorld, { running, contract }: Suite):
     ok(!(await at().sh(b, 'ip addr')).stdout.includes('10.1.5.1'));
   });
 
+  it('keeps ports of a guarded guest closed until they are opened, those that come up later too', async () => {
+    const { driver, signal } = at();
+    const port = at().port('10.1.8.1/24');
+    const guard = await running({ ports: [port], guarded: true });
+    const peer = await running({ ports: [at().port('10.1.8.2/24')] });
+    const isReached = async (): Promise<boolean> =>
+      / 1 (packets )?received/.test((await at().sh(peer, 'ping -n -c 1 -W 1 10.1.8.1')).stdout);
+    const expectClosed = async (): Promise<void> => {
+      ok(driver.hasClosedPorts(guard));
+      ok(!(await isReached()));
+      await driver.openPorts(guard, signal);
+      ok(!driver.hasClosedPorts(guard));
+      ok(await isReached());
+    };
+    await expectClosed();
+    const down = { ...port, up: false };
+    await driver.setPort(guard, { before: port, after: down }, signal);
+    ok(!driver.hasClosedPorts(guard), 'one that is to be down is not closed');
+    await driver.setPort(guard, { before: down, after: port }, signal);
+    await expectClosed();
+    await driver.setPort(guard, { before: port, after: { ...port, mtu: 1400 } }, signal);
+    ok(!driver.hasClosedPorts(guard), 'another size lets packets pass on');
+    await driver.restart(guard, signal);
+    await expectClosed();
+  });
+
   it('leaves a port as it was when the change fails', async () => {
     const { driver, signal } = at();
     const port = at().port('10.1.6.1/24');

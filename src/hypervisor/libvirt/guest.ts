@@ -38,6 +38,8 @@ export class Guest {
   startedMs = 0;
   /** libvirt's own description of it. */
   description: string | undefined;
+  /** Its agent went away, and who told it what it had to do has not heard yet that it is back. */
+  wentAway = false;
   /** Settles when its agent has set it up. */
   ready: Promise<void> | undefined;
   #record: GuestRecord;
@@ -100,6 +102,7 @@ export class Guest {
   /** Notes that it runs as specified. */
   started(spec: GuestSpec, size: { readonly vcpus: number; readonly memoryBytes: number }): void {
     this.startedMs = performance.now();
+    this.wentAway = false;
     this.ready = undefined;
     this.remember({ begun: true, spec, vcpus: size.vcpus, memoryBytes: size.memoryBytes, closed: [] });
     this.closedAll();

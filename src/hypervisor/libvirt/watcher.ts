@@ -133,13 +133,15 @@ export class Watcher implements LinkListener, Disposable {
   /** Its system ends, and begins again perhaps: what it was told is lost. While it is told again nothing passes it. */
   async #agentWent(guest: Guest): Promise<void> {
     forgetSetUp(guest);
+    guest.wentAway = true;
     if (guest.verb === undefined) await closePorts(guest, this.#fabric);
   }
 
   /** One that has booted again by itself has lost all that it was told: who told it hears of that when it is set up. */
   async #agentCame(guest: Guest): Promise<void> {
-    const again = guest.verb === undefined && guest.ready === undefined;
+    const again = guest.verb === undefined && guest.wentAway;
     await setUp(guest, AbortSignal.timeout(60_000));
+    guest.wentAway = false;
     if (again) for (const listener of this.#listeners) listener(guest.ref, { ...guest.status, news: 'anew' });
   }
 
