@@ -86,7 +86,7 @@ describe('nfio images', { skip: whyNoEngine() ?? whyNoBase() ?? false, timeout: 
       await using full = await TestEngine.start({ images: false, dataRoot: small });
       const { status, err } = await nfio('images', 'build', 'host', '--host', `unix://${full.socket}`);
       assert.equal(status, 1);
-      assert.match(err, /^nfio: unix:\S+ has \d+ MB left for images, and 512 MB are needed: docker system df/);
+      assert.match(err, /^nfio: unix:\S+ has \d+ MB left for images, and 512 MB are needed\. See what uses it: docker system df/);
     } finally {
       execFileSync('umount', [small]);
       rmSync(small, { recursive: true });
