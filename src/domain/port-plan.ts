@@ -2,19 +2,22 @@ import { hash } from 'node:crypto';
 import { addressesOf, type PlacedPort } from './addressing.ts';
 import { defaultGateway, type RouteSurroundings } from './default-routes.ts';
 import { defaultForward, groupMask } from './group-forwarding.ts';
-import { type Family, parseAddress } from './ip.ts';
-import type { PortSpec, SegmentSpec } from './ports/network.ts';
+import { addressBits, type Cidr, contains, type Family, parseAddress, parseCidr } from './ip.ts';
+import { linkLocalIpv4, linkLocalIpv6 } from './link-local.ts';
+import type { PortSpec, PortWay, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
 
 /** What the specification of a port depends on beyond its own record. */
 export interface PortSurroundings extends RouteSurroundings {
   readonly mountId: string;
+  /** Where active service chains lead to from a network, see `waysFrom`. */
+  chainWays(network: NetworkRecord, family: Family): readonly string[];
 }
 
 /** What a driver is asked to make of the ports of one VNF. Pure: the same records give the same specifications. */
 export function planPorts(ports: readonly PlacedPort[], surroundings: PortSurroundings): PortSpec[] {
   const routed = new Set<Family>();
-  return ports.map((placed) => {
+  const planned = ports.map((placed) => {
     // One default route a family: the first port that has a way out gives it.
     const gateways = ([4, 6] as const)
       .filter((family) => !routed.has(family))
@@ -22,6 +25,38 @@ export function planPorts(ports: readonly PlacedPort[], surroundings: PortSurrou
     for (const gateway of gateways) routed.add(parseAddress(gateway).family);
     return planPort(placed, { surroundings, gateways });
   });
+  const connected = ports.flatMap(({ port }) => addressesOf(port)).map(parseCidr);
+  return planned.map((spec, index) => {
+    const ways = waysOf(ports[index] as PlacedPort, { routed, connected, surroundings });
+    return ways.length === 0 ? spec : { ...spec, ways };
+  });
+}
+
+/** Service chains are the way for hosts that have no default route, to where they have no port themselves. */
+function waysOf(
+  { vnf, port }: PlacedPort,
+  how: { readonly routed: ReadonlySet<Family>; readonly connected: readonly Cidr[]; readonly surroundings: PortSurroundings },
+): PortWay[] {
+  const { surroundings, connected } = how;
+  const network = surroundings.network(port.settings['network'] ?? '');
+  if (network === undefined || surroundings.forwards(vnf.type)) return [];
+  const own = new Set(addressesOf(port).map((address) => parseCidr(address).family));
+  const families = ([4, 6] as const).filter((family) => own.has(family) && !how.routed.has(family));
+  const mac = derivedMac(surroundings.mountId, network.serial);
+  return families.flatMap((family) => {
+    const via = family === 4 ? linkLocalIpv4(network.serial) : linkLocalIpv6(mac);
+    const to = surroundings.chainWays(network, family).map((each) => each || everywhere[family]);
+    const beyond = to.filter(
+      (each) => !connected.some((address) => address.family === family && contains(parseCidr(each), asHost(address))),
+    );
+    return to.length === 0 ? [] : (to.includes(everywhere[family]) ? [everywhere[family]] : beyond).map((each) => ({ to: each, via, mac }));
+  });
+}
+
+const everywhere: Readonly<Record<Family, string>> = { 4: '0.0.0.0/0', 6: '::/0' };
+
+function asHost(address: Cidr): Cidr {
+  return { ...address, prefixLength: addressBits(address.family) };
 }
 
 /** The next hops of a port's default routes: at most one of each version of IP. */

@@ -5,7 +5,7 @@ import { NfioError } from '../errors/index.ts';
 import { changeRequests } from './change-requests.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
-import { addressLine, gatewayLines } from './port-lines.ts';
+import { addressLine, gatewayLines, wayLines } from './port-lines.ts';
 import { canOpen, newPortRequests, openingRequest } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { type RunResult, runProgram } from './run-program.ts';
@@ -163,6 +163,8 @@ export function changeLines(before: PortSpec, after: PortSpec): string[] {
   const wentUp = after.up && !before.up;
   const lines: string[] = [];
   const isRoutedOtherwise = nextHops(before).join() !== nextHops(after).join();
+  const hasOtherWays = JSON.stringify(before.ways) !== JSON.stringify(after.ways);
+  if (hasOtherWays && before.up) lines.push(...wayLines('del', before));
   if (isRoutedOtherwise && before.up) lines.push(...gatewayLines('del', before));
   if (before.mac !== after.mac) lines.push(set('address', after.mac));
   if (before.mtu !== after.mtu) lines.push(set('mtu', after.mtu ?? 1500));
@@ -170,6 +172,8 @@ export function changeLines(before: PortSpec, after: PortSpec): string[] {
   if (before.up !== after.up) lines.push(set(after.up ? 'up' : 'down'));
   if (wentUp) lines.push(...after.addresses.filter(isIpv6).map((address) => addressLine('add', address, name))); // going down lost them
   if (wentUp || isRoutedOtherwise || before.addresses.join() !== after.addresses.join()) lines.push(...gatewayLines('add', after));
+  if (wentUp || hasOtherWays || before.mac !== after.mac || before.addresses.join() !== after.addresses.join())
+    lines.push(...wayLines('add', after));
   return lines;
 }
 

@@ -8,7 +8,7 @@ export function guestEndLines(port: PortSpec): string[] {
   const name = guestInterfaceName(port);
   const lines = name === port.name ? [] : [ipLine('link', 'set', 'dev', name, 'alias', port.name)];
   lines.push(...port.addresses.map((address) => addressLine('add', address, name)));
-  if (port.up) lines.push(ipLine('link', 'set', 'dev', name, 'up'), ...gatewayLines('add', port));
+  if (port.up) lines.push(ipLine('link', 'set', 'dev', name, 'up'), ...gatewayLines('add', port), ...wayLines('add', port));
   return lines;
 }
 
@@ -23,4 +23,18 @@ export function gatewayLines(verb: 'add' | 'del', port: PortSpec): string[] {
   if (!port.up) return [];
   const words = ['route', verb === 'add' ? 'replace' : 'del', 'default', 'via'];
   return nextHops(port).map((gateway) => ipLine(...words, gateway, 'dev', guestInterfaceName(port)));
+}
+
+/** Asked after any route of the guest's own. */
+export const wayMetric = 4096;
+
+/** The ways by a port that service chains are, if there are any. What is known of their next hops stays: it harms nobody. */
+export function wayLines(verb: 'add' | 'del', port: PortSpec): string[] {
+  if (!port.up) return [];
+  const name = guestInterfaceName(port);
+  return (port.ways ?? []).flatMap(({ to, via, mac }) => {
+    const route = (word: string): string => ipLine('route', word, to, 'via', via, 'dev', name, 'metric', wayMetric);
+    if (verb === 'del') return [route('del')];
+    return [ipLine('neigh', 'replace', via, 'lladdr', mac, 'dev', name, 'nud', 'permanent'), `${route('replace')} onlink`];
+  });
 }

@@ -4,6 +4,7 @@ import { nextHops } from '../domain/port-plan.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { LinkRequest } from './link-request.ts';
 import { fabricPortName } from './names.ts';
+import { wayMetric } from './port-lines.ts';
 import {
   type Attribute,
   addressMessage,
@@ -14,6 +15,7 @@ import {
   LinkInfo,
   linkBody,
   mainTable,
+  neighbourMessage,
   RtnetlinkFlag,
   RtnetlinkType,
   routeMessage,
@@ -57,6 +59,14 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
     const gateway = parseAddress(text);
     const route = routeMessage('add', { family: gateway.family, table: mainTable, device: guestInterfaceIndex(port), gateway });
     requests.push(guest(`, default route via ${text}`, route));
+  }
+  for (const { to, via, mac } of port.up ? (port.ways ?? []) : []) {
+    const [device, address, destination] = [guestInterfaceIndex(port), parseAddress(via), parseCidr(to)];
+    const route = { family: address.family, table: mainTable, destination, device, gateway: address, onLink: true, metric: wayMetric };
+    requests.push(
+      guest(`, neighbour ${via}`, neighbourMessage('add', { device, address, mac })),
+      guest(`, route to ${to}`, routeMessage('add', route)),
+    );
   }
   return requests;
 }

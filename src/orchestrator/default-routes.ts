@@ -5,8 +5,8 @@ import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
 
 /**
- * Keeps the default routes of hosts in step with the VNFs that forward on their networks: one that starts gives them, one that ends takes them, and a choice
- * that is not clear is told in `error` of the network and in `events`.
+ * Keeps the routes of hosts in step with the VNFs that forward on their networks, and with service chains where nothing does: what starts gives them, what ends takes
+ * them, and a choice that is not clear is told in `error` of the network and in `events`.
  */
 export class DefaultRoutes {
   readonly #model: Model;
@@ -42,6 +42,12 @@ export class DefaultRoutes {
     await this.#live.applyToNetworks(changed, { except: serial, signal });
   }
 
+  /** Service chains between networks, or what is on these, may lead elsewhere now: hosts follow. Not to be called from the lane of a VNF. */
+  async chainsChanged(names: Iterable<string>, signal: AbortSignal): Promise<void> {
+    const changed = [...names].filter((name) => this.#hasChanged(name));
+    await this.#live.applyToNetworks(changed, { except: undefined, signal });
+  }
+
   /** Ports on networks have changed, and hosts have been told: tells whether the choice is clear. */
   portsChanged(names: Iterable<string>): void {
     for (const name of names) this.#hasChanged(name);
@@ -56,7 +62,8 @@ export class DefaultRoutes {
   #look(network: NetworkRecord): boolean {
     const before = this.#known.get(network.serial);
     const { surroundings } = this.#model;
-    const now = { choice: choiceOn(network, surroundings), unclear: unclearRoute(network, surroundings) };
+    const ways = ([4, 6] as const).map((family) => surroundings.chainWays(network, family).join(' ')).join('; ');
+    const now = { choice: `${choiceOn(network, surroundings)} by service chains ${ways}`, unclear: unclearRoute(network, surroundings) };
     this.#known.set(network.serial, now);
     if (now.unclear !== (before?.unclear ?? '')) {
       if (now.unclear !== '')

@@ -54,10 +54,10 @@ export class Orchestrator implements AsyncDisposable {
     this.hidden = new HiddenFiles(this.model);
     this.#configurator = new Configurator(this.model);
     const live = new LivePorts(this.model, this.#configurator);
-    this.chains = new Chains(this.model, live);
+    this.#routes = new DefaultRoutes(this.model, live);
+    this.chains = new Chains(this.model, { live, routes: this.#routes });
     this.types = new TypeService(this.model);
     this.vnfs = new VnfService(this.model, this.chains.follower, this.hidden);
-    this.#routes = new DefaultRoutes(this.model, live);
     this.actions = new VnfActions(this.model, {
       chains: this.chains.follower,
       routes: this.#routes,

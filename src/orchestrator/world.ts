@@ -1,4 +1,5 @@
 import type { PlacedPort } from '../domain/addressing.ts';
+import { waysFrom } from '../domain/chains/host-ways.ts';
 import type { TranslationWorld } from '../domain/chains/translation.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { Middlebox, RunProfile } from '../domain/middlebox.ts';
@@ -29,6 +30,12 @@ export class World {
       runs: (vnf) => ['running', 'paused', 'unknown'].includes(this.state(vnf)),
       network: (name) => this.inventory.network(name),
       portsOn: (network) => this.inventory.portsOn(network),
+      chainWays: (network, family) =>
+        waysFrom(network, family, {
+          chains: () => this.inventory.chains(),
+          networks: () => this.inventory.networks(),
+          portsOn: (name) => this.inventory.portsOn(name),
+        }),
     };
   }
 

@@ -68,6 +68,7 @@ describe('ports', () => {
     mountId: 'abcdefgh',
     forwards: (type) => type === 'router',
     runs: () => true,
+    chainWays: () => [],
     network: (name) => (name === 'lan' ? { ...lan, settings: lanSettings } : undefined),
     portsOn: () => ports,
   });

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { formatAddress } from '../ip.ts';
+import { linkLocalIpv4, linkLocalIpv6 } from '../link-local.ts';
 import { derivedMac } from '../port-plan.ts';
 import type { PortSpec } from '../ports/network.ts';
 import { type AppliedChain, type AppliedHop, type AppliedInstance, type ChainRecord, idOf } from '../records.ts';
@@ -14,15 +15,12 @@ export function chainPortName(chain: string, side: 'in' | 'out'): string {
  * ports may share one: nobody sends anything to it.
  */
 export function chainPortAddress(serial: number): string {
-  const number = serial % (253 * 254);
-  return `169.254.${1 + Math.floor(number / 254)}.${1 + (number % 254)}`;
+  return linkLocalIpv4(serial);
 }
 
-/** The link-local address that a port of an IPv6 service chain asks for hardware addresses under: the one that belongs to its own (RFC 4291, appendix A). */
+/** The link-local address that a port of an IPv6 service chain asks for hardware addresses under: the one that belongs to its own. */
 export function linkLocalAddress(mac: string): string {
-  const digits = mac.replaceAll(':', '');
-  const identifier = BigInt(`0x${digits.slice(0, 6)}fffe${digits.slice(6)}`) ^ (2n << 56n);
-  return formatAddress({ family: 6, prefixLength: 128, address: (0xfe80n << 112n) | identifier });
+  return linkLocalIpv6(mac);
 }
 
 /**

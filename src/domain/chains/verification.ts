@@ -24,7 +24,10 @@ export interface Verification {
 
 /** In words: `ok`, or the first hop that loses probes; then, hop by hop, how many were seen. One line each. */
 export function verificationText(runs: readonly Verification[]): string {
-  const lost = runs.flatMap((run) => firstLoss(run, 'forward') ?? translationLoss(run) ?? firstLoss(run, 'backward') ?? (run.unused || []));
+  const lost = runs.flatMap(
+    (run) =>
+      firstLoss(run, 'forward') ?? translationLoss(run) ?? firstLoss(run, 'backward') ?? (run.unused ? `${run.label}${run.unused}` : []),
+  );
   return [lost[0] ?? 'ok', ...runs.flatMap((run) => [...lines(run, 'forward'), ...lines(run, 'backward')])].join('\n');
 }
 

@@ -31,6 +31,8 @@ export interface PortSpec {
   readonly gateway: string | undefined;
   /** The same for the other version of IP. */
   readonly secondGateway?: string | undefined;
+  /** Ways that service chains are, besides. Default: none. */
+  readonly ways?: readonly PortWay[];
   /** Static, locally administered, derived from id when the user set none. */
   readonly mac: string;
   readonly mtu: number | undefined;
@@ -41,6 +43,14 @@ export interface PortSpec {
   readonly delayUsec: number | undefined;
   /** Lost packets, per cent. */
   readonly lossPercent: number | undefined;
+}
+
+/** A route by a next hop that answers no questions: its hardware address is given too, and the fabric steers what is sent to it. */
+export interface PortWay {
+  /** In CIDR form; `0.0.0.0/0` and `::/0` are everywhere. */
+  readonly to: string;
+  readonly via: string;
+  readonly mac: string;
 }
 
 /** What to change in a guest's network: files below /proc/sys with their values, whatever else changes when; what is to be there, or not; and nft tables. */

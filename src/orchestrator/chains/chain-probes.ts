@@ -1,12 +1,12 @@
 import { randomInt } from 'node:crypto';
-import { addressesOf, subnetOf } from '../../domain/addressing.ts';
+import { addressesOf, type PlacedPort, subnetOf } from '../../domain/addressing.ts';
 import { familiesOf } from '../../domain/chains/families.ts';
 import { flowText, parseFlow } from '../../domain/chains/flow.ts';
 import { type ProbePair, probeShape } from '../../domain/chains/probe-packet.ts';
 import { type ChainEnds, endsOf } from '../../domain/chains/steering-plan.ts';
 import { traceText } from '../../domain/chains/trace-text.ts';
 import { translatedBefore } from '../../domain/chains/translation.ts';
-import { latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
+import { exitOf, latencyText, type ProbedHop, type Verification, verificationText } from '../../domain/chains/verification.ts';
 import { addressBits, contains, type Family, formatAddress, parseCidr } from '../../domain/ip.ts';
 import type { Direction } from '../../domain/ports/steering.ts';
 import { type AppliedChain, type ChainRecord, idOf, type NetworkRecord } from '../../domain/records.ts';
@@ -15,6 +15,7 @@ import type { Model } from '../model.ts';
 import type { ChainEditor } from './chain-editor.ts';
 import { runsHere } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
+import { whyUnused } from './host-view.ts';
 import { ProbeRunner } from './probe-run.ts';
 import type { Steersman } from './steersman.ts';
 
@@ -92,23 +93,28 @@ export class ChainProbes {
     const shape = probeShape(applied.match.conditions, { underWay: this.#intercepted(applied) });
     const hops = hopsOf(applied);
     const runs: Verification[] = [];
-    for (const pair of families.map((family) => this.#pair(ends, family))) {
+    for (const family of families) {
+      const hosts = { ingress: this.#hostOn(ends.ingress, family), egress: this.#hostOn(ends.egress, family) };
+      const pair = pairOf(family, hosts);
       const sightings = await this.#runner.run(chain, { shape, pair, hops, count }, signal);
-      const label = families.length === 1 ? '' : (`IPv${pair.family} ` as const);
-      const back = { hop: hops.length, network: ends.egress.name, family: pair.family };
-      runs.push({ label, hops, ends: names, packets, sightings, returns: translatedBefore(applied, back, this.#model.translation) });
+      const label = families.length === 1 ? '' : (`IPv${family} ` as const);
+      const returns = translatedBefore(applied, { hop: hops.length, network: ends.egress.name, family }, this.#model.translation);
+      const unused = await this.#unused({ ends, hosts, answered: exitOf(sightings, hops)?.ends.source }, signal);
+      runs.push({ label, hops, ends: names, packets, sightings, returns, unused });
     }
     return runs;
   }
 
-  #pair({ ingress, egress }: ChainEnds, family: Family): ProbePair {
-    return {
-      family,
-      ingressAddress: this.#addressOn(ingress, family),
-      egressAddress: this.#addressOn(egress, family),
-      number: randomInt(0x8000, 0x10000),
-      label: randomInt(1, 0x10000),
-    };
+  /** Why hosts would not use the service chain although probes pass it, there and back. */
+  async #unused(
+    how: { readonly ends: ChainEnds; readonly hosts: ProbedHosts; readonly answered: string | undefined },
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { ends, hosts, answered } = how;
+    const { ingress, egress } = hosts;
+    const there = { host: ingress.placed, network: ends.ingress, own: ingress.address, far: egress.address };
+    const back = { host: egress.placed, network: ends.egress, own: egress.address, far: answered ?? ingress.address };
+    return (await whyUnused(this.#model, there, signal)) || (await whyUnused(this.#model, back, signal));
   }
 
   #intercepted({ hops }: AppliedChain): boolean {
@@ -117,18 +123,35 @@ export class ChainProbes {
   }
 
   /** A host on a network that answers who has its address: hops have to find it out before they pass a probe on. */
-  #addressOn(network: NetworkRecord, family: Family): string {
+  #hostOn(network: NetworkRecord, family: Family): ProbedHost {
     const subnet = parseCidr(subnetOf(network, family) ?? '');
     const ports = this.#model.inventory.portsOn(network.name).filter(({ vnf }) => runsHere(this.#model, vnf));
     const hostsFirst = ports.toSorted((a, b) => Number(this.#model.forwards(a.vnf.type)) - Number(this.#model.forwards(b.vnf.type)));
-    const address = hostsFirst
-      .flatMap(({ port }) => addressesOf(port).map(parseCidr))
-      .find((each) => contains(subnet, { ...each, prefixLength: addressBits(each.family) }));
-    if (address !== undefined) return formatAddress(address);
+    for (const placed of hostsFirst) {
+      const addresses = addressesOf(placed.port).map(parseCidr);
+      const address = addresses.find((each) => contains(subnet, { ...each, prefixLength: addressBits(each.family) }));
+      if (address !== undefined) return { placed, address: formatAddress(address) };
+    }
     throw new NfioError('NotFoundError', {
       message: `no VNF that runs has an IPv${family} address on network ${network.name}: probes need one to go to`,
     });
   }
+}
+
+/** A port that probes say they come from or go to, and its address. */
+interface ProbedHost {
+  readonly placed: PlacedPort;
+  readonly address: string;
+}
+
+interface ProbedHosts {
+  readonly ingress: ProbedHost;
+  readonly egress: ProbedHost;
+}
+
+function pairOf(family: Family, { ingress, egress }: ProbedHosts): ProbePair {
+  const [number, label] = [randomInt(0x8000, 0x10000), randomInt(1, 0x10000)];
+  return { family, ingressAddress: ingress.address, egressAddress: egress.address, number, label };
 }
 
 function activeOf({ applied }: ChainRecord): AppliedChain {

@@ -1,3 +1,4 @@
+import type { DefaultRoutes } from '../default-routes.ts';
 import type { LivePorts } from '../live-ports.ts';
 import type { Model } from '../model.ts';
 import { ChainActions } from './chain-actions.ts';
@@ -22,11 +23,11 @@ export class Chains {
   readonly stats: ChainStats;
   readonly probes: ChainProbes;
 
-  constructor(model: Model, live: LivePorts) {
+  constructor(model: Model, { live, routes }: { readonly live: LivePorts; readonly routes: DefaultRoutes }) {
     const runtimes = new ChainRuntimes();
     const resolver = new ChainResolver(model);
     const health = new ChainHealth(model, runtimes);
-    this.steersman = new Steersman(model, { live, runtimes, health });
+    this.steersman = new Steersman(model, { live, routes, runtimes, health });
     const editor = new ChainEditor(model, { resolver, steersman: this.steersman, runtimes });
     this.service = new ChainService(model, editor, runtimes);
     this.actions = new ChainActions(model, { editor, resolver, steersman: this.steersman, runtimes, health });

@@ -6,6 +6,7 @@ import { without } from '../../domain/network-change.ts';
 import { planSegment, portChanges } from '../../domain/port-plan.ts';
 import type { NetworkSetup } from '../../domain/ports/network.ts';
 import type { ChainRecord, NetworkRecord, VnfRecord } from '../../domain/records.ts';
+import type { DefaultRoutes } from '../default-routes.ts';
 import { wantedPorts } from '../guest-spec.ts';
 import type { LivePorts } from '../live-ports.ts';
 import type { Model } from '../model.ts';
@@ -29,14 +30,19 @@ export class Steersman {
   readonly #live: LivePorts;
   readonly #runtimes: ChainRuntimes;
   readonly #health: ChainHealth;
+  readonly #routes: DefaultRoutes;
   readonly #guests: HopGuests;
   readonly #planner = new SteeringPlanner();
 
-  constructor(model: Model, parts: { readonly live: LivePorts; readonly runtimes: ChainRuntimes; readonly health: ChainHealth }) {
+  constructor(
+    model: Model,
+    parts: { readonly live: LivePorts; readonly routes: DefaultRoutes; readonly runtimes: ChainRuntimes; readonly health: ChainHealth },
+  ) {
     this.#model = model;
     this.#live = parts.live;
     this.#runtimes = parts.runtimes;
     this.#health = parts.health;
+    this.#routes = parts.routes;
     this.#guests = new HopGuests(model);
   }
 
@@ -62,6 +68,8 @@ export class Steersman {
     await this.#leaveAll({ before, after });
     await this.#announceNew({ before, after });
     this.#settle(after);
+    const ends = [...this.#endsOf(before), ...this.#endsOf(after)];
+    await this.#routes.chainsChanged(new Set(ends.map(({ name }) => name)), new AbortController().signal);
     this.#health.look(after.serial);
   }
 
@@ -127,6 +135,7 @@ export class Steersman {
       });
     }
     await this.#steerOrTell(touched, signal);
+    await this.#routes.chainsChanged(new Set(touched.flatMap((chain) => this.#endsOf(chain)).map(({ name }) => name)), signal);
     for (const { serial } of concerned) await this.#forgetSetups(serial);
     for (const { serial } of concerned) this.#health.look(serial);
   }
@@ -294,6 +303,7 @@ export class Steersman {
     await this.steer([before], signal).catch((error: Error) => this.#tell(before, error));
     await this.#leaveAll({ before: after, after: before });
     this.#settle(before);
+    await this.#routes.chainsChanged(new Set(this.#endsOf(after).map(({ name }) => name)), signal);
   }
 
   async #follow(chain: number, vnf: number, { anew, signal }: { readonly anew: boolean; readonly signal: AbortSignal }): Promise<void> {
