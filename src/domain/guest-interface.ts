@@ -19,6 +19,14 @@ export function guestInterfaceIndex({ id }: { readonly id: string }): number {
   return guestIndexes + (Number.parseInt(id, 36) % (fabricIndexes - guestIndexes));
 }
 
+/** The least and the most that it can be. */
+export const guestInterfaceIndexes: readonly [number, number] = [guestIndexes, fabricIndexes - 1];
+
+/** The serial of the port that has an interface index in its guest. */
+export function serialOfGuestInterface(index: number): number {
+  return index - guestIndexes;
+}
+
 /** That of its end in the fabric. The kernel takes a wish for one end only where there is one for the other too. */
 export function fabricInterfaceIndex({ id }: { readonly id: string }): number {
   return fabricIndexes + (Number.parseInt(id, 36) % (fabricIndexes - guestIndexes));

@@ -1,6 +1,7 @@
 import type { ChainState } from './chains/chain-lifecycle.ts';
 import type { VnfState } from './lifecycle.ts';
 import type { CounterSource, GuestRoot, HypervisorName } from './ports/hypervisor.ts';
+import type { PortState } from './ports/network.ts';
 import type { ChainRecord, HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
 
 /** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
@@ -21,6 +22,8 @@ export interface VnfObservation {
   readonly paths: VnfPaths;
   readonly root: GuestRoot;
   readonly moduleFiles: readonly { readonly path: string; readonly mode: number; readonly size: number | undefined }[];
+  /** How its ports are, by serial, where they are not as they should be. */
+  readonly ports: ReadonlyMap<number, PortState>;
   /** Files their owner removed while it was not deployed. */
   readonly hidden: readonly string[];
 }

@@ -4,7 +4,7 @@ import { defaultGateway, type RouteSurroundings } from './default-routes.ts';
 import { defaultForward, groupMask } from './group-forwarding.ts';
 import { addressBits, type Cidr, contains, type Family, parseAddress, parseCidr } from './ip.ts';
 import { linkLocalIpv4, linkLocalIpv6 } from './link-local.ts';
-import type { PortSpec, PortWay, SegmentSpec } from './ports/network.ts';
+import type { PortSpec, PortState, PortWay, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
 
 /** What the specification of a port depends on beyond its own record. */
@@ -82,6 +82,14 @@ export function portChanges(
 export function planSegment(network: NetworkRecord): SegmentSpec {
   const { uplink = '', forward = defaultForward } = network.settings;
   return { id: idOf(network.serial), name: network.name, uplink, groupMask: groupMask(forward) };
+}
+
+/** The size of packets on a port whose user set none, bytes. */
+export const defaultMtu = 1500;
+
+/** True for a port that is in its guest as its owner wants it. */
+export function isAsWanted({ settings }: PortRecord, { up, mtu }: PortState): boolean {
+  return up === (settings['state'] !== 'down') && mtu === (numberOf(settings['mtu']) ?? defaultMtu);
 }
 
 /** The hardware address of a port: the one that its owner chose, or the one that derives from its names. */

@@ -3,6 +3,7 @@ import type { Counters } from '../domain/ports/counters.ts';
 import type { NetworkDriver, PortSpec, SegmentSpec } from '../domain/ports/network.ts';
 import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from '../domain/ports/steering.ts';
 import type { Fabric } from './fabric.ts';
+import { LinkWatch, type PortListener } from './link-watch.ts';
 import { fabricPortName, isFabricPort } from './names.ts';
 import { sumCounters } from './segment-counters.ts';
 import { MatchChecker } from './steering/check-match.ts';
@@ -16,6 +17,7 @@ export class FabricNetwork implements NetworkDriver {
   readonly #fabric: Fabric;
   readonly #uplinks: Uplinks;
   readonly #steering: Steering;
+  #watch: LinkWatch | undefined;
   readonly #matches = new MatchChecker();
 
   constructor(fabric: Fabric) {
@@ -24,8 +26,14 @@ export class FabricNetwork implements NetworkDriver {
     this.#steering = new Steering(fabric);
   }
 
+  watchPorts(listener: PortListener): void {
+    this.#watch = new LinkWatch(this.#fabric.mountId, this.#fabric.netnsPath, listener);
+    void this.#fabric.exists().then((exists) => exists && this.#watch?.begin());
+  }
+
   async ensureSegment(segment: SegmentSpec, _signal: AbortSignal): Promise<void> {
     await this.#fabric.ensureSegment(segment);
+    this.#watch?.begin();
   }
 
   async removeSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void> {
@@ -96,6 +104,7 @@ export class FabricNetwork implements NetworkDriver {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#watch?.[Symbol.asyncDispose]();
     await this.#steering[Symbol.asyncDispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }

@@ -3,6 +3,7 @@ import { type VnfState, verbsFor } from '../domain/lifecycle.ts';
 import type { Middlebox } from '../domain/middlebox.ts';
 import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { hostAddress, hypervisorOf } from '../domain/placement.ts';
+import { isAsWanted } from '../domain/port-plan.ts';
 import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
 import type { HostRecord, NetworkRecord, VnfRecord } from '../domain/records.ts';
 import { lastLogPath } from './last-log.ts';
@@ -33,8 +34,18 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
     // Of a VNF that is not deployed it may not be there yet.
     root: driver.root(ref) ?? { path: `${ref.guestDir}/root`, process: undefined, mounts: [], written: undefined },
     moduleFiles: middlebox === undefined ? [] : moduleFiles(world, vnf, middlebox),
+    ports: state === 'running' || state === 'paused' ? portStates(world, vnf) : new Map(),
     hidden: [...hidden],
   };
+}
+
+/** How its ports are that are not as they should be. */
+function portStates(world: World, { ports }: VnfRecord): VnfObservation['ports'] {
+  const found = ports.flatMap((port) => {
+    const state = world.portStates.get(port.serial);
+    return state === undefined || isAsWanted(port, state) ? [] : [[port.serial, state] as const];
+  });
+  return new Map(found);
 }
 
 /** The like for a network. */

@@ -17,6 +17,7 @@ import { Model, pathOf } from './model.ts';
 import type { ModelParts } from './model-parts.ts';
 import { NetworkService } from './network-service.ts';
 import { OwnershipService } from './ownership-service.ts';
+import { PortObserver } from './port-observer.ts';
 import { PortService } from './port-service.ts';
 import { TypeService } from './type-service.ts';
 import { VnfActions } from './vnf-actions.ts';
@@ -51,6 +52,7 @@ export class Orchestrator implements AsyncDisposable {
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
+    new PortObserver(this.model);
     this.hidden = new HiddenFiles(this.model);
     this.#configurator = new Configurator(this.model);
     const live = new LivePorts(this.model, this.#configurator);

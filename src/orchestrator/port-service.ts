@@ -2,7 +2,7 @@ import { checkPort } from '../domain/addressing.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { checkName } from '../domain/names.ts';
 import { namedMac } from '../domain/port-plan.ts';
-import type { Ownership, PortRecord, VnfRecord } from '../domain/records.ts';
+import { idOf, type Ownership, type PortRecord, type VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainFollower } from './chains/chain-follower.ts';
@@ -75,13 +75,21 @@ export class PortService {
     if (placed === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
     await this.#change(placed.vnf.serial, `ports/${placed.port.name}/${path}`, {
       signal: options.signal,
-      next: (vnf) =>
-        this.#withSetting(vnf, portSerial, {
-          path,
-          value: parseSetting(portSettings, path, options.text),
-          restored: options.restored === true,
-        }),
+      next: (vnf) => {
+        const value = parseSetting(portSettings, path, options.text);
+        if (path === 'state' || path === 'mtu') this.#noteAsItIs(vnf, portSerial, path);
+        return this.#withSetting(vnf, portSerial, { path, value, restored: options.restored === true });
+      },
     });
+  }
+
+  /** What the guest changed itself is changed back, if that is asked for. */
+  #noteAsItIs(vnf: VnfRecord, portSerial: number, path: 'state' | 'mtu'): void {
+    const state = this.#model.portStates.get(portSerial);
+    if (state === undefined) return;
+    const runtime = this.#model.runtime(vnf.serial);
+    const is = path === 'state' ? { up: state.up } : { mtu: state.mtu };
+    runtime.applied = runtime.applied.map((port) => (port.id === idOf(portSerial) ? { ...port, ...is } : port));
   }
 
   #withSetting(
@@ -128,6 +136,7 @@ export class PortService {
         this.#model.inventory.put(after);
         try {
           await this.#live.apply(after, options.signal);
+          for (const { serial: changed } of changedPorts(before, after)) this.#model.portStates.delete(changed);
           await this.#model.commitVnf(after);
         } catch (error) {
           this.#model.inventory.put(before);
@@ -150,4 +159,8 @@ export class PortService {
 function withdrawRemovedPorts(model: Model, before: VnfRecord, after: VnfRecord): void {
   const kept = new Set(after.ports.map((port) => port.serial));
   for (const port of before.ports) if (!kept.has(port.serial)) model.withdraw(port.serial);
+}
+
+function changedPorts(before: VnfRecord, after: VnfRecord): readonly PortRecord[] {
+  return after.ports.filter((port) => !before.ports.includes(port));
 }

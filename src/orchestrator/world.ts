@@ -6,6 +6,7 @@ import type { Middlebox, RunProfile } from '../domain/middlebox.ts';
 import { addressOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
 import type { PortSurroundings } from '../domain/port-plan.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver, HypervisorName, Placement } from '../domain/ports/hypervisor.ts';
+import type { PortState } from '../domain/ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { Inventory } from './inventory.ts';
@@ -19,6 +20,8 @@ export class World {
   protected readonly runtimes = new Runtimes();
   /** What the ports of a VNF depend on besides its own record. */
   readonly surroundings: PortSurroundings;
+  /** How ports are, by serial, that guests made otherwise than their owners want them; of virtual machines it is not known. */
+  readonly portStates = new Map<number, PortState>();
   readonly #middleboxes = new Map<string, Middlebox>();
 
   constructor(parts: ModelParts) {

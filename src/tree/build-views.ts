@@ -4,7 +4,7 @@ import { defaultForward } from '../domain/group-forwarding.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
-import { macOf } from '../domain/port-plan.ts';
+import { defaultMtu, macOf } from '../domain/port-plan.ts';
 import {
   type ChainRecord,
   type HostRecord,
@@ -162,6 +162,7 @@ function portView(
 ): PortView {
   const { observation, surroundings } = options;
   const prefix = `ports/${port.name}/`;
+  const { up = port.settings['state'] !== 'down', mtu = port.settings['mtu'] || defaultMtu } = observation.ports.get(port.serial) ?? {};
   return {
     ...base(port, options.changedMs),
     kind: 'port',
@@ -177,8 +178,8 @@ function portView(
     texts: {
       ...port.settings,
       mac: macOf({ vnf, port }, surroundings.mountId),
-      state: port.settings['state'] || 'up',
-      mtu: port.settings['mtu'] || '1500',
+      state: up ? 'up' : 'down',
+      mtu: String(mtu),
     },
   };
 }

@@ -45,6 +45,12 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
 }
 
+/** How a port's end in its guest is, whoever made it so. */
+export interface PortState {
+  readonly up: boolean;
+  readonly mtu: number;
+}
+
 /** A route by a next hop that answers no questions: its hardware address is given too, and the fabric steers what is sent to it. */
 export interface PortWay {
   /** In CIDR form; `0.0.0.0/0` and `::/0` are everywhere. */
@@ -64,6 +70,11 @@ export interface NetworkSetup {
 
 /** Makes segments, and steers traffic of service chains past them. Ports are made by the hypervisor drivers, on the same fabric. */
 export interface NetworkDriver extends AsyncDisposable {
+  /**
+   * Calls a listener, from now on, with each port of a guest on this machine's kernel, by serial, whenever its end in the guest becomes another; undefined when it is
+   * gone. Of virtual machines nothing is known.
+   */
+  watchPorts(listener: (port: number, state: PortState | undefined) => void): void;
   /** Makes the segment if it is not there. Idempotent. */
   ensureSegment(segment: SegmentSpec, signal: AbortSignal): Promise<void>;
   /** Removes it. Idempotent. */

@@ -1,0 +1,119 @@
+# Watches the guests' ends of ports, for link-watch.ts (rtnetlink(7), netlink(7)).
+#
+# The one request has the words ID, path of the fabric's namespace, and the least and the most index that a guest's end of a port has. The kernel tells a socket in the fabric of
+# links in all namespaces that a link of the fabric leads to. Of each such link a line "ID link INDEX up|down MTU" is said whenever it has become another one, and
+# "ID gone INDEX"; what there is at the beginning is said too. "ID fail ERRNO STEP: WHY" ends it.
+use strict;
+use warnings;
+use Errno qw(EAGAIN ENOBUFS EINTR);
+require($0 =~ s{[^/]*$}{network-requests.pl}r);
+require($0 =~ s{[^/]*$}{answer-requests.pl}r);
+require($0 =~ s{[^/]*$}{netlink-attributes.pl}r);
+
+# linux/netlink.h, linux/rtnetlink.h, linux/if_link.h, linux/if.h
+my ($sol_netlink, $listen_all_nsid, $sol_socket, $receive_buffer) = (270, 8, 1, 33);
+my ($new_link, $delete_link, $get_link, $done, $error) = (16, 17, 18, 3, 2);
+my ($request, $dump, $link_group, $is_up, $dont_wait) = (1, 0x300, 1, 1, 0x40);
+my ($ifla_mtu, $ifla_link_netnsid, $ifla_target_netnsid) = (4, 37, 46);
+my $buffer_bytes = 4 * 1024 * 1024;
+
+$0 = $ARGV[0];
+
+answer_requests(sub {
+    my ($id, $fabric, $least, $most) = @_;
+    my $asking = socket_in($fabric);
+    my $events = rtnetlink();
+    setsockopt $events, $sol_socket, $receive_buffer, pack 'l', $buffer_bytes;
+    setsockopt $events, $sol_netlink, $listen_all_nsid, pack 'l', 1 or fail('links');
+    bind($events, pack 'S S L L', 16, 0, 0, $link_group) or fail('links');
+    watch({ id => $id, asking => $asking, events => $events, least => $least, most => $most, said => {} });
+});
+
+sub watch {
+    my ($watch) = @_;
+    say_all($watch);
+    my ($stdin, $events) = (fileno STDIN, fileno $watch->{events});
+    while (1) {
+        vec(my $ready = '', $stdin, 1) = 1;
+        vec($ready, $events, 1) = 1;
+        next if select($ready, undef, undef, undef) < 0;
+        # There is no second request: the input has ended.
+        exit 0 if vec $ready, $stdin, 1;
+        take_events($watch);
+    }
+}
+
+# All that has come is taken in before anything is said of it: a link that is being made changes several times.
+sub take_events {
+    my ($watch) = @_;
+    my %now;
+    while (1) {
+        my $sent = recv $watch->{events}, my $messages, 65536, $dont_wait;
+        if (!defined $sent) {
+            next if $! == EINTR;
+            last if $! == EAGAIN;
+            # Some were lost.
+            return say_all($watch) if $! == ENOBUFS;
+            fail('links');
+        }
+        take_links($watch, $messages, \%now);
+    }
+    say_links($watch, \%now);
+}
+
+# Asks for the links of the fabric, and for those of each namespace that one of them leads to.
+sub say_all {
+    my ($watch) = @_;
+    my (%now, %namespaces);
+    dump_links($watch->{asking}, '', sub { my %link = attributes_in($_[1]); $namespaces{ unpack 'l', $link{$ifla_link_netnsid} } = 1 if $link{$ifla_link_netnsid} });
+    for my $namespace (keys %namespaces) {
+        dump_links($watch->{asking}, attribute($ifla_target_netnsid, pack 'l', $namespace), sub { take_link($watch, $new_link, @_, \%now) });
+    }
+    $now{$_} //= '' for keys %{ $watch->{said} };
+    say_links($watch, \%now);
+}
+
+sub dump_links {
+    my ($socket, $attributes, $take) = @_;
+    my $body = pack('C x S l L L', 0, 0, 0, 0, 0) . $attributes;
+    defined send($socket, pack('L S S L L', 16 + length $body, $get_link, $request | $dump, 0, 0) . $body, 0) or fail('links');
+    while (1) {
+        defined recv($socket, my $messages, 65536, 0) or fail('links');
+        while (length $messages >= 16) {
+            my ($length, $type) = unpack 'L S', $messages;
+            # A namespace may be gone already.
+            return if $type == $done || $type == $error;
+            $take->(substr($messages, 16, 16), substr($messages, 32, $length - 32));
+            $messages = length $messages > ($length + 3 & ~3) ? substr $messages, $length + 3 & ~3 : '';
+        }
+    }
+}
+
+sub take_links {
+    my ($watch, $messages, $now) = @_;
+    while (length $messages >= 32) {
+        my ($length, $type) = unpack 'L S', $messages;
+        take_link($watch, $type, substr($messages, 16, 16), substr($messages, 32, $length - 32), $now) if $type == $new_link || $type == $delete_link;
+        $messages = length $messages > ($length + 3 & ~3) ? substr $messages, $length + 3 & ~3 : '';
+    }
+}
+
+sub take_link {
+    my ($watch, $type, $body, $attributes, $now) = @_;
+    my ($index, $flags) = unpack 'x4 l L', $body;
+    return if $index < $watch->{least} || $index > $watch->{most};
+    my %link = attributes_in($attributes);
+    # Messages of other families (bridges) have no size.
+    return if $type == $new_link && !defined $link{$ifla_mtu};
+    $now->{$index} = $type == $new_link ? sprintf '%s %d', $flags & $is_up ? 'up' : 'down', unpack 'L', $link{$ifla_mtu} : '';
+}
+
+sub say_links {
+    my ($watch, $now) = @_;
+    for my $index (keys %$now) {
+        next if $now->{$index} eq ($watch->{said}{$index} // '');
+        $watch->{said}{$index} = $now->{$index};
+        delete $watch->{said}{$index} if $now->{$index} eq '';
+        say_line("$watch->{id} " . ($now->{$index} eq '' ? "gone $index" : "link $index $now->{$index}"));
+    }
+}
