@@ -1,6 +1,5 @@
 import { choiceOn, unclearRoute } from '../domain/default-routes.ts';
 import type { NetworkRecord } from '../domain/records.ts';
-import { wantedPorts } from './guest-spec.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
 
@@ -14,20 +13,24 @@ export class DefaultRoutes {
   /** What was chosen, and what was told of it, by the serial of the network. */
   readonly #known = new Map<number, { readonly choice: string; readonly unclear: string }>();
 
+  /** False until all is known that there is. */
+  #recovered = false;
+
   constructor(model: Model, live: LivePorts) {
     this.#model = model;
     this.#live = live;
   }
 
-  /** At the start: what earlier servers chose is not known, so guests are told again wherever something that is deployed does not run. */
+  /**
+   * At the start: what earlier servers chose is not known. Guests are taken to have the routes that everything deployed would give them, and are told otherwise where some
+   * of it does not run.
+   */
   async recover(signal: AbortSignal): Promise<void> {
+    this.#recovered = true;
     for (const network of this.#model.inventory.networks()) {
       this.#look(network);
       const forwarders = this.#model.deployedPorts(network.name).filter(({ vnf }) => this.#model.forwards(vnf.type));
       if (forwarders.every(({ vnf }) => this.#model.surroundings.runs(vnf))) continue;
-      for (const { vnf } of this.#model.deployedPorts(network.name)) {
-        this.#model.runtime(vnf.serial).applied = wantedPorts(this.#model, vnf, ({ deployed }) => deployed);
-      }
       await this.#live.applyToNetworks([network.name], { except: undefined, signal });
     }
   }
@@ -56,7 +59,7 @@ export class DefaultRoutes {
   /** Looks who forwards on a network now. @returns whether that is another than before. */
   #hasChanged(name: string): boolean {
     const network = this.#model.inventory.network(name);
-    return network !== undefined && this.#look(network);
+    return network !== undefined && this.#recovered && this.#look(network);
   }
 
   #look(network: NetworkRecord): boolean {

@@ -52,7 +52,6 @@ export class Orchestrator implements AsyncDisposable {
 
   constructor(parts: ModelParts) {
     this.model = new Model(parts);
-    new PortObserver(this.model);
     this.hidden = new HiddenFiles(this.model);
     this.#configurator = new Configurator(this.model);
     const live = new LivePorts(this.model, this.#configurator);
@@ -89,6 +88,8 @@ export class Orchestrator implements AsyncDisposable {
     for (const record of records) this.model.inventory.put(record);
     for (const type of this.model.inventory.types()) await this.#loadType(type.name);
     const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);
+    // Before guests are known, for whose change may ask: they have the ports that their records want. Which routes they have DefaultRoutes finds out.
+    for (const vnf of deployed) this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf, (other) => other.deployed);
     this.hosts.start();
     await Promise.all(this.#drivers().map((driver) => this.#recover(driver, deployed)));
     await this.networks.connectUplinks(this.#closing.signal);
@@ -96,14 +97,11 @@ export class Orchestrator implements AsyncDisposable {
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const host of this.model.inventory.hosts()) this.model.publishHost(host);
     for (const vnf of this.model.inventory.vnfs()) this.model.publishVnf(vnf.serial);
-    for (const vnf of deployed) {
-      // Nothing changed while no nf.io ran: guests have the ports their records want.
-      this.model.runtime(vnf.serial).applied = wantedPorts(this.model, vnf);
-      await this.actions.refresh(vnf.serial, this.#closing.signal);
-    }
+    for (const vnf of deployed) await this.actions.refresh(vnf.serial, this.#closing.signal);
     for (const vnf of deployed) await this.#finish(vnf);
     await this.#routes.recover(this.#closing.signal);
     await this.chains.follower.recover(this.#closing.signal);
+    new PortObserver(this.model);
   }
 
   async #recover(driver: HypervisorDriver, deployed: readonly VnfRecord[]): Promise<void> {
