@@ -6,7 +6,7 @@ import { changeRequests } from './change-requests.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
 import { addressLine, gatewayLines, wayLines } from './port-lines.ts';
-import { canOpen, newPortRequests, openingRequest } from './port-requests.ts';
+import { canOpen, newPortRequests, openingRequest, reroutingRequests } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { type RunResult, runProgram } from './run-program.ts';
 import { isShaped, shapePort } from './shape-port.ts';
@@ -57,9 +57,32 @@ export async function changePort(guest: ProcessId, fabric: Fabric, change: PortC
     if (before !== undefined) await fabric.removePorts([before.id]);
     return addPorts(guest, fabric, [after], options);
   }
+  if (isRoutedOnly(before, after)) return reroute(guest, fabric, { before, after }, options.signal);
   const inNetwork = (lines: readonly string[]): Promise<void> => inGuest(guest, lines, options.signal);
   const shape = (port: PortSpec): Promise<void> => shapePort(guest, fabric, port, options.signal);
   await changeEnds(fabric, { before, after }, { ...options, inGuest: inNetwork, shape });
+}
+
+/** True where two specifications differ in nothing but routes: hosts by the hundred have them changed when a router starts or ends. */
+function isRoutedOnly(before: PortSpec, after: PortSpec): boolean {
+  const bare = (port: PortSpec): string => JSON.stringify({ ...port, gateway: undefined, secondGateway: undefined, ways: undefined });
+  return bare(before) === bare(after);
+}
+
+/** Changes the routes of a port, without a program: what fails is taken back. */
+async function reroute(
+  guest: ProcessId,
+  fabric: Fabric,
+  { before, after }: { readonly before: PortSpec; readonly after: PortSpec },
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await fabric.changeGuest(guest, { settings: [], requests: reroutingRequests(before, after) }, signal);
+  } catch (error) {
+    const back = { settings: [], requests: reroutingRequests(after, before) };
+    await fabric.changeGuest(guest, back, new AbortController().signal).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** What differs between kinds of guests when a port is changed. */

@@ -55,20 +55,32 @@ export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[]
   ];
   if (port.up || alias.length > 0)
     requests.push(guest('', changeLinkMessage({ index: guestInterfaceIndex(port), up: port.up ? true : undefined }, alias)));
-  for (const text of port.up ? nextHops(port) : []) {
+  return [...requests, ...routeRequests('add', port)];
+}
+
+/** What changes the routes of a port that is otherwise as it was, from those of one specification to those of another. */
+export function reroutingRequests(before: PortSpec, after: PortSpec): LinkRequest[] {
+  return [...routeRequests('remove', before), ...routeRequests('add', after)];
+}
+
+/** Adds the routes of a port, or removes them, whoever else may have done so before. What is known of the next hops of ways stays: it harms nobody. */
+function routeRequests(verb: 'add' | 'remove', port: PortSpec): LinkRequest[] {
+  if (!port.up) return [];
+  const device = guestInterfaceIndex(port);
+  const guest = (what: string, message: Buffer): LinkRequest => {
+    return { namespace: 'guest', what: `port ${port.name}, ${what}`, message, ...(verb === 'remove' && { mayBeDone: true }) };
+  };
+  const defaults = nextHops(port).map((text) => {
     const gateway = parseAddress(text);
-    const route = routeMessage('add', { family: gateway.family, table: mainTable, device: guestInterfaceIndex(port), gateway });
-    requests.push(guest(`, default route via ${text}`, route));
-  }
-  for (const { to, via, mac } of port.up ? (port.ways ?? []) : []) {
-    const [device, address, destination] = [guestInterfaceIndex(port), parseAddress(via), parseCidr(to)];
+    return guest(`default route via ${text}`, routeMessage(verb, { family: gateway.family, table: mainTable, device, gateway }));
+  });
+  const ways = (port.ways ?? []).flatMap(({ to, via, mac }) => {
+    const [address, destination] = [parseAddress(via), parseCidr(to)];
     const route = { family: address.family, table: mainTable, destination, device, gateway: address, onLink: true, metric: wayMetric };
-    requests.push(
-      guest(`, neighbour ${via}`, neighbourMessage('add', { device, address, mac })),
-      guest(`, route to ${to}`, routeMessage('add', route)),
-    );
-  }
-  return requests;
+    const neighbour = verb === 'add' ? [guest(`neighbour ${via}`, neighbourMessage('add', { device, address, mac }))] : [];
+    return [...neighbour, guest(`route to ${to}`, routeMessage(verb, route))];
+  });
+  return [...defaults, ...ways];
 }
 
 /** Lets frames pass a port: its end in the fabric goes up. The guest's own end is as it is wanted from the start. */
