@@ -6,6 +6,13 @@ import { mountUsers } from '../fuse/mount-users.ts';
 /** As many users of a mount as a sentence names. */
 const mostNamed = 5;
 
+/** True when nothing is found that uses a mount, though the kernel will not unmount it. */
+export async function isUnused(mountpoint: string): Promise<boolean> {
+  if (readMountInfo().some((mount) => mount.mountpoint.startsWith(`${mountpoint}/`))) return false;
+  const device = mountAt(mountpoint)?.device;
+  return device !== undefined && (await mountUsers(device).catch(() => [0])).length === 0;
+}
+
 /**
  * The error that says by what a mount is used, and how to free it.
  *

@@ -93,7 +93,7 @@ export class Gateway {
       if (!(error instanceof NfioError) && !signal.aborted) {
         logger.error(`${message.op} on node ${ticket.nodeid}: ${(error as Error).stack ?? String(error)}`);
       }
-      replier.error(ticket, error instanceof NfioError ? error.errno : signal.aborted ? Errno.EINTR : errnoOf(error));
+      replier.error(ticket, errnoFor(error, signal.aborted));
     } finally {
       this.#interruptions.end(ticket);
     }
@@ -197,4 +197,10 @@ export class Gateway {
       attr: attributesOf(view, spec),
     };
   }
+}
+
+/** EINTR is for those who were cancelled: a deadline of ours that cut something short is none of the caller's signals. */
+function errnoFor(error: unknown, cancelled: boolean): number {
+  const { errno } = error instanceof NfioError ? error : { errno: cancelled ? Errno.EINTR : errnoOf(error) };
+  return errno === Errno.EINTR && !cancelled ? Errno.ETIMEDOUT : errno;
 }

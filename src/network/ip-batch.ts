@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream';
 import { NfioError } from '../errors/index.ts';
 import { spawnError } from './run-program.ts';
 import { sealedStdio } from './sealed-stdio.ts';
+import { SignOfLife } from './sign-of-life.ts';
 
 /** A command of ip-batch that failed. */
 export interface BatchFailure {
@@ -20,6 +21,10 @@ export interface BatchResult {
   /** What the commands after the last failure printed, up to ten lines. */
   readonly output: readonly string[];
 }
+
+/** After so long without a word, and so much more for each command, a group of commands is given up, milliseconds. */
+const lostMs = 10_000;
+const lostMsPerCommand = 5;
 
 interface Group {
   readonly size: number;
@@ -47,6 +52,7 @@ export class IpBatch implements Disposable {
   #inFlight: Group[] = [];
   #linesWritten = 0;
   #rest = '';
+  #life: SignOfLife | undefined;
 
   constructor(netnsPath: string) {
     this.#netnsPath = netnsPath;
@@ -60,6 +66,7 @@ export class IpBatch implements Disposable {
     return new Promise((resolve, reject) => {
       this.#inFlight.push({ size: commands.length, firstLine: this.#linesWritten + 1, failures: [], resolve, reject, said: [] });
       this.#linesWritten += commands.length + 1;
+      this.#watch(child);
       child.stdin.write(`${commands.join('\n')}\nlink show dev lo\n`);
     });
   }
@@ -92,6 +99,19 @@ export class IpBatch implements Disposable {
     for (const pipe of [this.#child?.stdin, this.#child?.stdout] as readonly (Socket | undefined)[]) pipe?.[verb]();
   }
 
+  /** Gives a process up that hangs, and has the next group start another. */
+  #watch(child: ChildProcessByStdio<Writable, Readable, null>): void {
+    this.#life?.end();
+    const commands = this.#inFlight.reduce((sum, { size }) => sum + size, 0);
+    const lost = (): void => {
+      const message = `ip (process ${child.pid}) did not answer for ${lostMs / 1000} s and was killed; try again`;
+      child.kill('SIGKILL');
+      this.#ended(child, new NfioError('NetworkError', { errno: 'ETIMEDOUT', message, retryable: true }));
+    };
+    this.#life = new SignOfLife({ askMs: commands * lostMsPerCommand, lostMs, lost });
+    this.#life.begin();
+  }
+
   #start(): ChildProcessByStdio<Writable, Readable, null> {
     const child = spawn('nsenter', [`--net=${this.#netnsPath}`, '--', 'sh', '-c', script], {
       stdio: sealedStdio(['pipe', 'pipe', 'ignore']),
@@ -111,12 +131,14 @@ export class IpBatch implements Disposable {
   #ended(child: ChildProcessByStdio<Writable, Readable, null>, error: NfioError): void {
     if (this.#child !== child && this.#child !== undefined) return;
     this.#child = undefined;
+    this.#life?.end();
     const lost = this.#inFlight;
     this.#inFlight = [];
     for (const group of lost) group.reject(error);
   }
 
   #take(text: string): void {
+    this.#life?.heard();
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#line(line);
@@ -131,7 +153,10 @@ export class IpBatch implements Disposable {
       group.said = [];
     } else if (line.startsWith('1: lo:')) {
       this.#inFlight.shift();
-      if (this.#inFlight.length === 0) this.#holdProcess(false);
+      if (this.#inFlight.length === 0) {
+        this.#life?.end();
+        this.#holdProcess(false);
+      }
       group.resolve({ failures: group.failures.filter(({ index }) => index < group.size), output: group.said });
     } else if (group.said.length < 10) {
       group.said.push(line.trim());

@@ -2,9 +2,10 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import { errnoName, NfioError } from '../errors/index.ts';
+import { Errno, errnoName, NfioError } from '../errors/index.ts';
 import { spawnError } from './run-program.ts';
 import { sealedStdio } from './sealed-stdio.ts';
+import { SignOfLife } from './sign-of-life.ts';
 
 /** One line that a resident program says of a request: a word, and what belongs to it. */
 export interface Report {
@@ -15,13 +16,21 @@ export interface Report {
 /** The arguments of a process are as long as they were when it began: room for a title that it, or a child of it, shows later. */
 const titleBytes = 256;
 
+/** When a program that is waited for is asked whether it is there, and when it is given up then. Milliseconds. */
+const askMs = 1000;
+const lostMs = 10_000;
+/** What a program may take to end by itself, milliseconds. */
+const endMs = 2000;
+/** The number of such a question, which no request has. */
+const ping = ['0', 'ping'];
+
 const maxRequestBytes = 4 * 1024 * 1024;
 
 type Child = ChildProcessByStdio<Writable, Readable, null>;
 
 /**
- * A program in Perl that stays and carries out requests, as network-requests.pl reads them. It is started when first needed, and again when it died.
- * What is under way then has failed: it is reported as `fail 0 TITLE: it ended`.
+ * A program in Perl that stays and carries out requests, as network-requests.pl reads them. It is started when first needed, and again when it died, or was
+ * killed because it hangs (it was stopped, or the kernel holds it). What is under way then has failed: it is reported as `fail ERRNO TITLE: WHY`.
  */
 export class ResidentProgram implements AsyncDisposable {
   readonly #path: string;
@@ -31,6 +40,7 @@ export class ResidentProgram implements AsyncDisposable {
   #count = 0;
   #child: Child | undefined;
   #rest = '';
+  readonly #life = new SignOfLife({ askMs, lostMs, ask: () => this.#child?.stdin.write(encodeRequest(ping)), lost: () => this.#lost() });
 
   /** @param title For people who look at the list of processes. */
   constructor(path: string, options: { readonly title: string; readonly env?: NodeJS.ProcessEnv }) {
@@ -46,6 +56,7 @@ export class ResidentProgram implements AsyncDisposable {
     const child = this.#child ?? this.#start();
     this.#waiting.set(number, take);
     this.#hold(true);
+    this.#life.begin();
     child.stdin.write(record);
     return number;
   }
@@ -53,7 +64,9 @@ export class ResidentProgram implements AsyncDisposable {
   /** Ends what `request` began. */
   forget(number: number): void {
     this.#waiting.delete(number);
-    if (this.#waiting.size === 0) this.#hold(false);
+    if (this.#waiting.size > 0) return;
+    this.#life.end();
+    this.#hold(false);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -63,7 +76,9 @@ export class ResidentProgram implements AsyncDisposable {
     this.#child = undefined;
     const ended = once(child, 'exit');
     child.stdin.end();
+    const timer = setTimeout(() => child.kill('SIGKILL'), endMs);
     await ended;
+    clearTimeout(timer);
   }
 
   #start(): Child {
@@ -89,13 +104,26 @@ export class ResidentProgram implements AsyncDisposable {
     for (const pipe of [this.#child?.stdin, this.#child?.stdout] as readonly (Socket | undefined)[]) pipe?.[verb]();
   }
 
+  /** The next request starts another. */
+  #lost(): void {
+    const child = this.#child;
+    if (child === undefined) return;
+    child.kill('SIGKILL');
+    this.#ended(
+      child,
+      `${Errno.ETIMEDOUT} ${this.#title}: process ${child.pid} did not answer for ${lostMs / 1000} s and was killed; try again`,
+    );
+  }
+
   #ended(child: Child, why: string): void {
     if (this.#child !== child) return;
     this.#child = undefined;
+    this.#life.end();
     for (const take of [...this.#waiting.values()]) take({ word: 'fail', rest: why });
   }
 
   #take(text: string): void {
+    this.#life.heard();
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {

@@ -9,6 +9,9 @@ import { sealedStdio } from './sealed-stdio.ts';
 const quietMs = 200;
 const drainTimeoutMs = 2000;
 
+/** What one of the machine's programs may take when its caller does not say, milliseconds: most end within ten. */
+const programTimeoutMs = 60_000;
+
 /** Debian package of each program that nf.io runs. */
 const packages: Readonly<Record<string, string>> = {
   ip: 'iproute2',
@@ -27,6 +30,8 @@ const packages: Readonly<Record<string, string>> = {
 /** How to run a program, and where its output goes. */
 export interface RunOptions {
   readonly signal: AbortSignal;
+  /** After so long it is killed; Infinity: never. Default 60,000 ms. */
+  readonly timeoutMs?: number;
   readonly input?: string | Uint8Array;
   readonly env?: NodeJS.ProcessEnv;
   /** Receives stdout and stderr in the order they arrive; without it both are kept, each up to 1 MiB. */
@@ -44,10 +49,10 @@ export interface RunResult {
 /**
  * Runs one program from an argument array, in a process group of its own, to its end. An abort kills it with all it started.
  *
- * @throws MissingToolError when it is not installed, InterruptedError when aborted, VNFCommandExecutionError when it cannot be started.
+ * @throws MissingToolError when it is not installed, InterruptedError when aborted, TimeoutError when it took too long or the signal is one of a timeout, VNFCommandExecutionError when it cannot be started.
  */
 export function runProgram(argv: readonly [string, ...string[]], options: RunOptions): Promise<RunResult> {
-  if (options.signal.aborted) return Promise.reject(new NfioError('InterruptedError', { cause: options.signal.reason }));
+  if (options.signal.aborted) return Promise.reject(cutShort(argv[0], options.signal.reason));
   const stdio = sealedStdio(['pipe', 'pipe', 'pipe']);
   const child = spawn(argv[0], argv.slice(1), { detached: true, stdio, env: options.env }) as ChildProcessWithoutNullStreams;
   const kept = { stdout: new KeptOutput(), stderr: new KeptOutput() };
@@ -58,18 +63,39 @@ export function runProgram(argv: readonly [string, ...string[]], options: RunOpt
   child.stdin.on('error', () => undefined); // EPIPE: it did not want all of its input
   child.stdin.end(options.input ?? '');
   return new Promise((resolve, reject) => {
-    const abort = (): void => killAll(child);
+    let reason: unknown;
+    const cut = (why: unknown): void => {
+      reason ??= why;
+      killAll(child);
+    };
+    const abort = (): void => cut(options.signal.reason);
+    const late = new DOMException(`after ${options.timeoutMs ?? programTimeoutMs} ms`, 'TimeoutError');
+    const timer = timerOf(options.timeoutMs ?? programTimeoutMs, () => cut(late));
+    const end = (): void => {
+      clearTimeout(timer);
+      options.signal.removeEventListener('abort', abort);
+    };
     options.signal.addEventListener('abort', abort, { once: true });
     child.once('error', (cause) => {
-      options.signal.removeEventListener('abort', abort);
+      end();
       reject(spawnError(argv[0], cause));
     });
     whenDone(child, (status) => {
-      options.signal.removeEventListener('abort', abort);
-      if (options.signal.aborted) reject(new NfioError('InterruptedError', { cause: options.signal.reason }));
+      end();
+      if (reason !== undefined) reject(cutShort(argv[0], reason));
       else resolve({ exitCode: status, stdout: kept.stdout.text(), stderr: kept.stderr.text() });
     });
   });
+}
+
+function timerOf(timeoutMs: number, late: () => void): NodeJS.Timeout | undefined {
+  return timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(late, timeoutMs);
+}
+
+/** The error of a program that was killed before its end: nobody waits for it any more, or it took too long. */
+function cutShort(program: string, reason: unknown): NfioError {
+  if ((reason as { name?: unknown } | undefined)?.name !== 'TimeoutError') return new NfioError('InterruptedError', { cause: reason });
+  return new NfioError('TimeoutError', { message: `the program "${program}" took too long and was killed; try again`, cause: reason });
 }
 
 /**

@@ -27,6 +27,9 @@ export function wantedPorts(model: Model, vnf: VnfRecord, runs = model.surroundi
   return [...own, ...inChains];
 }
 
+/** What checking a configuration, or applying it, may take in all, milliseconds: a program of a guest that hangs must not hold up who saves a file. */
+const languageTimeoutMs = 120_000;
+
 /** IPv4 addresses that a VNF translates to in a service chain. */
 function translatedIn(model: Model, { serial }: VnfRecord, { applied }: ChainRecord): readonly string[] {
   const egress = applied === undefined ? undefined : model.inventory.networkBySerial(applied.egress);
@@ -88,8 +91,9 @@ function checkPlacement(model: Model, vnf: VnfRecord): void {
   }
 }
 
-/** What a configuration language may ask of a running VNF. */
-export function guestAccess(model: Model, vnf: VnfRecord, signal: AbortSignal): GuestAccess {
+/** What a configuration language may ask of a running VNF, which has so long to answer all of it. */
+export function guestAccess(model: Model, vnf: VnfRecord, caller: AbortSignal): GuestAccess {
+  const signal = AbortSignal.any([caller, AbortSignal.timeout(languageTimeoutMs)]);
   const driver = model.driverOf(vnf);
   const ref = model.ref(vnf);
   return {

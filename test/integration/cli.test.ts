@@ -166,6 +166,19 @@ describe('nfio mount and umount', () => {
     }
   });
 
+  test('right after thousands of mkdir, a mount that nobody uses is unmounted, and waited for while they are written', {
+    timeout: 180_000,
+  }, async () => {
+    await mount();
+    const script = 'import os, sys\nfor n in range(4000): os.mkdir(f"{sys.argv[1]}/nf-types/host/h{n}")';
+    await mkdir(join(mountpoint, 'nf-types/host'));
+    assert.equal((await runProgram(['python3', '-c', script, mountpoint], { timeoutMs: 90_000 })).exitCode, 0);
+    const { status, err } = await nfio('umount', mountpoint);
+    assert.equal(status, 0, err);
+    assert.match(err, /^(Waiting until all that was made is written to .*\n)?$/);
+    assert.equal(await isMounted(), false);
+  });
+
   test('a mount that is in use keeps its VNFs: --destroy destroys nothing then', async () => {
     await mount();
     const host = join(mountpoint, 'nf-types', 'host', 'h');

@@ -5,10 +5,11 @@ import { checkPrivilege } from '../../daemon/preflight.ts';
 import { isAlive } from '../../daemon/process-alive.ts';
 import { NfioError } from '../../errors/index.ts';
 import { mountInUse } from '../../fuse/mount-in-use.ts';
-import { mountAt } from '../../fuse/mount-info.ts';
+import { mountAt, mountpointsOf } from '../../fuse/mount-info.ts';
+import { mountUsers } from '../../fuse/mount-users.ts';
 import { defineCommand, type Terminal } from '../command.ts';
 import { destroyAll, noAnswer } from '../destroy-all.ts';
-import { inUse } from '../in-use.ts';
+import { inUse, isUnused } from '../in-use.ts';
 import { findMount, type LiveMount } from '../mounts.ts';
 import { notEnded } from '../not-ended.ts';
 
@@ -16,6 +17,12 @@ import { runProgram } from '../run-program.ts';
 import { readVnfStates, type VnfState } from '../vnf-states.ts';
 
 const endTimeoutMs = 15_000;
+/** Thousands of new objects are written to the disk before the processes end; after so long it is said what is waited for. Milliseconds. */
+const writingTimeoutMs = 90_000;
+const saySoMs = 2000;
+/** A file that was closed just now, and a request of the server's own, hold a mount for a moment longer: it is tried again meanwhile. Milliseconds. */
+const transientMs = 5000;
+const tryAgainMs = 50;
 /** A lazily unmounted file system lives on while something uses it; it is not waited for. */
 const lazyTimeoutMs = 500;
 
@@ -47,7 +54,7 @@ the mount, are not cut off: the processes end with the last of them.`,
     const device = mountAt(mountpoint)?.device ?? '';
     const states = mount.state === 'mounted' ? await readVnfStates(mountpoint) : undefined;
     await unmount(mountpoint, values.lazy);
-    const ended = record === undefined || (await hasEnded(record, values.lazy ? lazyTimeoutMs : endTimeoutMs));
+    const ended = record === undefined || (await waitForEnd(record, { device, lazy: values.lazy, terminal }));
     if (!ended && !values.lazy) throw await notEnded(record, device);
     if (!ended) terminal.out(`${mountpoint} is detached; its processes end when nothing uses it any more.\n`);
     terminal.out(keepRunning(states ?? [], record?.root));
@@ -70,7 +77,13 @@ function notMounted(path: string): NfioError {
 }
 
 async function unmount(mountpoint: string, lazy: boolean): Promise<void> {
-  const result = await runProgram(['umount', ...(lazy ? ['--lazy'] : []), '--', mountpoint], { timeoutMs: 10_000 });
+  const argv = ['umount', ...(lazy ? ['--lazy'] : []), '--', mountpoint];
+  const deadline = performance.now() + transientMs;
+  let result = await runProgram(argv, { timeoutMs: 10_000 });
+  while (result.exitCode === 32 && performance.now() < deadline && (await isUnused(mountpoint))) {
+    await sleep(tryAgainMs);
+    result = await runProgram(argv, { timeoutMs: 10_000 });
+  }
   if (result.exitCode === 0) return;
   if (result.errorCode === 'ENOENT') {
     throw new NfioError('MissingToolError', { message: 'The program umount is not installed. Run: apt-get install mount' });
@@ -78,6 +91,20 @@ async function unmount(mountpoint: string, lazy: boolean): Promise<void> {
   // umount(8): 32 is "mount failure", which for a mount that was found means that something uses it.
   if (result.exitCode === 32 || result.timedOut) throw await inUse(mountpoint);
   throw new NfioError('MountError', { message: `${mountpoint} could not be unmounted: ${result.stderr.trim()}` });
+}
+
+/** Waits until the processes have ended, and says why when that takes long. Resolves to whether they did. */
+async function waitForEnd(
+  record: MountRecord,
+  { device, lazy, terminal }: { readonly device: string; readonly lazy: boolean; readonly terminal: Terminal },
+): Promise<boolean> {
+  if (lazy) return await hasEnded(record, lazyTimeoutMs);
+  if (await hasEnded(record, saySoMs)) return true;
+  // Who uses it elsewhere keeps it, and writes nothing.
+  if (mountpointsOf(device).length > 0 || (await mountUsers(device).catch(() => [])).length > 0)
+    return await hasEnded(record, endTimeoutMs);
+  terminal.err(`Waiting until all that was made is written to ${record.root} …\n`);
+  return await hasEnded(record, writingTimeoutMs);
 }
 
 /** Waits for the daemon's processes to end. Resolves to whether they did. */

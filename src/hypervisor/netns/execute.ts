@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
-import { type ProcessId, runProgram } from '../../network/index.ts';
+import { type ProcessId, type RunOptions, runProgram } from '../../network/index.ts';
 import { noCommand } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
@@ -37,7 +37,8 @@ export function executeInGuest(target: ExecuteTarget, command: GuestCommand, opt
     ...environment.map(([name, value]) => `${name}=${value}`),
     ...command.argv,
   ];
-  return run(argv, command, options, {});
+  // How long a guest's own program may take is for who asked for it to say.
+  return run(argv, command, { ...options, timeoutMs: Number.POSITIVE_INFINITY }, {});
 }
 
 /** Runs one of the machine's own programs in a guest's network namespace. */
@@ -48,12 +49,13 @@ export function executeInNetwork(target: ProcessId, command: GuestCommand, optio
 function run(
   argv: readonly string[],
   command: GuestCommand,
-  options: ExecuteOptions,
+  options: ExecuteOptions & Pick<RunOptions, 'timeoutMs'>,
   env: Readonly<Record<string, string>>,
 ): Promise<ExecuteResult> {
   if (command.argv.length === 0) throw noCommand();
   return runProgram(argv as [string, ...string[]], {
     signal: options.signal,
+    ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     env: { PATH: searchPath, ...env },
     ...(command.stdin === undefined ? {} : { input: command.stdin }),
     ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),

@@ -61,6 +61,7 @@ while (1) {
 sub start {
     read_request(\my $request);
     my $id = substr $request, 0, index $request, "\0";
+    return say_of($id, 'pong ') if $request eq "$id\0ping";
     my ($report, $reporter) = POSIX::pipe();
     my $init = defined $report ? fork_init() : undef;
     run_init(take_request($request), $report, $reporter) if defined $init && $init == 0;
