@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
-import type { Model } from './model.ts';
+import { type Model, pathOf } from './model.ts';
 
 /** How much of the end of a log is looked at, and how many lines of it are told, each cut to so many characters. */
 const lookedAtBytes = 4096;
@@ -33,7 +33,9 @@ export async function explainFailure(model: Model, vnf: VnfRecord, error: unknow
 export function endOf(model: Model, vnf: VnfRecord, exitCode: number | undefined): string {
   const said = lastWords(model.driverOf(vnf).logPath(model.ref(vnf)));
   const status = exitCode === undefined ? '' : ` (exit status ${exitCode})`;
-  return said === '' ? `its main process ended${status} and said nothing` : `its main process ended${status}: ${said}; more of it: cat log`;
+  return said === ''
+    ? `its main process ended${status} and said nothing`
+    : `its main process ended${status}: ${said}. See all of it: cat ${pathOf(vnf)}/log`;
 }
 
 async function hasEnded(model: Model, vnf: VnfRecord, withinMs: number): Promise<boolean> {

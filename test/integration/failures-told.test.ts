@@ -41,7 +41,7 @@ describe('main processes that fail', { skip: whyNoGuests() ?? false, timeout: 36
     await mount.run('echo activate > nf-types/host/short/action');
     for (let tries = 0; tries < 300 && (await read('host/short', 'error')) === ''; tries += 1) await delay(20);
     assert.equal(await read('host/short', 'status'), 'exited (3)\n');
-    const sentence = 'its main process ended (exit status 3): cannot go on; more of it: cat log';
+    const sentence = 'its main process ended (exit status 3): cannot go on. See all of it: cat nf-types/host/short/log';
     assert.equal(await read('host/short', 'error'), `exited: ${sentence}\n`);
     assert.ok((await mount.run('cat events')).includes(sentence));
   });
