@@ -12,7 +12,7 @@ import { attributesOf } from '../tree/attributes.ts';
 import type { FileSpec } from '../tree/file-spec.ts';
 import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
 import type { ObjectView } from '../tree/views.ts';
-import { specialNodeid } from '../vfs/nodeid.ts';
+import { guestTopNodeid, specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
@@ -179,7 +179,9 @@ export class Gateway {
   }
 
   #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }, size?: number): void {
-    this.#parts.replier.attr(ticket, attributesOf(view, spec, size), spec.type === 'file' ? 0 : this.#parts.timeoutMs);
+    const attr = attributesOf(view, spec, size);
+    if (spec.type === 'backed') this.#parts.replier.attr(ticket, { ...attr, ino: guestTopNodeid(view.serial) }, 0);
+    else this.#parts.replier.attr(ticket, attr, spec.type === 'file' ? 0 : this.#parts.timeoutMs);
   }
 
   /** truncate(2) wants attributes, close(2) nothing. */

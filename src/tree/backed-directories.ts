@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs';
-import type { GuestFiles } from '../vfs/guest-files.ts';
+import type { GuestFiles, GuestOwner } from '../vfs/guest-files.ts';
 import type { Backing } from '../vfs/user-node.ts';
-import type { FileSpec } from './file-spec.ts';
+import { attributesOf } from './attributes.ts';
+import { type FileSpec, rootIndex } from './file-spec.ts';
+import { fileAt } from './files.ts';
 import type { OpenRoots } from './open-roots.ts';
 import type { Tree } from './tree.ts';
 import type { ObjectView, VnfView } from './views.ts';
@@ -59,6 +61,7 @@ export class BackedDirectories {
   #root(serial: number, name: string): BackedDirectory {
     const guest: GuestFiles = {
       serial,
+      owner: () => ownerOf(this.#vnf(serial)),
       devices: () => this.#roots.devices(serial, this.#vnf(serial).root),
       held: () => this.#roots.held(serial, this.#vnf(serial).root),
       written: () => this.#vnf(serial).root.written,
@@ -71,6 +74,14 @@ export class BackedDirectories {
     if (view?.kind !== 'vnf') throw Object.assign(new Error('the VNF has been removed'), { code: 'ENOENT' });
     return view;
   }
+}
+
+/** Of `rfs`, as set by chown and chmod: private at first, and apart from the `/` that the guest has. */
+function ownerOf(view: VnfView): GuestOwner {
+  const spec = fileAt(view, rootIndex);
+  if (spec === undefined) throw Object.assign(new Error('a VNF has rfs'), { code: 'ENOENT' });
+  const { uid, gid, mode } = attributesOf(view, spec);
+  return { uid, gid, mode };
 }
 
 /** True for the file that configures a VNF: config/nf_conf. */

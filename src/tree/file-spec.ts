@@ -67,6 +67,9 @@ export interface ObjectSpec {
 /** Index of every object's own directory. */
 export const topIndex = 1;
 
+/** Index of the directory that shows the root of a VNF's guest. */
+export const rootIndex = 16;
+
 /** Index of the link to a port in its network's ports directory. */
 export const portLinkIndex = 40;
 

@@ -1,4 +1,13 @@
-import { type FileSpec, firstModuleIndex, type LinkSpec, type ObjectKind, type ObjectSpec, portLinkIndex, topIndex } from './file-spec.ts';
+import {
+  type FileSpec,
+  firstModuleIndex,
+  type LinkSpec,
+  type ObjectKind,
+  type ObjectSpec,
+  portLinkIndex,
+  rootIndex,
+  topIndex,
+} from './file-spec.ts';
 import { SpecBuilder } from './spec-builder.ts';
 import type { ModuleFileView, ObjectView } from './views.ts';
 
@@ -93,7 +102,7 @@ function vnfSpec(): SpecBuilder {
     .value(4, 'error')
     .file(5, 'command', { mode: 0o600, content: 'stream', write: 'command' })
     .file(6, 'log', { mode: 0o444, content: 'stream' })
-    .backed(7, 'config')
+    .backed(7, 'config', 0o755)
     .directory(8, 'machine')
     .setting(9, 'machine/ip')
     .setting(10, 'machine/vm.image')
@@ -102,7 +111,7 @@ function vnfSpec(): SpecBuilder {
     .value(13, 'machine/vm.ip')
     .value(14, 'machine/vm.id')
     .directory(15, 'ports', 'port')
-    .backed(16, 'rfs')
+    .backed(rootIndex, 'rfs', 0o700)
     .directory(17, 'stats')
     .counters(
       18,

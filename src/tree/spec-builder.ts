@@ -30,8 +30,8 @@ export class SpecBuilder {
   }
 
   /** A directory of user files. */
-  backed(index: number, path: string): this {
-    this.#add({ type: 'backed', index, path, name: baseName(path), mode: 0o755 });
+  backed(index: number, path: string, mode: number): this {
+    this.#add({ type: 'backed', index, path, name: baseName(path), mode });
     return this;
   }
 

@@ -1,12 +1,14 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
+import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Found, Listed, PreparedRename, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectory, isConfiguration } from './backed-directories.ts';
+import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
@@ -51,8 +53,7 @@ export class UserRequests implements FileSystem {
   entryOf({ node, stats }: Found): Entry {
     const timeoutMs = this.#timeout(node);
     this.#context.users.remember(node);
-    // Inode numbers of the backing file system could be those of special files; nodeids are unique.
-    stats.ino = node.nodeid;
+    show(node, stats);
     // A guest's file gets another time of birth when it is written first, and is the same one.
     const generation = node.backing.guest === undefined ? Math.floor(stats.birthtimeMs * 1000) : 0;
     return { nodeid: node.nodeid, generation, entryTimeoutMs: timeoutMs, attrTimeoutMs: timeoutMs, attr: stats };
@@ -71,16 +72,27 @@ export class UserRequests implements FileSystem {
   getattr(request: Request): void {
     const node = this.#node(request);
     const stats = this.#context.users.stat(node);
-    stats.ino = node.nodeid;
+    show(node, stats);
     request.replyAttr(stats, this.#timeout(node));
   }
 
   setattr(request: Request, change: AttrChange): void {
     const node = this.#node(request);
+    if (this.#owns(request, node, change)) return;
     const stats = this.#context.users.change(node, change);
     if (change.size !== undefined) this.#markDirty(node);
-    stats.ino = node.nodeid;
+    show(node, stats);
     request.replyAttr(stats, this.#timeout(node));
+  }
+
+  /** Who owns rfs, and its mode, is kept with the VNF: the guest's own `/` stays as it is. @returns whether that is what is changed. */
+  #owns(request: Request, node: UserNode, { uid, gid, mode }: AttrChange): boolean {
+    const { guest } = node.backing;
+    if (!node.top || guest === undefined || (uid === undefined && gid === undefined && mode === undefined)) return false;
+    const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }), ...(mode === undefined ? {} : { mode }) };
+    const ticket = { ...request.defer(), nodeid: specialNodeid(guest.serial, rootIndex) };
+    this.#context.forward({ op: 'own', ticket, ...owner });
+    return true;
   }
 
   readlink(request: Request): void {
@@ -332,6 +344,12 @@ export class UserRequests implements FileSystem {
     const caching = node.backing.guest === undefined ? OpenReplyFlag.KEEP_CACHE : OpenReplyFlag.DIRECT_IO;
     return (flags & accessMode) === 0 ? caching | OpenReplyFlag.NOFLUSH : caching;
   }
+}
+
+/** Inode numbers of the backing file system could be those of special files; nodeids are unique. */
+function show(node: UserNode, stats: Stats): void {
+  stats.ino = node.nodeid;
+  if (node.top && node.backing.guest !== undefined) Object.assign(stats, node.backing.guest.owner());
 }
 
 /** True when a file has these bytes at an offset already. Only where it is appended to would writing them again be too much. */

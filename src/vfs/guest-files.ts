@@ -9,10 +9,19 @@ export interface GuestDevices {
   readonly mounts: ReadonlyMap<string, number>;
 }
 
+/** Who may look into a root, whatever the guest's own `/` is like. */
+export interface GuestOwner {
+  readonly uid: number;
+  readonly gid: number;
+  /** With the type of the file. */
+  readonly mode: number;
+}
+
 /** What is particular to the root file system of a guest, which changes it while we walk. */
 export interface GuestFiles {
   /** Of the VNF. */
   readonly serial: number;
+  owner(): GuestOwner;
   /** @throws RootClosedError */
   devices(): GuestDevices;
   /** Directories of it that are in use. Good as long as the root is open. */

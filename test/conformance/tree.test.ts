@@ -62,7 +62,7 @@ describe('the files of the tree', () => {
       const [name = '', mode, size, owner, links, ...type] = line.split(' ');
       assert.equal(owner, '0:0', name);
       if (type.join(' ') === 'directory') {
-        assert.equal(mode, '755', name);
+        assert.equal(mode, name === 'rfs' ? '700' : '755', name);
         continue;
       }
       assert.equal(mode, name === 'command' ? '600' : [...settable, ...ofPorts].includes(name) ? '644' : '444', name);

@@ -288,6 +288,23 @@ describe('rfs of a hostile namespace guest', { skip: whyNoGuests() ?? false, tim
     await mount.run('echo destroy > nf-types/host/p/action; rm -r nf-types/host/p');
   });
 
+  it('is private to its owner, until its mode says otherwise, and leaves the / of the guest as it is', async () => {
+    await mount.run('mkdir nf-types/host/q; echo activate > nf-types/host/q/action');
+    const other = { uid: owner + 1 };
+    equal(await mount.run('stat -c "%a %u" nf-types/host/q/rfs'), '700 0\n');
+    match((await mount.sh('echo x > nf-types/host/q/rfs/tmp/x', other)).stderr, /Permission denied/);
+    await mount.run(`chown ${owner + 1} nf-types/host/q/rfs`);
+    equal((await mount.sh('cat nf-types/host/q/rfs/etc/hostname', other)).stdout, 'q\n');
+    await mount.run('chown 0 nf-types/host/q/rfs; chmod 711 nf-types/host/q/rfs');
+    equal((await mount.sh('cat nf-types/host/q/rfs/etc/hostname; ls nf-types/host/q/rfs 2>/dev/null', other)).stdout, 'q\n');
+    await mount.run('echo stop > nf-types/host/q/action; echo start > nf-types/host/q/action');
+    equal(
+      await mount.run('stat -c "%a %u" nf-types/host/q/rfs; echo "stat -c %a-%u /" > nf-types/host/q/command; cat nf-types/host/q/command'),
+      '711 0\n755-0\n',
+    );
+    await mount.run('echo destroy > nf-types/host/q/action; rm -r nf-types/host/q');
+  });
+
   it('follows no link out of the guest', async () => {
     await inGuest(
       `cd /tmp; echo inside > real; ln -s /tmp/real absolute; ln -s ${canary}/secret file; ln -s ${canary} directory; ln -s /proc/self/root${canary} proc; ln -s ../../../../../..${canary} up`,

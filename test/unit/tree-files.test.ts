@@ -40,7 +40,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     13: 'machine/vm.ip 444',
     14: 'machine/vm.id 444',
     15: 'ports 755',
-    16: 'rfs 755',
+    16: 'rfs 700',
     17: 'stats 755',
     18: 'stats/rx_bytes 444',
     19: 'stats/tx_bytes 444',

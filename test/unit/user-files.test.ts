@@ -40,7 +40,13 @@ beforeEach(() => {
   const devices = { root: statSync(directory).dev, mounts: new Map<string, number>() };
   guests = {
     path: () => join(directory, 'guests'),
-    guest: { serial: 16, devices: () => devices, held: () => held, written: () => join(directory, 'written') },
+    guest: {
+      serial: 16,
+      owner: () => ({ uid: 0, gid: 0, mode: 0o40700 }),
+      devices: () => devices,
+      held: () => held,
+      written: () => join(directory, 'written'),
+    },
   };
   users = new UserFiles(() => [own, guests]);
   top = users.enter(own).node;
