@@ -172,6 +172,12 @@ describe('what is at an end', () => {
       upstreamOf({ network: wide, family: 4, other: lan }, () => [between]),
       undefined,
     );
+    const deployed = { ...outer, vnf: { ...outer.vnf, deployed: true } };
+    assert.equal(
+      upstreamOf({ network: wide, family: 4, other: lan }, () => [between, deployed]),
+      '10.2.0.1',
+      'whatever a copy that is not deployed joins',
+    );
   });
 });
 

@@ -93,9 +93,11 @@ export interface ChainEnd {
 export function upstreamOf({ network, family, other }: ChainEnd, portsOn: SteeringWorld['portsOn']): string | undefined {
   const gateway = gatewayOf(network, family);
   if (gateway === undefined) return undefined;
-  const holder = [...portsOn(network.name)].find(({ port }) =>
+  const holders = [...portsOn(network.name)].filter(({ port }) =>
     addressesOf(port).some((each) => formatAddress(parseCidr(each)) === gateway),
   );
+  // A copy that is not deployed may have the same address.
+  const holder = holders.find(({ vnf }) => vnf.deployed) ?? holders[0];
   const joins = holder?.vnf.ports.some((port) => port.settings['network'] === other.name) ?? false;
   return joins ? undefined : gateway;
 }
