@@ -1,5 +1,4 @@
-import { rename as renameFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { closeSync, fstatSync, lstatSync, type PathLike } from 'node:fs';
 import type { Logger } from '../domain/ports/logger.ts';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
@@ -10,9 +9,10 @@ import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { FileSpec } from '../tree/file-spec.ts';
-import type { Forwarded, ReplaceConfiguration } from '../tree/forwarded.ts';
+import type { Configure, Forwarded, ReplaceConfiguration, WriteValue } from '../tree/forwarded.ts';
+import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
-import { guestTopNodeid, specialNodeid } from '../vfs/nodeid.ts';
+import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
@@ -122,47 +122,94 @@ export class Gateway {
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':
         await this.#write(message, signal);
-        replier.write(ticket, message.data.length);
-        return;
+        return this.#replyWritten(ticket, message.size);
+      case 'command':
+        await orchestrator.commands.write(message.fh, {
+          serial: serialOf(ticket.nodeid),
+          data: message.data,
+          again: isResent(ticket),
+          signal,
+        });
+        return this.#replyWritten(ticket, message.data.length);
+      case 'finish':
+        await orchestrator.commands.finish(message.fh, { last: message.last === true, signal });
+        break;
       case 'restore':
         await this.#changes.restore(message, signal);
         break;
       case 'empty':
-        await this.#changes.write(ticket.nodeid, { data: new Uint8Array(), signal, again: isResent(ticket), restored: false });
+        await this.#changes.write(ticket.nodeid, {
+          data: new Uint8Array(),
+          before: undefined,
+          signal,
+          again: isResent(ticket),
+          restored: false,
+        });
         return this.#replyEmptied(ticket);
       case 'size':
         return this.#replyAttr(ticket, this.#changes.file(ticket.nodeid), await this.#asked.size(ticket, message.fh, signal));
       case 'read':
         replier.bytes(ticket, await this.#asked.read(ticket, message, signal));
         return;
-      case 'save':
-        await orchestrator.configs.sync(message.save.fd, message.save.newIn);
-        if (message.save.configures !== undefined) await orchestrator.configs.apply(message.save.configures, 'nf_conf', signal);
+      case 'sync':
+        await closing(message.fd, () => orchestrator.configs.sync(message.fd, message.newIn));
         break;
+      case 'configure':
+        return await this.#configure(message, signal);
       case 'replace':
-        await this.#replace(message, signal);
-        break;
+        return await this.#replace(message, signal);
     }
     replier.ok(ticket);
   }
 
-  async #write({ ticket, data, restoring, acts }: Forwarded & { readonly op: 'write' }, signal: AbortSignal): Promise<void> {
+  async #write({ ticket, data, before, restoring, acts }: WriteValue, signal: AbortSignal): Promise<void> {
     try {
-      await this.#changes.write(ticket.nodeid, { data, signal, again: isResent(ticket), restored: restoring });
+      await this.#changes.write(ticket.nodeid, { data, before, signal, again: isResent(ticket), restored: restoring });
     } finally {
       if (acts) this.#parts.publisher.post({ kind: 'acted', nodeid: ticket.nodeid });
     }
   }
 
+  async #configure({ ticket, serials, fd, cause, save }: Configure, signal: AbortSignal): Promise<void> {
+    const { configs } = this.#parts.orchestrator;
+    let outcome: SaveOutcome = 'failed';
+    try {
+      await closing(fd, async () => {
+        for (const serial of serials) await configs.save({ serial, fd }, { onlyNew: cause !== 'written', signal });
+        outcome = 'saved';
+        if (cause === 'synced') await configs.sync(fd, undefined);
+        this.#replySaved(ticket, fd);
+      });
+    } catch (error) {
+      if (error instanceof NfioError && error.code === 'ConfigurationError') outcome = 'refused';
+      throw error;
+    } finally {
+      this.#parts.publisher.post({ kind: 'configured', save, outcome });
+    }
+  }
+
+  /** truncate(2) wants the attributes of the user file. */
+  #replySaved(ticket: Ticket, fd: number | undefined): void {
+    if (ticket.opcode !== Opcode.SETATTR || fd === undefined) this.#parts.replier.ok(ticket);
+    else this.#parts.replier.attr(ticket, { ...fstatSync(fd), ino: ticket.nodeid }, 0);
+  }
+
   async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
+    const { ticket, fd, nodeid, to } = message;
     let done = false;
     try {
-      await this.#parts.orchestrator.configs.apply(message.serial, message.from, signal);
-      await renameFile(join(message.directory, message.from), join(message.directory, message.to));
+      await closing(fd, () => this.#parts.orchestrator.configs.replace(message, signal));
       done = true;
     } finally {
-      this.#parts.publisher.post({ kind: 'renamed', rename: message.rename, done });
+      this.#parts.publisher.post({ kind: 'replaced', replacement: message.replacement, done });
     }
+    if (ticket.opcode !== Opcode.LINK) {
+      this.#parts.replier.ok(ticket);
+      return;
+    }
+    const stats = lstatSync(to as PathLike);
+    const generation = Math.floor(stats.birthtimeMs * 1000);
+    this.#parts.replier.entry(ticket, { nodeid, generation, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: { ...stats, ino: nodeid } });
   }
 
   #replyEntry(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
@@ -182,6 +229,12 @@ export class Gateway {
     const attr = attributesOf(view, spec, size);
     if (spec.type === 'backed') this.#parts.replier.attr(ticket, { ...attr, ino: guestTopNodeid(view.serial) }, 0);
     else this.#parts.replier.attr(ticket, attr, spec.type === 'file' ? 0 : this.#parts.timeoutMs);
+  }
+
+  /** write(2) wants to know how much, close(2) nothing. */
+  #replyWritten(ticket: Ticket, size: number): void {
+    if (ticket.opcode === Opcode.WRITE) this.#parts.replier.write(ticket, size);
+    else this.#parts.replier.ok(ticket);
   }
 
   /** truncate(2) wants attributes, close(2) nothing. */
@@ -205,4 +258,13 @@ export class Gateway {
 function errnoFor(error: unknown, cancelled: boolean): number {
   const { errno } = error instanceof NfioError ? error : { errno: cancelled ? Errno.EINTR : errnoOf(error) };
   return errno === Errno.EINTR && !cancelled ? Errno.ETIMEDOUT : errno;
+}
+
+/** Calls `use`, and closes a descriptor that the kernel thread handed over. */
+async function closing(fd: number | undefined, use: () => Promise<void>): Promise<void> {
+  try {
+    await use();
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }

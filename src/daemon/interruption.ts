@@ -9,7 +9,7 @@ import { indexOf, serialOf } from '../vfs/nodeid.ts';
 const lookAgainMs = 50;
 
 /** What is written to these can take long. */
-const longWrites: ReadonlySet<unknown> = new Set(['action', 'command', 'module', 'probe']);
+const longWrites: ReadonlySet<unknown> = new Set(['action', 'module', 'probe']);
 
 type Ticketed = Extract<Forwarded, { ticket: Ticket }>;
 
@@ -25,7 +25,7 @@ export interface InterruptionOptions {
  * meanwhile has its answer before the signal.
  */
 export function isCancellable(message: Ticketed, tree: Tree): boolean {
-  if (message.op === 'read' || message.op === 'size') return true;
+  if (['read', 'size', 'command', 'finish'].includes(message.op)) return true;
   if (message.op !== 'write') return false;
   const view = tree.get(serialOf(message.ticket.nodeid));
   const spec = view === undefined ? undefined : fileAt(view, indexOf(message.ticket.nodeid));

@@ -1,3 +1,4 @@
+import { isVerbList } from '../domain/lifecycle.ts';
 import type { Ownership } from '../domain/records.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -25,6 +26,8 @@ export interface Located {
 /** A write to a special file. */
 interface WriteOptions {
   readonly data: Uint8Array;
+  /** What a value goes back to when it is refused: earlier writes through the same descriptor changed it. */
+  readonly before: string | undefined;
   readonly signal: AbortSignal;
   /** The request came before, to a server that died. */
   readonly again: boolean;
@@ -181,12 +184,15 @@ export class TreeChanges {
 
   /** A file is replaced by a copy of it, which has an owner too. */
   async restore(
-    copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership },
+    copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership; readonly copying: boolean },
     signal: AbortSignal,
   ): Promise<void> {
     const { view, spec } = this.#file(copy.nodeid);
+    const acts = spec.type === 'file' && ['action', 'command', 'probe'].includes(spec.write ?? '');
+    if (acts && copy.data === undefined && !copy.copying) return await this.#refuse(view, spec.path, notByCopying(spec.name));
     if (isRemoved(view, spec)) this.#show(view, spec);
-    if (copy.data !== undefined) await this.write(copy.nodeid, { data: copy.data, signal, again: false, restored: true });
+    if (copy.data !== undefined)
+      await this.write(copy.nodeid, { data: copy.data, before: undefined, signal, again: false, restored: true });
     await this.#own({ view, spec }, copy.owner);
   }
 
@@ -207,26 +213,64 @@ export class TreeChanges {
   async refused(nodeid: number): Promise<void> {
     const view = this.#tree.get(serialOf(nodeid));
     if (view === undefined) return;
+    const busy = this.#orchestrator.model.runtime(view.serial).busy ?? 'another action';
+    await this.#refuse(view, 'action', busyWith(busy)).catch(() => undefined);
+  }
+
+  /** Throws, and has the object's `error` and `events` tell. */
+  async #refuse(view: ObjectView, what: string, error: NfioError): Promise<never> {
     const { model } = this.#orchestrator;
-    const refuse = (): Promise<never> => Promise.reject(busyWith(model.runtime(view.serial).busy ?? 'another action'));
+    const refuse = (): Promise<never> => Promise.reject(error);
     const object = this.#recordOf(view);
-    const told = object === undefined ? model.recordVnf(view.serial, 'action', refuse) : model.recordObject(object, 'action', refuse);
-    await told.catch(() => undefined);
+    return await (object === undefined ? model.recordVnf(view.serial, what, refuse) : model.recordObject(object, what, refuse));
   }
 
   async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {
     const { data, signal, restored } = options;
     const { write } = spec as RegularSpec;
-    if (write === 'command') return await this.#orchestrator.commands.run(view.serial, data, options);
     if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
-    if (write === 'action') {
-      const text = await this.#text(view, spec, data);
-      if (view.kind === 'chain') return await this.#orchestrator.chains.actions.act(view.serial, text, options);
-      return await this.#orchestrator.actions.act(view.serial, text, options);
-    }
     const text = await this.#text(view, spec, data);
-    if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
-    else await this.#set(view, spec, { text, signal, restored });
+    if (write === 'action') await this.#act(view, text, options);
+    else if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
+    else await this.#setOrReset(view, spec, { text, before: options.before, signal, restored });
+  }
+
+  /** One verb a line, one after another; the first that fails is the last. */
+  async #act(view: ObjectView, text: string, options: WriteOptions): Promise<void> {
+    const lines = text.split('\n').filter((line) => line.trim() !== '');
+    if (options.restored) return await this.#copied(view, text);
+    for (const line of lines.length === 0 ? [text] : lines) {
+      if (view.kind === 'chain') await this.#orchestrator.chains.actions.act(view.serial, line, options);
+      else await this.#orchestrator.actions.act(view.serial, line, options);
+    }
+  }
+
+  /** A copy of an instance brings along what reading `action` gave; a verb has to be written. */
+  async #copied(view: ObjectView, text: string): Promise<void> {
+    const { model } = this.#orchestrator;
+    if (view.kind !== 'vnf' || isVerbList(text, model.moduleActions(model.vnf(view.serial).type))) return;
+    await this.#refuse(view, 'action', notByCopying('action'));
+  }
+
+  /** Sets a value. When all that was written is refused, the value is what it was before the first part of it. */
+  async #setOrReset(
+    view: ObjectView,
+    spec: FileSpec,
+    {
+      before,
+      ...options
+    }: { readonly text: string; readonly before: string | undefined; readonly signal: AbortSignal; readonly restored: boolean },
+  ): Promise<void> {
+    try {
+      await this.#set(view, spec, options);
+    } catch (error) {
+      const now = this.#tree.get(view.serial)?.texts[spec.path] ?? '';
+      if (before !== undefined && now !== before) {
+        const [serial] = recordedPath(view, spec);
+        await this.#orchestrator.model.takingBack(serial, () => this.#set(view, spec, { ...options, text: before }));
+      }
+      throw error;
+    }
   }
 
   /** What was written; bytes that are no text end up in `error` as any other bad value does. */
@@ -342,6 +386,12 @@ export class TreeChanges {
     if (spec.type !== 'directory') throw new NfioError('NotPermittedError', { message: 'not a directory', errno: 'ENOTDIR' });
     return { view, spec };
   }
+}
+
+/** Files that act are written to, not replaced: what a copy holds is taken for part of a copied instance. */
+function notByCopying(name: string): NfioError {
+  const message = `a file that is copied or renamed over ${name} does nothing. Run: echo VERB > ${name}, or: cat FILE > ${name}`;
+  return new NfioError('UnsupportedError', { message });
 }
 
 function notPermitted(name: string): NfioError {

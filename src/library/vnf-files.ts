@@ -42,11 +42,12 @@ export async function readVnfFile(place: Place, file: string): Promise<string> {
 
 /** Writes to a file that is there, never making one. Resolves when what the write asks for is done. */
 export async function writeVnfFile(place: Place, file: string, value: string, operation: VnfOperation): Promise<void> {
-  await using handle = await open(`${place.path}/${file}`, constants.O_WRONLY).catch((cause: unknown) => {
+  const handle = await open(`${place.path}/${file}`, constants.O_WRONLY).catch((cause: unknown) => {
     throw accessFailure(place, cause);
   });
   try {
-    await handle.writeFile(value);
+    // What does not end a line is carried out at the close, which then tells.
+    await handle.writeFile(value).finally(() => handle.close());
   } catch (cause) {
     const said = await readVnfFile(place, 'error').catch(() => '');
     throw operationFailure({ place, operation, said: said.trimEnd() }, cause);

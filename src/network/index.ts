@@ -1,5 +1,6 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
+export { feed } from './feed.ts';
 export { KeptOutput } from './kept-output.ts';
 export { type LinkRequest, requestWords } from './link-request.ts';
 export {

@@ -1,6 +1,8 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { ProgramInput } from '../domain/ports/hypervisor.ts';
 import { NfioError } from '../errors/index.ts';
+import { feed } from './feed.ts';
 import { KeptOutput } from './kept-output.ts';
 import { killTree } from './process-tree.ts';
 import { sealedStdio } from './sealed-stdio.ts';
@@ -32,7 +34,7 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** After so long it is killed; Infinity: never. Default 60,000 ms. */
   readonly timeoutMs?: number;
-  readonly input?: string | Uint8Array;
+  readonly input?: ProgramInput;
   readonly env?: NodeJS.ProcessEnv;
   /** Receives stdout and stderr in the order they arrive; without it both are kept, each up to 1 MiB. */
   readonly onOutput?: (chunk: Uint8Array, stream: 'stdout' | 'stderr') => void;
@@ -61,7 +63,7 @@ export function runProgram(argv: readonly [string, ...string[]], options: RunOpt
     child[stream].on('data', (chunk: Uint8Array) => (take === undefined ? kept[stream].add(chunk) : take(chunk, stream)));
   }
   child.stdin.on('error', () => undefined); // EPIPE: it did not want all of its input
-  child.stdin.end(options.input ?? '');
+  feed(child.stdin, options.input ?? '');
   return new Promise((resolve, reject) => {
     let reason: unknown;
     const cut = (why: unknown): void => {

@@ -1,16 +1,26 @@
-import { open, rename, rm } from 'node:fs/promises';
-import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import { CommandOutput } from './command-output.ts';
+import { CommandSession } from './command-session.ts';
+import type { Execute } from './command-shell.ts';
 import { type Model, pathOf } from './model.ts';
 import { outputPath } from './observations.ts';
 
-/** Largest command, and most output that is kept. Bytes. */
-const commandLimit = 128 * 1024;
-const outputLimit = 64 * 1024 * 1024;
+/** So many descriptors of one `command` may have a shell in the guest. */
+const mostSessions = 32;
 
-/** Runs what is written to `command` in the guest, by its shell. */
+/** A write to `command`. */
+export interface CommandWrite {
+  readonly serial: number;
+  readonly data: Uint8Array;
+  readonly signal: AbortSignal;
+  /** The request came before, to a server that died. */
+  readonly again: boolean;
+}
+
+/** Runs what is written to `command` in the guest, by its shell: each command once it is complete, the rest when its writer closes the file. */
 export class CommandRunner {
   readonly #model: Model;
+  readonly #sessions = new Map<number, CommandSession>();
   #count = 0;
 
   constructor(model: Model) {
@@ -18,65 +28,98 @@ export class CommandRunner {
   }
 
   /**
-   * Resolves when the command has ended with status 0 and its output, stdout and stderr as they came, can be read.
+   * Takes in a write through an open file. Resolves when what is complete has ended with status 0 and its output, stdout and stderr as they came, can be read.
    *
-   * @throws VNFNotRunningError (ENODEV), VNFCommandExecutionError (EIO) for another status, CancelledError when it was cancelled: the output can be read all
-   *   the same. Never EINTR, after which Python and Node run a command again.
-   *   A command that a server which died may have run (`how.again`) is not run twice.
+   * @throws VNFNotRunningError (ENODEV), InvalidValueError (EFBIG, EILSEQ), VNFCommandExecutionError (EIO) for another status: the output can be read all
+   *   the same; CancelledError when it was cancelled, never EINTR, after which Python and Node run a command again. A command that a server which died may have run is not run twice.
    */
-  async run(serial: number, data: Uint8Array, how: { readonly signal: AbortSignal; readonly again: boolean }): Promise<void> {
+  async write(fh: number, { serial, data, signal, again }: CommandWrite): Promise<void> {
     await this.#model.recordVnf(serial, 'command', async () => {
-      if (how.again) {
-        throw new NfioError('VNFCommandExecutionError', {
-          message: 'nf.io was restarted while the command ran: it may or may not have run to its end',
-        });
-      }
-      const text = textOf(data, commandLimit);
-      const vnf = this.#model.vnf(serial);
-      const state = this.#model.state(vnf);
-      if (state !== 'running') {
-        throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}: a command needs a running one` });
-      }
-      const exitCode = await this.#execute(serial, text, how.signal);
-      this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
-      if (exitCode !== 0) {
-        throw new NfioError('VNFCommandExecutionError', {
-          message: `exit status ${exitCode}${exitCode > 128 ? ` (signal ${exitCode - 128})` : ''}; its output is in the file command`,
-        });
-      }
+      if (again) throw mayHaveRun();
+      this.#checkRunning(serial);
+      const session = this.#session(fh, serial);
+      await session.lane.run(async () => {
+        if (session.add(data)) await this.#run(session, { whole: false, signal });
+      });
     });
   }
 
-  async #execute(serial: number, text: string, signal: AbortSignal): Promise<number> {
-    const vnf = this.#model.vnf(serial);
-    const driver = this.#model.driverOf(vnf);
-    const ref = this.#model.ref(vnf);
-    // Output is put in place when it is whole; of two commands at once the one that ends last is seen.
-    this.#count += 1;
-    const path = `${outputPath(ref)}.${this.#count}`;
-    const output = await open(path, 'w', 0o600);
-    let size = 0;
-    let written: Promise<unknown> = Promise.resolve();
-    const onOutput = (chunk: Uint8Array): void => {
-      if (size >= outputLimit) return;
-      const kept = Uint8Array.from(chunk.subarray(0, outputLimit - size));
-      size += kept.length;
-      written = written.then(() => output.write(kept));
-    };
+  /** A writer closes the file: what is left runs. `last`: nobody has it open any more, and its shell ends. Fails as write() does. */
+  async finish(fh: number, { last, signal }: { readonly last: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const session = this.#sessions.get(fh);
+    if (session === undefined) return;
+    if (last) this.#sessions.delete(fh);
     try {
-      const { exitCode } = await driver.executeInGuest(ref, { argv: ['/bin/sh', '-c', text] }, { signal, onOutput });
-      return exitCode;
-    } catch (cause) {
-      if (!signal.aborted) throw cause;
-      throw new NfioError('CancelledError', {
-        message: 'cancelled by its caller, and ended; it may have done a part, see the file command',
-        cause,
+      await session.lane.run(async () => {
+        if (session.waits) await this.#model.recordVnf(session.serial, 'command', () => this.#run(session, { whole: true, signal }));
       });
     } finally {
-      await written.catch(() => undefined);
-      await output.close();
-      await rename(path, outputPath(ref)).catch(() => rm(path, { force: true }));
-      this.#model.publishVnf(serial);
+      if (last) await session.end();
     }
   }
+
+  #session(fh: number, serial: number): CommandSession {
+    const known = this.#sessions.get(fh);
+    if (known !== undefined) return known;
+    const others = [...this.#sessions.values()].filter((session) => session.serial === serial).length;
+    if (others >= mostSessions) {
+      const message = `command is open ${others} times, and no more than ${mostSessions} shells run at once in a guest: close some`;
+      throw new NfioError('BusyError', { message, errno: 'EAGAIN' });
+    }
+    // Each has a file of its own: of two commands at once neither cuts the other's output.
+    this.#count += 1;
+    const shown = outputPath(this.#model.ref(this.#model.vnf(serial)));
+    const session = new CommandSession(serial, new CommandOutput(`${shown}.${this.#count}`, shown));
+    this.#sessions.set(fh, session);
+    return session;
+  }
+
+  #checkRunning(serial: number): void {
+    const state = this.#model.state(this.#model.vnf(serial));
+    if (state === 'running') return;
+    throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}: a command needs a running one` });
+  }
+
+  async #run(session: CommandSession, how: { readonly whole: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const { serial } = session;
+    this.#checkRunning(serial);
+    const vnf = this.#model.vnf(serial);
+    const driver = this.#model.driverOf(vnf);
+    const execute: Execute = (command, onOutput) =>
+      driver.executeInGuest(this.#model.ref(vnf), command, { signal: session.signal, onOutput });
+    const interrupt = (): void => session.interrupt(how.signal.reason);
+    how.signal.addEventListener('abort', interrupt, { once: true });
+    let exitCode: number | undefined;
+    try {
+      exitCode = await session.run(execute, how.whole);
+      if (exitCode === undefined) return;
+    } catch (cause) {
+      if (how.signal.aborted) throw cancelled(cause);
+      throw cause;
+    } finally {
+      how.signal.removeEventListener('abort', interrupt);
+      await session.show().catch(() => undefined); // the VNF is gone, and so is the place for it
+      this.#model.publishVnf(serial);
+    }
+    this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
+    if (exitCode !== 0) throw failed(exitCode);
+  }
+}
+
+function failed(exitCode: number): NfioError {
+  const signal = exitCode > 128 ? ` (signal ${exitCode - 128})` : '';
+  return new NfioError('VNFCommandExecutionError', { message: `exit status ${exitCode}${signal}; its output is in the file command` });
+}
+
+function cancelled(cause: unknown): NfioError {
+  return new NfioError('CancelledError', {
+    message: 'cancelled by its caller, and ended; it may have done a part, see the file command',
+    cause,
+  });
+}
+
+function mayHaveRun(): NfioError {
+  return new NfioError('VNFCommandExecutionError', {
+    message: 'nf.io was restarted while the command ran: it may or may not have run to its end',
+  });
 }

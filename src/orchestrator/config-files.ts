@@ -39,11 +39,28 @@ export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
   return options;
 }
 
-/** The configuration in a file of config/, undefined when there is no such file or the type has no configuration. */
-export function readCandidate(model: Model, vnf: VnfRecord, name = 'nf_conf'): ConfigCandidate | undefined {
+/** The configuration in config/nf_conf, undefined when there is no such file or the type has no configuration. */
+export function readCandidate(model: Model, vnf: VnfRecord): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  const file = readConfig(join(model.parts.store.configDir(vnf), name), nfConfLimit);
-  return file === undefined ? undefined : { text: file.text, guestPath: `/etc/nfio/${name}` };
+  const file = readConfig(join(model.parts.store.configDir(vnf), 'nf_conf'), nfConfLimit);
+  return file === undefined ? undefined : { text: file.text, guestPath: guestPathOf('nf_conf') };
+}
+
+/**
+ * The configuration in an open file that is nf_conf, or is to be; undefined when the type has no configuration.
+ *
+ * @param fd undefined: what has the name is no regular file, which is refused.
+ * @param path of the file below config/ as yet.
+ */
+export function readOpenCandidate(model: Model, vnf: VnfRecord, fd: number | undefined, path = 'nf_conf'): ConfigCandidate | undefined {
+  if (model.middlebox(vnf.type).configuration === undefined) return undefined;
+  if (fd === undefined) throw notRegular('nf_conf');
+  return { text: readOpened(fd, 'nf_conf', nfConfLimit).text, guestPath: guestPathOf(path) };
+}
+
+/** The guest sees config/ at /etc/nfio. */
+function guestPathOf(path: string): string {
+  return `/etc/nfio/${path}`;
 }
 
 /** True for options with which a guest can act on the machine it runs on. */
@@ -68,15 +85,24 @@ function readConfig(path: string, limit: number): ConfigFile | undefined {
     throw new NfioError('ConfigurationError', { message: `${name} cannot be read (${errno}). Make it a regular file`, cause });
   }
   try {
-    const stats = fstatSync(file);
-    if (!stats.isFile()) throw new NfioError('ConfigurationError', { message: `${name} is not a regular file. Make it one` });
-    if (stats.size > limit) {
-      throw new NfioError('ConfigurationError', {
-        message: `${name} has ${stats.size} bytes, and at most ${limit} are read. Make it smaller`,
-      });
-    }
-    return { text: readFileSync(file, 'utf8'), stats };
+    return readOpened(file, name, limit);
   } finally {
     closeSync(file);
   }
+}
+
+function readOpened(fd: number, name: string, limit: number): ConfigFile {
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) throw notRegular(name);
+  if (stats.size > limit) {
+    throw new NfioError('ConfigurationError', {
+      message: `${name} has ${stats.size} bytes, and at most ${limit} are read. Make it smaller`,
+    });
+  }
+  // From its beginning, wherever the descriptor is.
+  return { text: readFileSync(`/proc/self/fd/${fd}`, 'utf8'), stats };
+}
+
+function notRegular(name: string): NfioError {
+  return new NfioError('ConfigurationError', { message: `${name} is not a regular file. Make it one` });
 }

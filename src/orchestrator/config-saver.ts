@@ -1,18 +1,37 @@
 import { constants, fdatasync as fdatasyncCallback, type PathLike } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { link, open, rename } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { readCandidate } from './config-files.ts';
-import { guestAccess } from './guest-spec.ts';
+import type { VnfRecord } from '../domain/records.ts';
+import { readOpenCandidate } from './config-files.ts';
+import type { Configurator } from './configurator.ts';
 import type { Model } from './model.ts';
 
 const fdatasync = promisify(fdatasyncCallback);
 
+/** A file of config/ that configures a VNF, or is about to. */
+export interface SavedFile {
+  readonly serial: number;
+  /** To read; undefined: it is no regular file. */
+  readonly fd: number | undefined;
+}
+
+/** A file that gets the name of a configuration. Paths on this machine. */
+export interface Replacement extends SavedFile {
+  readonly how: 'rename' | 'link';
+  readonly from: string | Uint8Array;
+  readonly to: string | Uint8Array;
+  /** Below config/, as yet. */
+  readonly path: string;
+}
+
 /** What happens when a user saves a file in config/. */
 export class ConfigSaver {
   readonly #model: Model;
+  readonly #configurator: Configurator;
 
-  constructor(model: Model) {
+  constructor(model: Model, configurator: Configurator) {
     this.#model = model;
+    this.#configurator = configurator;
   }
 
   /**
@@ -33,24 +52,40 @@ export class ConfigSaver {
   }
 
   /**
-   * Checks a file of config/ that is to be the configuration of a VNF, and applies it if the VNF runs.
+   * A VNF's configuration was saved: it is checked, and applied, if the VNF runs. Then it is durable too.
    *
-   * @param name of the file in config/ that holds it now: `nf_conf`, or the one about to be renamed to that.
+   * @param how.onlyNew leave alone what runs already.
    * @throws ConfigurationError (EINVAL) naming the line; the running configuration stays.
    */
-  async apply(serial: number, name: string, signal: AbortSignal): Promise<void> {
-    await this.#model.recordVnf(serial, 'save', () =>
+  async save({ serial, fd }: SavedFile, how: { readonly onlyNew: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const saved = await this.#whileRunning(serial, async (vnf) => {
+      const candidate = readOpenCandidate(this.#model, vnf, fd);
+      if (candidate === undefined || (how.onlyNew && candidate.text === this.#configurator.applied(vnf))) return false;
+      await this.#configurator.change(vnf, candidate, how.signal);
+      return true;
+    });
+    if (saved) await this.sync(fd, this.#model.parts.store.configDir(this.#model.vnf(serial)));
+  }
+
+  /** The like for a file that is renamed or linked to the name of the configuration: after it was accepted. */
+  async replace({ serial, fd, how, path, ...names }: Replacement, signal: AbortSignal): Promise<void> {
+    const { store } = this.#model.parts;
+    const saved = await this.#whileRunning(serial, async (vnf) => {
+      const candidate = readOpenCandidate(this.#model, vnf, fd, path);
+      if (candidate !== undefined) await this.#configurator.change(vnf, candidate, signal);
+      return candidate !== undefined;
+    });
+    const [from, to] = [names.from as PathLike, names.to as PathLike];
+    await (how === 'rename' ? rename(from, to) : link(from, to));
+    if (saved) await this.sync(fd, store.configDir(this.#model.vnf(serial)));
+  }
+
+  /** Runs an operation in a VNF's lane if the VNF runs, and keeps its outcome in `error`. @returns what that says, or false. */
+  async #whileRunning(serial: number, operation: (vnf: VnfRecord) => Promise<boolean>): Promise<boolean> {
+    return await this.#model.recordVnf(serial, 'save', () =>
       this.#model.runtime(serial).lane.run(async () => {
         const vnf = this.#model.vnf(serial);
-        if (this.#model.state(vnf) !== 'running') return;
-        const language = this.#model.middlebox(vnf.type).configuration?.language;
-        const candidate = readCandidate(this.#model, vnf, name);
-        if (language === undefined || candidate === undefined) return;
-        const guest = guestAccess(this.#model, vnf, signal);
-        await language.check(candidate, guest);
-        await language.apply(candidate, guest);
-        this.#model.runtime(serial).configured = candidate;
-        await this.#model.driverOf(vnf).openPorts(this.#model.ref(vnf), signal); // it may be the first that could be applied
+        return this.#model.state(vnf) === 'running' && (await operation(vnf));
       }),
     );
   }

@@ -1,5 +1,6 @@
 import type { ConfigCandidate, ConfigLanguage } from '../domain/middlebox.ts';
 import type { VnfRecord } from '../domain/records.ts';
+import { readApplied, removeApplied, writeApplied } from './applied-configuration.ts';
 import { readCandidate } from './config-files.ts';
 import { guestAccess } from './guest-spec.ts';
 import { explainFailure } from './last-words.ts';
@@ -20,14 +21,36 @@ export class Configurator {
   /** Applies nf_conf to a guest that has just started, or is asked to take it again. @throws ConfigurationError */
   async configure(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
     const candidate = readCandidate(this.#model, vnf);
-    if (candidate !== undefined) {
-      await this.#language(vnf)
-        ?.apply(candidate, guestAccess(this.#model, vnf, signal))
-        .catch(async (error: unknown) => {
-          throw await explainFailure(this.#model, vnf, error);
-        });
+    if (candidate === undefined) {
+      removeApplied(this.#model.parts.store.configDir(vnf));
+      return;
     }
-    this.#model.runtime(vnf.serial).configured = candidate;
+    await this.#apply(vnf, candidate, signal).catch(async (error: unknown) => {
+      throw await explainFailure(this.#model, vnf, error);
+    });
+  }
+
+  /** Checks what was saved for a guest that runs, and applies it. @throws ConfigurationError: what ran before runs on. */
+  async change(vnf: VnfRecord, candidate: ConfigCandidate, signal: AbortSignal): Promise<void> {
+    await this.#language(vnf)?.check(candidate, guestAccess(this.#model, vnf, signal));
+    await this.#apply(vnf, candidate, signal);
+    await this.open(vnf, signal); // it may be the first that could be applied
+  }
+
+  async #apply(vnf: VnfRecord, candidate: ConfigCandidate, signal: AbortSignal): Promise<void> {
+    await this.#language(vnf)?.apply(candidate, guestAccess(this.#model, vnf, signal));
+    try {
+      writeApplied(this.#model.parts.store.configDir(vnf), candidate.text);
+    } catch (error) {
+      // It is in force all the same.
+      const why = `what runs cannot be shown there: ${(error as Error).message}. Run: rm -r config/.applied, after destroy`;
+      this.#model.parts.events.add({ path: `${pathOf(vnf)}/config/.applied`, what: 'write failed', why });
+    }
+  }
+
+  /** The text that runs, or ran last; undefined: none that is known. The file may hold something that was refused since. */
+  applied(vnf: VnfRecord): string | undefined {
+    return readApplied(this.#model.parts.store.configDir(vnf));
   }
 
   /** Lets packets pass the ports of a guest that is configured. */
@@ -61,9 +84,10 @@ export class Configurator {
       .catch((error: Error) => this.#model.parts.logger.warn(`${pathOf(vnf)}: its ports stay closed: ${error.message}`));
   }
 
-  /** What runs: the file may hold something that was refused since. */
   #running(vnf: VnfRecord): ConfigCandidate | undefined {
-    return this.#model.runtime(vnf.serial).configured ?? readCandidate(this.#model, vnf);
+    const candidate = readCandidate(this.#model, vnf);
+    const text = this.applied(vnf);
+    return candidate === undefined || text === undefined ? candidate : { ...candidate, text };
   }
 
   #language(vnf: VnfRecord): ConfigLanguage | undefined {

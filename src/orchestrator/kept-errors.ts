@@ -101,6 +101,15 @@ export class KeptErrors {
     runtime.error = before;
     this.#publish(serial);
   }
+
+  /** Carries out what takes a failed operation back: its success leaves the sentence of that failure. */
+  async afterFailure(serial: number, operation: () => Promise<void>): Promise<void> {
+    const runtime = this.#world.runtime(serial);
+    const failure = runtime.error;
+    await operation();
+    runtime.error = failure;
+    this.#publish(serial);
+  }
 }
 
 function oneLine(message: string): string {

@@ -98,6 +98,11 @@ export class Model extends World {
   keepingError(serial: number, path: string, write: () => Promise<void>): Promise<void> {
     return this.#errors.throughout(serial, path, write);
   }
+
+  /** Carries out what takes a failed operation back; `error` keeps telling of the failure. */
+  takingBack(serial: number, operation: () => Promise<void>): Promise<void> {
+    return this.#errors.afterFailure(serial, operation);
+  }
 }
 
 /** Path of a VNF below the mountpoint. */

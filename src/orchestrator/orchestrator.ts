@@ -75,7 +75,7 @@ export class Orchestrator implements AsyncDisposable {
     this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains, routes: this.#routes });
     this.hosts = new HostService(this.model, this.hidden);
     this.commands = new CommandRunner(this.model);
-    this.configs = new ConfigSaver(this.model);
+    this.configs = new ConfigSaver(this.model, this.#configurator);
     this.ownership = new OwnershipService(this.model);
     this.roots = new GuestRoots(this.model);
   }

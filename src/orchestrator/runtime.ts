@@ -1,4 +1,4 @@
-import type { ConfigCandidate, ModuleFileAttributes } from '../domain/middlebox.ts';
+import type { ModuleFileAttributes } from '../domain/middlebox.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { Lane } from './lane.ts';
 
@@ -20,8 +20,6 @@ export interface Runtime {
   readonly attributeFailures: Map<string, string>;
   /** Ports as the driver was last told. */
   applied: readonly PortSpec[];
-  /** Of a VNF: the configuration that this process put in force last. */
-  configured: ConfigCandidate | undefined;
 }
 
 /** The runtimes of all objects, by serial. */
@@ -41,7 +39,6 @@ export class Runtimes {
         fileAttributes: new Map(),
         attributeFailures: new Map(),
         applied: [],
-        configured: undefined,
       };
       this.#known.set(serial, runtime);
     }

@@ -1,6 +1,8 @@
-import { mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { GuestFiles, GuestOwner } from '../vfs/guest-files.ts';
-import type { Backing } from '../vfs/user-node.ts';
+import { userNodeid } from '../vfs/nodeid.ts';
+import type { Backing, UserNode } from '../vfs/user-node.ts';
 import { attributesOf } from './attributes.ts';
 import { type FileSpec, rootIndex } from './file-spec.ts';
 import { fileAt } from './files.ts';
@@ -12,6 +14,8 @@ import type { ObjectView, VnfView } from './views.ts';
 export interface BackedDirectory extends Backing {
   readonly serial: number;
   readonly name: string;
+  /** True while the VNF has a guest. */
+  deployed(): boolean;
 }
 
 /** The backed directories of every VNF; asked for their path each time, for a rename changes it. */
@@ -44,6 +48,14 @@ export class BackedDirectories {
     }
   }
 
+  /** The VNFs that a user file configures. A file with several names may have one in each of several. */
+  configuredBy(node: UserNode, links: number): readonly number[] {
+    const own = node.backing as BackedDirectory;
+    if (own.name !== 'config') return [];
+    const places = links > 1 ? this.all() : [own];
+    return [...places].filter((place) => place.name === 'config' && configures(node, place)).map(({ serial }) => serial);
+  }
+
   #of(serial: number, name: string): BackedDirectory {
     const key = `${serial}/${name}`;
     const known = this.#known.get(key);
@@ -54,7 +66,7 @@ export class BackedDirectories {
   }
 
   #configuration(serial: number, name: string): BackedDirectory {
-    return { serial, name, path: () => this.#vnf(serial).configPath, guest: undefined };
+    return { serial, name, path: () => this.#vnf(serial).configPath, deployed: () => this.#vnf(serial).deployed, guest: undefined };
   }
 
   /** The guest writes its root file system while we walk it; only this mount writes config/. */
@@ -66,7 +78,8 @@ export class BackedDirectories {
       held: () => this.#roots.held(serial, this.#vnf(serial).root),
       written: () => this.#vnf(serial).root.written,
     };
-    return { serial, name, path: () => this.#roots.path(serial, this.#vnf(serial).root), guest };
+    const path = (): string => this.#roots.path(serial, this.#vnf(serial).root);
+    return { serial, name, path, deployed: () => this.#vnf(serial).deployed, guest };
   }
 
   #vnf(serial: number): VnfView {
@@ -84,7 +97,27 @@ function ownerOf(view: VnfView): GuestOwner {
   return { uid, gid, mode };
 }
 
-/** True for the file that configures a VNF: config/nf_conf. */
-export function isConfiguration(backing: BackedDirectory, name: string): boolean {
-  return backing.name === 'config' && name === 'nf_conf';
+/** Name of the file in config/ that configures a VNF. */
+export const configurationName = 'nf_conf';
+
+/** Directory in config/ that shows what runs: nf.io writes it, and who restores a VNF that is not deployed. */
+export const appliedName = '.applied';
+
+/** True for that directory and what is in it; `name`: of a file in the directory `node`. */
+export function isApplied(node: UserNode, name?: string): boolean {
+  const backing = node.backing as BackedDirectory;
+  if (backing.name !== 'config') return false;
+  const [first = name] = node.components() ?? [];
+  return first === appliedName;
+}
+
+/** True for that name in a config/ directory. */
+export function isConfigurationName(parent: UserNode, name: string): boolean {
+  return parent.top && (parent.backing as BackedDirectory).name === 'config' && name === configurationName;
+}
+
+/** True when a user file is the configuration of this directory's VNF, by whatever name it was opened: a link to it, or one that it had before. */
+function configures(node: UserNode, { path }: BackedDirectory): boolean {
+  const stats = lstatSync(join(path(), configurationName), { throwIfNoEntry: false });
+  return stats !== undefined && userNodeid(stats) === node.nodeid;
 }

@@ -80,7 +80,7 @@ export class NfioFileSystem implements FileSystem {
     this.#parked = new ParkedRequests(forward);
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
-    this.#user = new UserRequests({ users, forward, handles, refused, walkers, timeoutMs });
+    this.#user = new UserRequests({ users, backed, forward, handles, refused, walkers, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
     const context = {
       tree,
@@ -101,7 +101,8 @@ export class NfioFileSystem implements FileSystem {
 
   /** Takes in what the main thread tells. */
   receive(message: KernelMessage): void {
-    if (message.kind === 'renamed') this.#user.renamed(message.rename, message.done);
+    if (message.kind === 'replaced') this.#user.replaced(message.replacement, message.done);
+    else if (message.kind === 'configured') this.#user.configured(message.save, message.outcome);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
     else if (message.kind === 'runDirectory') this.#noteIn(message.path);
     else if (message.kind === 'rootOpened') this.#parked.release(message.serial);

@@ -1,5 +1,6 @@
 import type { Ownership } from '../domain/records.ts';
 import type { Ticket } from '../fuse/ticket.ts';
+import type { SaveOutcome } from './pending-save.ts';
 import type { TreeChange } from './views.ts';
 
 /** A request that the kernel thread hands to the main thread, which answers it by its ticket. */
@@ -10,8 +11,11 @@ export type Forwarded =
   | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
   | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }
   | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
-  /** What `acts` is told by an `acted` message when it is over, just before it is answered. */
-  | { readonly op: 'write'; readonly ticket: Ticket; readonly data: Uint8Array; readonly restoring: boolean; readonly acts: boolean }
+  | WriteValue
+  /** A write to `command`. */
+  | { readonly op: 'command'; readonly ticket: Ticket; readonly fh: number; readonly data: Uint8Array }
+  /** Who wrote to a `command` closes it: what waits runs. `last`: its shell ends. */
+  | { readonly op: 'finish'; readonly ticket: Ticket; readonly fh: number; readonly last?: boolean }
   /** A scratch file is renamed onto a special file. Without data: what it holds is ignored. */
   | {
       readonly op: 'restore';
@@ -19,13 +23,16 @@ export type Forwarded =
       readonly nodeid: number;
       readonly data: Uint8Array | undefined;
       readonly owner: Ownership;
+      /** By a program that copies. */
+      readonly copying: boolean;
     }
   /** A value is truncated, by SETATTR, or by closing a file that nothing was written to. */
   | { readonly op: 'empty'; readonly ticket: Ticket }
   /** The true size of an open file that is asked for. */
   | { readonly op: 'size'; readonly ticket: Ticket; readonly fh: number }
   | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
-  | { readonly op: 'save'; readonly ticket: Ticket; readonly save: Save }
+  | SyncFile
+  | Configure
   | ReplaceConfiguration
   /** Somebody wants to see the root of a guest that does not run. The answer is a `rootOpened` message. */
   | { readonly op: 'openRoot'; readonly serial: number }
@@ -35,32 +42,71 @@ export type Forwarded =
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
   | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
 
-/** What to make durable when a user file is closed or synced, and what to do then. */
-export interface Save {
-  /** The open file; undefined: only the directory, or only the objects there are. */
+/** A write to a value or an action, or the close of one to which a part was written. */
+export interface WriteValue {
+  readonly op: 'write';
+  readonly ticket: Ticket;
+  /** All that was written through the descriptor. */
+  readonly data: Uint8Array;
+  /** How much of it the answer confirms, bytes. */
+  readonly size: number;
+  /** What the value goes back to when this is refused; undefined: nothing was written to it before. */
+  readonly before: string | undefined;
+  readonly restoring: boolean;
+  /** An action: when it is over, just before it is answered, an `acted` message tells. */
+  readonly acts: boolean;
+}
+
+/** fsync(2) of a user file, or of a directory. */
+export interface SyncFile {
+  readonly op: 'sync';
+  readonly ticket: Ticket;
+  /** The main thread's to close; undefined: only the directory, or only the objects there are. */
   readonly fd: number | undefined;
   /** Directory on this machine that got the file's name since it was last synced. */
   readonly newIn: string | Uint8Array | undefined;
-  /** The VNF whose configuration the file is. */
-  readonly configures: number | undefined;
 }
 
-/** A user file is to be renamed onto a configuration, both in one directory of this machine. The answer is also told as a `renamed` message. */
+/** A file was written that configures VNFs: most often one. The outcome is told as a `configured` message before it is answered. */
+export interface Configure {
+  readonly op: 'configure';
+  readonly ticket: Ticket;
+  readonly serials: readonly number[];
+  /** The file, to read; the main thread's to close. undefined: it is no regular file. */
+  readonly fd: number | undefined;
+  /**
+   * `written`: it is judged and applied. `resumed`: a server before this one may have done so: only when it is not what runs. `synced`: likewise, and the disk is
+   * waited for.
+   */
+  readonly cause: 'written' | 'resumed' | 'synced';
+  /** Names the save in the `configured` message. */
+  readonly save: number;
+}
+
+/** A user file is to be renamed or linked to the name of a configuration. The outcome is also told as a `replaced` message. */
 export interface ReplaceConfiguration {
   readonly op: 'replace';
   readonly ticket: Ticket;
   readonly serial: number;
-  /** Names the rename in the `renamed` message. */
-  readonly rename: number;
-  readonly directory: string;
-  readonly from: string;
-  readonly to: string;
+  /** Names it in the `replaced` message. */
+  readonly replacement: number;
+  /** The file, to read; the main thread's to close. undefined: it is no regular file. */
+  readonly fd: number | undefined;
+  readonly how: 'rename' | 'link';
+  /** Paths on this machine. */
+  readonly from: string | Uint8Array;
+  readonly to: string | Uint8Array;
+  /** The file's path below config/ as yet; that of the configuration where it comes from elsewhere. */
+  readonly path: string;
+  /** The file's own, for the answer to a link. */
+  readonly nodeid: number;
 }
 
 /** What the main thread tells the kernel thread; it takes them in before each request. */
 export type KernelMessage =
   | TreeChange
-  | { readonly kind: 'renamed'; readonly rename: number; readonly done: boolean }
+  | { readonly kind: 'replaced'; readonly replacement: number; readonly done: boolean }
+  | { readonly kind: 'configured'; readonly save: number; readonly outcome: SaveOutcome }
   /** The first message of all: directory for what need not survive a reboot. */
   | { readonly kind: 'runDirectory'; readonly path: string }
   /** The root of a VNF's guest is open, or cannot be opened. */

@@ -1,7 +1,8 @@
 import type { RegularSpec } from './file-spec.ts';
+import type { PendingSave } from './pending-save.ts';
 import { isStream, sizeOf, textOf } from './special-content.ts';
-import type { Truncation } from './truncation.ts';
 import type { ObjectView } from './views.ts';
+import type { WrittenText } from './written-text.ts';
 
 /** An open special file. */
 export interface OpenFile {
@@ -18,8 +19,10 @@ export interface OpenFile {
   kh: number | undefined;
   /** Opened at a server before this one, which alone knew what was read: it counts as changed until it is read again. */
   inherited: boolean;
-  /** What closing it may mean. */
-  truncation: Truncation;
+  /** What closing it may mean; undefined: nothing. */
+  readonly pending: PendingSave | undefined;
+  /** Of a value: what was written through it. */
+  written: WrittenText | undefined;
   /** Made with O_CREAT on an undeployed VNF: somebody restores an instance. */
   readonly restoring: boolean;
 }
@@ -60,8 +63,16 @@ export class OpenFiles {
   readonly #files = new Map<number, OpenFile & { readonly before: number | undefined }>();
   readonly #newest = new Map<number, number>();
 
-  add(nodeid: number, fh: number, opened: Pick<OpenFile, 'view' | 'spec' | 'truncation' | 'restoring'>): OpenFile {
-    const state = { text: undefined, promisedMs: undefined, fd: undefined, position: 0, kh: undefined, inherited: false };
+  add(nodeid: number, fh: number, opened: Pick<OpenFile, 'view' | 'spec' | 'pending' | 'restoring'>): OpenFile {
+    const state = {
+      text: undefined,
+      promisedMs: undefined,
+      fd: undefined,
+      position: 0,
+      kh: undefined,
+      inherited: false,
+      written: undefined,
+    };
     const file = { ...opened, ...state, before: this.#newest.get(nodeid) };
     this.#files.set(fh, file);
     this.#newest.set(nodeid, fh);

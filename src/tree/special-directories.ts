@@ -1,4 +1,3 @@
-import { constants } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
@@ -10,8 +9,8 @@ import { Listings } from './listings.ts';
 import { fateOfWrite } from './restoring.ts';
 import { isScratchName, type ScratchFile } from './scratch-files.ts';
 import { findInDirectory, isRemoved, type Listed, listDirectory } from './special-directory.ts';
+import { pendingOf } from './special-files.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
-import { truncationOf } from './truncation.ts';
 import type { ObjectView } from './views.ts';
 
 const noEntry: Entry = { nodeid: 0, generation: 0, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: undefined as never };
@@ -82,7 +81,7 @@ export class SpecialDirectories {
     this.#context.open.add(specialNodeid(view.serial, existing.index), fh, {
       view,
       spec: existing,
-      truncation: fateOfWrite(view, existing, true) === 'done' ? truncationOf(existing, constants.O_TRUNC) : 'none',
+      pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true) : undefined,
       restoring: true,
     });
     if (isRemoved(view, existing)) {
@@ -164,6 +163,7 @@ export class SpecialDirectories {
       nodeid,
       data: fate === 'ignored' ? undefined : scratch.data,
       owner: { uid, gid, mode },
+      copying: isRestorer(request.pid),
     });
   }
 
@@ -197,7 +197,7 @@ export class SpecialDirectories {
 
   /** What was made here is durable soon; who must know for sure asks. */
   fsyncdir(request: Request): void {
-    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: undefined, newIn: undefined, configures: undefined } });
+    this.#context.forward({ op: 'sync', ticket: request.defer(), fd: undefined, newIn: undefined });
   }
 
   /** A copying process makes a directory that was there from the start: answered here when it is so. */

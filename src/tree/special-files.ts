@@ -2,17 +2,19 @@ import { closeSync, constants, readSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { AttrChange, PollRequest } from '../fuse/file-system.ts';
+import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
 import { attributesOf } from './attributes.ts';
 import { isRestorer } from './copying.ts';
 import type { RegularSpec } from './file-spec.ts';
 import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
+import { PendingSave } from './pending-save.ts';
 import { readiness } from './readiness.ts';
 import { fateOfWrite } from './restoring.ts';
 import { isAsked, openStream, sizeOf, streamPath } from './special-content.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
-import { emptiesAtClose, truncationOf, withoutText } from './truncation.ts';
 import type { ObjectView } from './views.ts';
+import { isCutByBuffer, WrittenText } from './written-text.ts';
 
 const ownerOnly = constants.O_WRONLY | constants.O_RDWR;
 
@@ -53,14 +55,23 @@ export class SpecialFiles {
   setattr(request: Request, change: AttrChange): void {
     const { uid, gid, mode } = change;
     if (uid === undefined && gid === undefined && mode === undefined) {
-      // truncate(2) to nothing empties a value; other sizes, and times, are ours.
-      const { view, spec } = this.#nodes.file(request.nodeid);
-      if (change.size === 0 && spec.type === 'file' && spec.write === 'setting') this.#empty(request, view, spec);
-      else this.getattr(request);
+      this.#truncate(request, change);
       return;
     }
     const owner = { ...(uid === undefined ? {} : { uid }), ...(gid === undefined ? {} : { gid }), ...(mode === undefined ? {} : { mode }) };
     this.#context.forward({ op: 'own', ticket: request.defer(), ...owner });
+  }
+
+  /** ftruncate(2) of an open value counts when it is closed; truncate(2) names no open file, and is done now. Other files, and times, are ours. */
+  #truncate(request: Request, { size, fh }: AttrChange): void {
+    const { view, spec } = this.#nodes.file(request.nodeid);
+    const empties = size === 0 && spec.type === 'file' && spec.write === 'setting';
+    if (empties && fh === undefined) {
+      this.#empty(request, view, spec);
+      return;
+    }
+    if (empties && fh !== undefined) this.#open.get(fh)?.pending?.truncate(0);
+    this.getattr(request);
   }
 
   readlink(request: Request): void {
@@ -96,10 +107,9 @@ export class SpecialFiles {
       return;
     }
     const fh = this.#context.handles.make(flags);
-    const truncation = fate === 'done' ? truncationOf(spec, flags) : 'none';
-    this.#open.add(request.nodeid, fh, { view, spec, truncation, restoring });
-    // A close matters where it may empty a value.
-    const closing = truncation === 'none' ? OpenReplyFlag.NOFLUSH : 0;
+    const pending = writes && fate === 'done' ? pendingOf(spec, (flags & constants.O_TRUNC) !== 0) : undefined;
+    this.#open.add(request.nodeid, fh, { view, spec, pending, restoring });
+    const closing = pending === undefined ? OpenReplyFlag.NOFLUSH : 0;
     // Those who opened it before a write is under way are not kept waiting either.
     request.replyOpen(fh, OpenReplyFlag.DIRECT_IO | OpenReplyFlag.PARALLEL_DIRECT_WRITES | closing);
   }
@@ -130,17 +140,61 @@ export class SpecialFiles {
       else request.replyWrite(size);
       return;
     }
-    // A value is one write. What continues one is refused, unless it was opened to append, where the kernel adds st_size.
-    if (offset !== 0 && (request.flags & constants.O_APPEND) === 0) {
-      request.replyError(Errno.EFBIG);
+    file.text = undefined;
+    const data = request.written(size);
+    if (file.spec.write === 'action') this.#act(request, data, file.restoring);
+    else if (file.spec.write === 'command') this.#writeCommand(request, { file, fh, data });
+    else this.#writeValue(request, { file, view, data, offset });
+  }
+
+  #act(request: Request, data: Uint8Array, restoring: boolean): void {
+    this.#acting.add(request.nodeid);
+    const { length: size } = data;
+    this.#context.forward({
+      op: 'write',
+      ticket: request.defer(),
+      data: Uint8Array.from(data),
+      size,
+      before: undefined,
+      restoring,
+      acts: true,
+    });
+  }
+
+  /** What is complete runs at once, the rest waits for more or for the close: the main thread tells them apart. */
+  #writeCommand(request: Request, { file, fh, data }: { readonly file: OpenFile; readonly fh: number; readonly data: Uint8Array }): void {
+    file.pending?.write(processOf(request.pid));
+    this.#context.forward({ op: 'command', ticket: request.defer(), fh, data: Uint8Array.from(data) });
+  }
+
+  /** All that is written through one descriptor is one value. It is judged at each write, so that the writer sees the errno. */
+  #writeValue(
+    request: Request,
+    {
+      file,
+      view,
+      data,
+      offset,
+    }: { readonly file: OpenFile; readonly view: ObjectView; readonly data: Uint8Array; readonly offset: number },
+  ): void {
+    file.written ??= new WrittenText(view.texts[file.spec.path] ?? '');
+    file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
+    if (isCutByBuffer(data) && file.pending !== undefined) {
+      file.pending.write(processOf(request.pid));
+      request.replyWrite(data.length);
+    } else this.#judge(request, file, data.length);
+  }
+
+  #judge(request: Request, file: OpenFile, size: number): void {
+    const { written, pending, restoring } = file;
+    pending?.settle();
+    if (written === undefined) {
+      request.replyOk();
       return;
     }
-    file.text = undefined;
-    file.truncation = 'none';
-    const data = Uint8Array.from(request.written(size));
-    const acts = file.spec.write === 'action';
-    if (acts) this.#acting.add(request.nodeid);
-    this.#context.forward({ op: 'write', ticket: request.defer(), data, restoring: file.restoring, acts });
+    const before = written.judged === 0 ? undefined : written.before;
+    written.judged += 1;
+    this.#context.forward({ op: 'write', ticket: request.defer(), data: written.bytes, size, before, restoring, acts: false });
   }
 
   /** The action of a file is over. */
@@ -161,9 +215,18 @@ export class SpecialFiles {
 
   flush(request: Request, fh: number): void {
     const file = this.#open.get(fh);
-    const view = file === undefined ? undefined : this.#context.tree.get(file.view.serial);
-    if (file !== undefined && view !== undefined && emptiesAtClose(file, view, { last: false })) this.#empty(request, view, file.spec);
-    else request.replyOk();
+    if (file?.pending?.open !== true || !file.pending.savesAtClose(processOf(request.pid))) request.replyOk();
+    else this.#finish(request, fh, file);
+  }
+
+  /** What was written and waits is carried out. */
+  #finish(request: Request, fh: number, file: OpenFile): void {
+    if (file.spec.write !== 'command') {
+      this.#judge(request, file, 0);
+      return;
+    }
+    file.pending?.settle();
+    this.#context.forward({ op: 'finish', ticket: request.defer(), fh });
   }
 
   fsync(request: Request): void {
@@ -175,14 +238,24 @@ export class SpecialFiles {
     if (file?.fd !== undefined) closeSync(file.fd);
     if (file?.kh !== undefined) this.#unwatch(request.nodeid, file.kh);
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
-    const view = file === undefined ? undefined : this.#context.tree.get(file.view.serial);
-    if (file !== undefined && view !== undefined && emptiesAtClose(file, view, { last: true })) this.#empty(request, view, file.spec);
+    if (file?.pending !== undefined) this.#end(request, fh, file);
     else request.replyOk();
   }
 
   #unwatch(nodeid: number, kh: number): void {
     this.#context.polls.forget(kh);
     this.#context.forward({ op: 'unwatch', nodeid, kh });
+  }
+
+  /** The last descriptor of a file that was opened to write is closed. */
+  #end(request: Request, fh: number, file: OpenFile): void {
+    const { pending, spec } = file;
+    const view = this.#context.tree.get(file.view.serial);
+    if (spec.write === 'command') this.#context.forward({ op: 'finish', ticket: request.defer(), fh, last: true });
+    else if (view === undefined || pending?.savesAtEnd() !== true) request.replyOk();
+    else if (pending.written) this.#judge(request, file, 0);
+    else if ((view.texts[spec.path] ?? '') === '') request.replyOk();
+    else this.#empty(request, view, spec);
   }
 
   statfs(request: Request): void {
@@ -195,7 +268,8 @@ export class SpecialFiles {
     if (known !== undefined) return known;
     const { view, spec } = this.#nodes.file(request.nodeid);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
-    const file = this.#open.add(request.nodeid, fh, { view, spec, truncation: 'none', restoring: false });
+    // What was written through it is not known: a close carries out nothing.
+    const file = this.#open.add(request.nodeid, fh, { view, spec, pending: pendingOf(spec, false), restoring: false });
     file.inherited = true;
     return file;
   }
@@ -210,6 +284,17 @@ export class SpecialFiles {
     file.position = part.offset + length;
     return length;
   }
+}
+
+/** What is kept of writes to a file; undefined where closing it means nothing. */
+export function pendingOf(spec: RegularSpec, truncated: boolean): PendingSave | undefined {
+  if (spec.write === undefined || spec.write === 'action') return undefined;
+  return new PendingSave(truncated && spec.write === 'setting');
+}
+
+/** The view with a value emptied: what readers see until the main thread has done it, or has refused. */
+function withoutText(view: ObjectView, path: string): ObjectView {
+  return { ...view, texts: { ...view.texts, [path]: '' } };
 }
 
 function replyPart(request: Request, text: string, offset: number, size: number): void {

@@ -1,23 +1,26 @@
-import { closeSync, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, type Stats, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
-import type { Found, Listed, PreparedRename, UserFiles } from '../vfs/user-files.ts';
+import type { Found, Listed, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
-import { type BackedDirectory, isConfiguration } from './backed-directories.ts';
+import { type BackedDirectories, type BackedDirectory, isApplied } from './backed-directories.ts';
+import { ConfigurationSaves, readable } from './configuration-saves.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
 import { Listings } from './listings.ts';
+import { PendingSave, type SaveOutcome } from './pending-save.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
 import type { TreeWalkers } from './tree-walkers.ts';
 
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
   readonly users: UserFiles;
+  readonly backed: BackedDirectories;
   readonly forward: Forward;
   readonly handles: HandleNumbers;
   readonly refused: RefusedRemovals;
@@ -29,8 +32,10 @@ export interface UserContext {
 interface OpenFile {
   readonly node: UserNode;
   readonly fd: number;
-  /** Something was written that is not durable yet. */
-  dirty: boolean;
+  /** What was written through it and may have to take effect; undefined: it was opened to read. */
+  readonly pending: PendingSave | undefined;
+  /** Opened under a server before this one, which may have saved what was written. */
+  readonly resumed: boolean;
   /** Directory on this machine that got its name and is not durable yet. */
   newIn: string | Uint8Array | undefined;
 }
@@ -41,12 +46,12 @@ const accessMode = 3;
 export class UserRequests implements FileSystem {
   readonly #context: UserContext;
   readonly #open = new Map<number, OpenFile>();
-  readonly #prepared = new Map<number, PreparedRename>();
-  #renames = 0;
+  readonly #saves: ConfigurationSaves;
   readonly #listings = new Listings<Listed>();
 
   constructor(context: UserContext) {
     this.#context = context;
+    this.#saves = new ConfigurationSaves(context);
   }
 
   /** The entry of a file, which the kernel knows from then on. */
@@ -77,11 +82,11 @@ export class UserRequests implements FileSystem {
   }
 
   setattr(request: Request, change: AttrChange): void {
-    const node = this.#node(request);
+    const node = this.#changed(request);
     if (this.#owns(request, node, change)) return;
     const stats = this.#context.users.change(node, change);
-    if (change.size !== undefined) this.#markDirty(node);
     show(node, stats);
+    if (change.size !== undefined && this.#truncated(request, node, { size: change.size, fh: change.fh })) return;
     request.replyAttr(stats, this.#timeout(node));
   }
 
@@ -93,6 +98,13 @@ export class UserRequests implements FileSystem {
     const ticket = { ...request.defer(), nodeid: specialNodeid(guest.serial, rootIndex) };
     this.#context.forward({ op: 'own', ticket, ...owner });
     return true;
+  }
+
+  /** A length was set: by ftruncate(2), which counts when the file is closed, or by truncate(2). True when the main thread answers. */
+  #truncated(request: Request, node: UserNode, { size, fh }: { readonly size: number; readonly fh: number | undefined }): boolean {
+    if (fh === undefined) return this.#saves.written(request, node);
+    this.#opened(request, fh).pending?.truncate(size);
+    return false;
   }
 
   readlink(request: Request): void {
@@ -114,7 +126,8 @@ export class UserRequests implements FileSystem {
 
   symlink(request: Request, name: string, target: string): void {
     const made =
-      this.#madeBefore(request, name) ?? this.#context.users.symlink(this.#node(request), name, { target, creator: creatorOf(request) });
+      this.#madeBefore(request, name) ??
+      this.#context.users.symlink(this.#changed(request, name), name, { target, creator: creatorOf(request) });
     request.replyEntry(this.entryOf(made));
   }
 
@@ -127,108 +140,89 @@ export class UserRequests implements FileSystem {
     const options = { flags: 1, mode: node.mode, creator: creatorOf(request) };
     const before = this.#madeBefore(request, name);
     const { fd, ...found } =
-      before === undefined ? this.#context.users.create(this.#node(request), name, options) : { ...before, fd: undefined };
+      before === undefined ? this.#context.users.create(this.#changed(request, name), name, options) : { ...before, fd: undefined };
     if (fd !== undefined) this.#context.users.close(found.node, fd);
     request.replyEntry(this.entryOf(found));
   }
 
   mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
     const options = { mode: directory.mode, creator: creatorOf(request) };
-    request.replyEntry(this.entryOf(this.#madeBefore(request, name) ?? this.#context.users.mkdir(this.#node(request), name, options)));
+    request.replyEntry(
+      this.entryOf(this.#madeBefore(request, name) ?? this.#context.users.mkdir(this.#changed(request, name), name, options)),
+    );
   }
 
   unlink(request: Request, name: string): void {
-    const parent = this.#emptied(request);
+    const parent = this.#emptied(request, name);
     if (!this.#goneBefore(request, name)) this.#context.users.unlink(parent, name);
     request.replyOk();
   }
 
   rmdir(request: Request, name: string): void {
-    const parent = this.#emptied(request);
+    const parent = this.#emptied(request, name);
     if (!this.#goneBefore(request, name)) this.#context.users.rmdir(parent, name);
     request.replyOk();
   }
 
   /** The directory that something is removed from. Throws EBUSY for who removes a VNF that is in use. */
-  #emptied(request: Request): UserNode {
-    const node = this.#node(request);
+  #emptied(request: Request, name: string): UserNode {
+    const node = this.#changed(request, name);
     const { serial } = node.backing as BackedDirectory;
     if (this.#context.refused.covers(request.pid, serial)) throw Object.assign(new Error('of a VNF in use'), { code: 'EBUSY' });
     return node;
   }
 
   link(request: Request, nodeid: number, name: string): void {
-    const made = this.#madeBefore(request, name) ?? this.#context.users.link(this.#context.users.get(nodeid), this.#node(request), name);
-    request.replyEntry(this.entryOf(made));
+    const place = { parent: this.#changed(request, name), name };
+    const node = this.#context.users.get(nodeid);
+    const before = this.#madeBefore(request, name);
+    if (before === undefined && !isOneTree(node, place.parent)) request.replyError(Errno.EXDEV);
+    else if (before !== undefined || !this.#saves.links(request, node, place)) {
+      request.replyEntry(this.entryOf(before ?? this.#context.users.link(node, place.parent, name)));
+    }
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
-    const from = this.#node(request);
-    const target = this.#context.users.get(to.parent);
-    if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) {
-      request.replyError(Errno.EINVAL);
-      return;
-    }
-    if (this.#goneBefore(request, name)) {
-      request.replyOk();
-      return;
-    }
-    const backing = target.backing as BackedDirectory;
-    if (target.top && from === target && isConfiguration(backing, to.name)) {
-      this.#forwardReplace(request, {
-        prepared: this.#context.users.prepareRename({ parent: from, name }, { parent: target, name: to.name }),
-        backing,
-      });
-      return;
-    }
+    const from = { parent: this.#changed(request, name), name };
+    const target = { parent: checked(this.#context.users.get(to.parent), to.name), name: to.name };
     const replace = (to.flags & RenameFlag.NOREPLACE) === 0;
-    this.#context.users.rename({ parent: from, name }, { parent: target, name: to.name }, { replace });
-    request.replyOk();
+    if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) request.replyError(Errno.EINVAL);
+    else if (this.#goneBefore(request, name)) request.replyOk();
+    else if (!isOneTree(from.parent, target.parent)) request.replyError(Errno.EXDEV);
+    else if (!this.#saves.renames(request, from, target, { replace })) {
+      this.#context.users.rename(from, target, { replace });
+      request.replyOk();
+    }
   }
 
-  /** A file is renamed onto a configuration, as editors save: the main thread checks it, and renames it. The kernel keeps both names locked meanwhile. */
-  #forwardReplace(request: Request, options: { readonly prepared: PreparedRename; readonly backing: BackedDirectory }): void {
-    const { prepared, backing } = options;
-    this.#renames += 1;
-    this.#prepared.set(this.#renames, prepared);
-    const { from, to } = prepared;
-    this.#context.forward({
-      op: 'replace',
-      ticket: request.defer(),
-      serial: backing.serial,
-      rename: this.#renames,
-      directory: backing.path(),
-      from: from.name,
-      to: to.name,
-    });
+  /** The main thread has renamed, or linked, or not. */
+  replaced(replacement: number, done: boolean): void {
+    this.#saves.replaced(replacement, done);
   }
 
-  /** The main thread has renamed (or not). */
-  renamed(rename: number, done: boolean): void {
-    const prepared = this.#prepared.get(rename);
-    this.#prepared.delete(rename);
-    if (done && prepared !== undefined) this.#context.users.commitRename(prepared);
+  /** The main thread has judged what was saved. */
+  configured(save: number, outcome: SaveOutcome): void {
+    this.#saves.configured(save, outcome);
   }
 
   open(request: Request, flags: number): void {
-    const node = this.#node(request);
+    const node = (flags & accessMode) === 0 ? this.#node(request) : this.#changed(request);
     const fd = this.#context.users.open(node, flags);
     const fh = this.#context.handles.make(flags);
-    // O_TRUNC changes the file although nothing is written.
-    const dirty = (flags & truncates) !== 0;
-    this.#open.set(fh, { node, fd, dirty, newIn: undefined });
+    this.#open.set(fh, { node, fd, pending: pendingOf(flags, (flags & constants.O_TRUNC) !== 0), resumed: false, newIn: undefined });
     request.replyOpen(fh, this.#openFlags(node, flags));
   }
 
   create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
-    const parent = this.#node(request);
+    const parent = this.#changed(request, name);
     const before = this.#madeBefore(request, name);
     const { fd, ...found } =
       before === undefined
         ? this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) })
         : { ...before, fd: this.#context.users.open(before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
-    this.#open.set(fh, { node: found.node, fd, dirty: true, newIn: this.#context.users.pathForSync(parent) });
+    const newIn = this.#context.users.pathForSync(parent);
+    this.#open.set(fh, { node: found.node, fd, pending: pendingOf(file.flags, true), resumed: false, newIn });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
   }
 
@@ -240,7 +234,7 @@ export class UserRequests implements FileSystem {
     const file = this.#opened(request, fh);
     const before = request.resent && isAppended(file.fd, request.written(size), offset);
     const written = before ? size : writeSync(file.fd, request.input, request.inputOffset, size, offset);
-    file.dirty = true;
+    this.#saves.wrote(request, file);
     request.replyWrite(written);
   }
 
@@ -252,16 +246,21 @@ export class UserRequests implements FileSystem {
   release(request: Request, fh: number): void {
     const file = this.#open.get(fh);
     this.#open.delete(fh);
+    if (file === undefined || !this.#saves.ends(request, file)) request.replyOk();
     if (file !== undefined) this.#context.users.close(file.node, file.fd);
-    request.replyOk();
   }
 
   flush(request: Request, fh: number): void {
-    this.#save(request, fh);
+    const file = this.#openedBefore(request, fh);
+    if (file === undefined || !this.#saves.closes(request, file)) request.replyOk();
   }
 
   fsync(request: Request, fh: number): void {
-    this.#save(request, fh);
+    const file = this.#opened(request, fh);
+    if (this.#saves.syncs(request, file, this.#open.values())) return;
+    const { newIn } = file;
+    file.newIn = undefined;
+    this.#context.forward({ op: 'sync', ticket: request.defer(), fd: readable(file.fd), newIn });
   }
 
   opendir(request: Request): void {
@@ -289,7 +288,7 @@ export class UserRequests implements FileSystem {
 
   fsyncdir(request: Request): void {
     const newIn = this.#context.users.pathForSync(this.#node(request));
-    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: undefined, newIn, configures: undefined } });
+    this.#context.forward({ op: 'sync', ticket: request.defer(), fd: undefined, newIn });
   }
 
   #addChild(request: Request, child: Listed, place: { readonly plus: boolean; readonly next: number }): boolean {
@@ -299,34 +298,25 @@ export class UserRequests implements FileSystem {
     return added;
   }
 
-  #save(request: Request, fh: number): void {
-    const file = this.#open.get(fh);
-    if (file === undefined || !(file.dirty || file.newIn !== undefined)) {
-      request.replyOk();
-      return;
+  /** The same for a close, which may be of a file that is gone since: undefined. */
+  #openedBefore(request: Request, fh: number): OpenFile | undefined {
+    try {
+      return this.#opened(request, fh);
+    } catch (error) {
+      if (['ENOENT', 'ESTALE'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+      throw error;
     }
-    const { newIn } = file;
-    file.dirty = false;
-    file.newIn = undefined;
-    const backing = file.node.backing as BackedDirectory;
-    const components = file.node.components();
-    const configures = components?.length === 1 && isConfiguration(backing, components[0] ?? '') ? backing.serial : undefined;
-    this.#context.forward({ op: 'save', ticket: request.defer(), save: { fd: file.fd, newIn, configures } });
-  }
-
-  #markDirty(node: UserNode): void {
-    for (const file of this.#open.values()) if (file.node === node) file.dirty = true;
   }
 
   #opened(request: Request, fh: number): OpenFile {
     const known = this.#open.get(fh);
-    if (known !== undefined) {
-      return known;
-    }
-    // The handle is one of a server before this one.
+    if (known !== undefined) return known;
+    // The handle is one of a server before this one, which may not have saved what was written.
     const node = this.#node(request);
     const flags = flagsOfHandle(fh);
-    const file: OpenFile = { node, fd: this.#context.users.open(node, flags), dirty: (flags & accessMode) !== 0, newIn: undefined };
+    const pending = pendingOf(flags, false);
+    pending?.write(0);
+    const file: OpenFile = { node, fd: this.#context.users.open(node, flags), pending, resumed: true, newIn: undefined };
     this.#open.set(fh, file);
     return file;
   }
@@ -335,14 +325,21 @@ export class UserRequests implements FileSystem {
     return this.#context.users.get(request.nodeid);
   }
 
-  /** Files that a guest changes too are never cached. */
-  #timeout(node: UserNode): number {
-    return node.backing.guest === undefined ? this.#context.timeoutMs : 0;
+  /** A file, or the directory where a name, is to be changed. Throws EACCES for what runs, which nf.io alone writes. */
+  #changed(request: Request, name?: string): UserNode {
+    return checked(this.#node(request), name);
   }
 
+  /** Files that a guest changes too, or nf.io, are never cached. */
+  #timeout(node: UserNode): number {
+    return node.backing.guest !== undefined || isApplied(node) ? 0 : this.#context.timeoutMs;
+  }
+
+  /** A close matters where it may save the configuration of a VNF, which any file in config/ may become. */
   #openFlags(node: UserNode, flags: number): number {
-    const caching = node.backing.guest === undefined ? OpenReplyFlag.KEEP_CACHE : OpenReplyFlag.DIRECT_IO;
-    return (flags & accessMode) === 0 ? caching | OpenReplyFlag.NOFLUSH : caching;
+    if (node.backing.guest !== undefined) return OpenReplyFlag.DIRECT_IO | OpenReplyFlag.NOFLUSH;
+    if (isApplied(node)) return OpenReplyFlag.NOFLUSH;
+    return (flags & accessMode) === 0 ? OpenReplyFlag.KEEP_CACHE | OpenReplyFlag.NOFLUSH : OpenReplyFlag.KEEP_CACHE;
   }
 }
 
@@ -363,8 +360,21 @@ function isAppended(fd: number, data: Uint8Array, offset: number): boolean {
   }
 }
 
-/** O_TRUNC */
-const truncates = 0o1000;
+function pendingOf(flags: number, truncated: boolean): PendingSave | undefined {
+  return (flags & accessMode) === 0 ? undefined : new PendingSave(truncated);
+}
+
+/** Configurations are one tree to who renames or links. The root of each guest is a tree of its own: what the guest holds open in it must not end up elsewhere. */
+function isOneTree(one: UserNode, other: UserNode): boolean {
+  return one.backing === other.backing || (one.backing.guest === undefined && other.backing.guest === undefined);
+}
+
+function checked(node: UserNode, name?: string): UserNode {
+  if (isApplied(node, name) && (node.backing as BackedDirectory).deployed()) {
+    throw Object.assign(new Error('nf.io alone changes what shows what runs'), { code: 'EACCES' });
+  }
+  return node;
+}
 
 function creatorOf(request: Request): { readonly uid: number; readonly gid: number } {
   return { uid: request.uid, gid: request.gid };

@@ -4,7 +4,6 @@ import { firstModuleIndex } from '../../src/tree/file-spec.ts';
 import { fileAtPath, specOf } from '../../src/tree/files.ts';
 import { flagsOfHandle, HandleNumbers } from '../../src/tree/handles.ts';
 import { isScratchName } from '../../src/tree/scratch-files.ts';
-import { emptiesAtClose, truncationOf } from '../../src/tree/truncation.ts';
 import type { ModuleFileView, ObjectView } from '../../src/tree/views.ts';
 import { indexOf, isUserFile, rootNodeid, serialOf, specialNodeid, userNodeid } from '../../src/vfs/nodeid.ts';
 
@@ -230,28 +229,5 @@ describe('temporary files', () => {
     for (const kind of ['chain', 'hop'] as const) assert.ok(isScratchName(place(kind, 'fw-a'), empty), kind);
     for (const kind of ['vnf', 'network', 'type'] as const) assert.ok(!isScratchName(place(kind, 'fw-a'), empty), kind);
     assert.ok(!isScratchName(place('hop', 'fw-a'), exclusive), 'one with permissions');
-  });
-});
-
-describe('truncation', () => {
-  const vnf = view('vnf', { texts: { 'machine/ip': '10.0.0.1' } });
-  const ip = fileAtPath(vnf, 'machine/ip');
-  const action = fileAtPath(vnf, 'action');
-  assert.ok(ip?.type === 'file' && action?.type === 'file');
-  const truncate = 0o1000;
-
-  test('empties a value at the second close, or at the last', () => {
-    const file = { spec: ip, truncation: truncationOf(ip, truncate) };
-    assert.equal(emptiesAtClose(file, vnf, { last: false }), false);
-    assert.equal(emptiesAtClose(file, vnf, { last: false }), true);
-    assert.equal(emptiesAtClose(file, vnf, { last: true }), false, 'once');
-    assert.equal(emptiesAtClose({ spec: ip, truncation: 'opened' }, vnf, { last: true }), true);
-  });
-
-  test('means nothing without O_TRUNC, after a write, of what acts, or of what is empty', () => {
-    assert.equal(truncationOf(ip, 1), 'none');
-    assert.equal(truncationOf(action, truncate), 'none');
-    assert.equal(emptiesAtClose({ spec: ip, truncation: 'none' }, vnf, { last: true }), false);
-    assert.equal(emptiesAtClose({ spec: ip, truncation: 'opened' }, view('vnf'), { last: true }), false);
   });
 });

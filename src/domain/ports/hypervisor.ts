@@ -132,10 +132,13 @@ export type CounterSource =
     }
   | { readonly kind: 'remote' };
 
+/** What a program reads: all of it, or as it comes. */
+export type ProgramInput = string | Uint8Array | AsyncIterable<Uint8Array>;
+
 /** What to run in a guest. */
 export interface GuestCommand {
   readonly argv: readonly string[];
-  readonly stdin?: string | Uint8Array;
+  readonly stdin?: ProgramInput;
   readonly env?: Readonly<Record<string, string>>;
 }
 

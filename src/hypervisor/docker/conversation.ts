@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecuteOptions } from '../../domain/ports/hypervisor.ts';
+import type { ExecuteOptions, ProgramInput } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { feed } from '../../network/index.ts';
 import { Demultiplexer, type Hijacked } from './engine/index.ts';
 
 /** After the end of a command its output has ended when nothing came for so long, and at the latest then. */
@@ -21,7 +22,7 @@ export interface ExecState {
 
 /** What is said, and who is told what is answered. */
 export interface Conversation {
-  readonly stdin: string | Uint8Array | undefined;
+  readonly stdin: ProgramInput | undefined;
   readonly take: NonNullable<ExecuteOptions['onOutput']>;
   /** Asks how the command does. */
   readonly inspect: (signal: AbortSignal) => Promise<ExecState>;
@@ -54,7 +55,7 @@ export async function converse({ connection, head }: Hijacked, { stdin, take, in
     connection.on('error', over.reject).on('end', over.resolve).on('close', over.resolve);
     read(head);
     connection.on('data', (chunk: Uint8Array) => guarded(() => read(chunk), over.reject));
-    if (stdin !== undefined) connection.end(stdin);
+    if (stdin !== undefined) feed(connection, stdin);
     if (signal.aborted) abort();
     await over.promise;
   } finally {

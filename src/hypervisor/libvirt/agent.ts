@@ -70,7 +70,7 @@ export class GuestAgent {
   }
 
   /** Opens a file in the guest; resolves to its handle. */
-  async open(path: string, mode: 'r' | 'w', signal: AbortSignal): Promise<number> {
+  async open(path: string, mode: 'r' | 'w' | 'a', signal: AbortSignal): Promise<number> {
     return (await this.#command('guest-file-open', { path, mode }, signal)) as number;
   }
 
@@ -82,6 +82,11 @@ export class GuestAgent {
 
   async write(handle: number, data: Uint8Array, signal: AbortSignal): Promise<void> {
     await this.#command('guest-file-write', { handle, 'buf-b64': Buffer.from(data).toString('base64') }, signal);
+  }
+
+  /** Hands on what was written (fflush(3)). */
+  async flush(handle: number, signal: AbortSignal): Promise<void> {
+    await this.#command('guest-file-flush', { handle }, signal);
   }
 
   async close(handle: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
+import type { ExecuteOptions, ExecuteResult, GuestCommand, ProgramInput } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { noCommand } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
@@ -17,6 +17,22 @@ const longestPauseMs = 250;
 
 /** Where outputs are kept in the guest while a command runs. */
 const directory = '/run/nfio';
+
+/**
+ * Input that comes bit by bit is a file that grows: the agent cannot write to a running program. "$1": prefix of the files; behind it the command.
+ */
+const followScript = `
+at=$1; shift
+mkfifo "$at.pipe" || exit 125
+tail -c +1 -f "$at.in" >"$at.pipe" 2>/dev/null &
+echo $! >"$at.tail"
+"$@" <"$at.pipe"
+status=$?
+kill "$(cat "$at.tail")" 2>/dev/null
+exit $status`;
+
+/** Ends such input. */
+const endInputScript = 'kill "$(cat "$1.tail")"';
 
 /**
  * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of
@@ -48,16 +64,29 @@ export async function executeByAgent(
   if (command.argv.length === 0) throw noCommand();
   const at = `${directory}/${process.pid}-${++lastNumber}`;
   const { signal } = options;
-  const input = command.stdin === undefined ? undefined : Buffer.from(command.stdin);
+  const growing = command.stdin === undefined || isWhole(command.stdin) ? undefined : command.stdin;
+  const input = command.stdin === undefined || !isWhole(command.stdin) ? undefined : Buffer.from(command.stdin);
   const large = input !== undefined && input.length > maxInlineBytes;
   if (large) await putFile(agent, `${at}.in`, input, signal);
+  const feeder = growing === undefined ? undefined : await growingFile(agent, at, { chunks: growing, signal });
   const streamed = options.onOutput !== undefined;
-  const arg = ['/bin/sh', '-c', script, 'sh', at, large ? `${at}.in` : '', streamed ? '' : String(maxKeptBytes), ...command.argv];
+  const arg = [
+    '/bin/sh',
+    '-c',
+    script,
+    'sh',
+    at,
+    large ? `${at}.in` : '',
+    streamed ? '' : String(maxKeptBytes),
+    ...(growing === undefined ? [] : ['/bin/sh', '-c', followScript, 'sh', at]),
+    ...command.argv,
+  ];
   const env = Object.entries({ PATH: searchPath, HOME: '/root', HOSTNAME: name, TERM: 'dumb', ...command.env }).map(
     ([key, value]) => `${key}=${value}`,
   );
   const inline = large ? {} : { input: input ?? new Uint8Array() };
   const pid = await agent.start({ path: 'setsid', arg, env, capture: !streamed, ...inline }, signal);
+  feeder?.();
   try {
     const ended = streamed ? await stream(agent, pid, at, options) : await agent.wait(pid, signal);
     return { exitCode: exitCodeOf(ended), stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
@@ -82,6 +111,30 @@ export async function putFile(agent: GuestAgent, path: string, content: Uint8Arr
   await agent.close(handle, signal);
 }
 
+function isWhole(input: ProgramInput): input is string | Uint8Array {
+  return typeof input === 'string' || input instanceof Uint8Array;
+}
+
+/** Makes a file in the guest for input that comes bit by bit. @returns what begins to fill it, once its reader is there. */
+async function growingFile(
+  agent: GuestAgent,
+  at: string,
+  { chunks, signal }: { readonly chunks: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
+): Promise<() => void> {
+  await putFile(agent, `${at}.in`, new Uint8Array(), signal);
+  const fill = async (): Promise<void> => {
+    const handle = await agent.open(`${at}.in`, 'a', signal);
+    for await (const chunk of chunks) {
+      for (let start = 0; start < chunk.length; start += chunkBytes)
+        await agent.write(handle, chunk.subarray(start, start + chunkBytes), signal);
+      await agent.flush(handle, signal);
+    }
+    await agent.close(handle, signal);
+    await agent.start({ path: 'sh', arg: ['-c', endInputScript, 'sh', at], env: [`PATH=${searchPath}`], capture: false }, signal);
+  };
+  return () => void fill().catch(() => undefined); // the guest has ended, and so has who reads it
+}
+
 /** Hands on what a command prints while it runs. */
 async function stream(agent: GuestAgent, pid: number, at: string, options: ExecuteOptions): Promise<AgentExec> {
   const { signal, onOutput } = options;
@@ -100,7 +153,12 @@ async function stream(agent: GuestAgent, pid: number, at: string, options: Execu
       while (await drain());
       for (const output of outputs) await output.close(signal);
       await agent.start(
-        { path: 'rm', arg: ['-f', `${at}.out`, `${at}.err`, `${at}.in`], env: [`PATH=${searchPath}`], capture: false },
+        {
+          path: 'rm',
+          arg: ['-f', ...['out', 'err', 'in', 'pipe', 'tail'].map((end) => `${at}.${end}`)],
+          env: [`PATH=${searchPath}`],
+          capture: false,
+        },
         signal,
       );
       return status;

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import {
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/** What runs is shown in config/.applied/nf_conf. */
+const directoryName = '.applied';
+const fileName = 'nf_conf';
+
+/** O_PATH (fcntl.h); node:fs does not name it. */
+const O_PATH = 0o10000000;
+
+/** The configuration that was applied last, undefined when there was none. The directory belongs to the VNF's owner: no link in it is followed. */
+export function readApplied(configDir: string): string | undefined {
+  const directory = openedDirectory(configDir);
+  if (directory === undefined) return undefined;
+  try {
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const file = unlessAbsent(() => openSync(`/proc/self/fd/${directory}/${fileName}`, flags));
+    return file === undefined ? undefined : readAndClose(file);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function readAndClose(file: number): string | undefined {
+  try {
+    return fstatSync(file).isFile() ? readFileSync(file, 'utf8') : undefined;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Shows what was applied: whole, for its owner to read. Throws as node:fs does where the owner has put something else in the place of the directory. */
+export function writeApplied(configDir: string, text: string): void {
+  const { uid, gid } = makeDirectory(configDir);
+  const directory = openDirectory(configDir);
+  try {
+    const at = `/proc/self/fd/${directory}`;
+    const temporary = `${at}/.${randomBytes(6).toString('hex')}`;
+    try {
+      writeFileSync(temporary, text, { flag: 'wx', mode: 0o444 });
+      chownSync(temporary, uid, gid);
+      renameSync(temporary, `${at}/${fileName}`);
+    } catch (error) {
+      unlinkIfThere(temporary);
+      throw error;
+    }
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** Nothing was applied. */
+export function removeApplied(configDir: string): void {
+  const directory = openedDirectory(configDir);
+  if (directory === undefined) return;
+  try {
+    unlinkIfThere(`/proc/self/fd/${directory}/${fileName}`);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+/** @returns the owner of config/, whose files these are. */
+function makeDirectory(configDir: string): { readonly uid: number; readonly gid: number } {
+  const parent = openSync(configDir, O_PATH | constants.O_DIRECTORY);
+  try {
+    const { uid, gid } = fstatSync(parent);
+    const path = `/proc/self/fd/${parent}/${directoryName}`;
+    try {
+      mkdirSync(path, 0o755);
+      chownSync(path, uid, gid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    return { uid, gid };
+  } finally {
+    closeSync(parent);
+  }
+}
+
+function openDirectory(configDir: string): number {
+  return openSync(join(configDir, directoryName), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+}
+
+function openedDirectory(configDir: string): number | undefined {
+  return unlessAbsent(() => openDirectory(configDir));
+}
+
+function unlinkIfThere(path: string): void {
+  unlessAbsent(() => unlinkSync(path));
+}
+
+/** Undefined where there is nothing, or the owner has put something else there. */
+function unlessAbsent<T>(use: () => T): T | undefined {
+  try {
+    return use();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}

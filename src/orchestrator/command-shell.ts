@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import type { ExecuteResult, GuestCommand } from '../domain/ports/hypervisor.ts';
+
+/** Runs a program in a guest, to its end or to that of the signal. Output arrives in order. */
+export type Execute = (command: GuestCommand, onOutput: (chunk: Uint8Array) => void) => Promise<ExecuteResult>;
+
+/** What became of a piece of a script. */
+export type PieceResult =
+  /** The shell waits for the rest of a command: nothing of the piece has run. */
+  | { readonly kind: 'incomplete' }
+  /** `ended`: by that the shell ended, too. */
+  | { readonly kind: 'ran'; readonly exitCode: number; readonly ended: boolean };
+
+/**
+ * A POSIX shell that runs a script piece by piece, as one at a terminal does, and tells the status of each. Pieces come by descriptor 3, after a line with their
+ * length in bytes; `!` before it runs the piece as it is, complete or not. Answers go to descriptor 4, each a line that begins with "$1", a word that nothing
+ * prints by chance.
+ *
+ * A piece is complete when the shell can parse it, and can no more with a `)` behind it: a here-document or a string that is still open would swallow that.
+ */
+const script = `
+exec 3<&0 4>&1 </dev/null 2>&1
+nfio_mark=$1; shift
+nfio_parses() { printf '%s\\n' "$1" | /bin/sh -n >/dev/null 2>&1 3<&- 4>&-; }
+while IFS= read -r nfio_length <&3; do
+  nfio_text=$(head -c "\${nfio_length#!}" <&3; echo x); nfio_text=\${nfio_text%x}
+  case $nfio_length in
+    !*) ;;
+    *) if ! nfio_parses "$nfio_text" || nfio_parses "$nfio_text
+)"; then printf '%s more\\n' "$nfio_mark" >&4; continue; fi ;;
+  esac
+  eval "$nfio_text" 3<&- 4>&-
+  printf '%s %d\\n' "$nfio_mark" "$?" >&4
+done`;
+
+/** One such shell in a guest, from its first piece to its end. Pieces are run one after another: the caller sees to that. */
+export class CommandShell {
+  readonly #mark = randomBytes(16).toString('hex');
+  readonly #input = new PassThrough();
+  readonly #ended: Promise<ExecuteResult>;
+  /** Of what was printed: what may be the beginning of an answer. */
+  #rest = Buffer.alloc(0);
+  #output: (chunk: Uint8Array) => void = () => undefined;
+  #answer: (text: string) => void = () => undefined;
+
+  constructor(execute: Execute) {
+    const argv = ['/bin/sh', '-c', script, 'sh', this.#mark];
+    this.#ended = execute({ argv, stdin: this.#input }, (chunk) => this.#take(chunk));
+    this.#ended.catch(() => undefined); // told to who runs a piece
+  }
+
+  /**
+   * Runs a piece. Rejects with what the driver does when the shell cannot run, or is ended by its signal.
+   *
+   * @param how.whole whether the piece is run as it is, complete or not.
+   */
+  async run(text: string, how: { readonly whole: boolean; readonly onOutput: (chunk: Uint8Array) => void }): Promise<PieceResult> {
+    const answered = new Promise<string>((resolve) => {
+      this.#answer = resolve;
+    });
+    this.#output = how.onOutput;
+    const bytes = Buffer.from(text);
+    this.#input.write(Buffer.concat([Buffer.from(`${how.whole ? '!' : ''}${bytes.length}\n`), bytes]));
+    const outcome = await Promise.race([answered, this.#ended]);
+    if (typeof outcome !== 'string') {
+      this.#output(this.#rest);
+      return { kind: 'ran', exitCode: outcome.exitCode, ended: true };
+    }
+    return outcome === 'more' ? { kind: 'incomplete' } : { kind: 'ran', exitCode: Number(outcome), ended: false };
+  }
+
+  /** Ends the shell, once it has run what it was given. What it left in the background goes on. */
+  end(): void {
+    this.#input.end();
+  }
+
+  /** Hands on what was printed, and takes answers out of it. */
+  #take(chunk: Uint8Array): void {
+    let data = Buffer.concat([this.#rest, chunk]);
+    for (let at = data.indexOf(this.#mark); at >= 0; at = data.indexOf(this.#mark)) {
+      const end = data.indexOf('\n', at);
+      if (end < 0) break;
+      if (at > 0) this.#output(data.subarray(0, at));
+      this.#answer(data.toString('latin1', at + this.#mark.length + 1, end));
+      data = data.subarray(end + 1);
+    }
+    const kept = this.#beginningOfMark(data);
+    if (kept > 0) this.#output(data.subarray(0, kept));
+    this.#rest = Buffer.from(data.subarray(kept));
+  }
+
+  /** Where in the data a mark may begin that has not come whole; the length of the data: nowhere. */
+  #beginningOfMark(data: Buffer): number {
+    const whole = data.indexOf(this.#mark);
+    if (whole >= 0) return whole;
+    for (let at = Math.max(0, data.length - this.#mark.length + 1); at < data.length; at += 1) {
+      if (this.#mark.startsWith(data.toString('latin1', at))) return at;
+    }
+    return data.length;
+  }
+}
