@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestRef, GuestSpec, GuestStatus, HypervisorDriver } from '../../src/domain/ports/hypervisor.ts';
@@ -226,6 +227,29 @@ function describeExecution(at: () => HypervisorWorld, { running, shared, contrac
     equal(echoed.stdout, 'given');
     const env = await at().driver.executeInGuest(spec, { argv: ['sh', '-c', 'echo "$A"'], env: { A: 'x y' } }, { signal: at().signal });
     equal(env.stdout, 'x y\n');
+  });
+
+  it('gives a command its input as it comes', async () => {
+    const spec = await shared();
+    const input = new PassThrough();
+    let printed = '';
+    const seen = async (text: string): Promise<void> => {
+      for (const deadline = performance.now() + 20_000; !printed.includes(text) && performance.now() < deadline; ) await sleep(20);
+      match(printed, new RegExp(text));
+    };
+    const script = 'while read -r line; do echo "got $line"; done; echo end';
+    const onOutput = (chunk: Uint8Array): void => {
+      printed += Buffer.from(chunk).toString();
+    };
+    const command = { argv: ['sh', '-c', script], stdin: input };
+    const ended = at().driver.executeInGuest(spec, command, { signal: at().signal, onOutput });
+    input.write('one\n');
+    await seen('got one');
+    input.write(`two ${'x'.repeat(100_000)}\n`);
+    await seen('got two');
+    input.end();
+    equal((await ended).exitCode, 0);
+    ok(printed.endsWith('end\n'));
   });
 
   it('does not wait for what a command leaves in the background', async () => {

@@ -1,11 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NfioError } from '../../errors/index.ts';
+import { searchPath } from '../search-path.ts';
 import type { HostLink } from './host-link.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
 import { type DomainName, procedures } from './rpc/procedures.ts';
 
 /** How long the agent may take to answer one command; what it runs goes on without it. Seconds. */
 const answerSec = 15;
+
+/** How much of a file one message carries, bytes. */
+export const chunkBytes = 512 * 1024;
+
+/** Where nf.io keeps files in the guest while a command runs. */
+export const guestDirectory = '/run/nfio';
 
 /** What came of a program that the agent runs (guest-exec-status in qapi-schema.json of qemu-ga). */
 export interface AgentExec {
@@ -102,6 +109,18 @@ export class GuestAgent {
       throw new NfioError('VNFCommandExecutionError', { message: `the guest agent of ${this.#name} answered no JSON`, cause });
     }
   }
+}
+
+/** Writes a file in the guest. */
+export async function putFile(agent: GuestAgent, path: string, content: Uint8Array, signal: AbortSignal): Promise<void> {
+  await agent.wait(
+    await agent.start({ path: 'mkdir', arg: ['-p', guestDirectory], env: [`PATH=${searchPath}`], capture: false }, signal),
+    signal,
+  );
+  const handle = await agent.open(path, 'w', signal);
+  for (let start = 0; start < content.length; start += chunkBytes)
+    await agent.write(handle, content.subarray(start, start + chunkBytes), signal);
+  await agent.close(handle, signal);
 }
 
 /** True for what libvirt says when no agent has opened its end, or it does not answer. */

@@ -1,38 +1,18 @@
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecuteOptions, ExecuteResult, GuestCommand, ProgramInput } from '../../domain/ports/hypervisor.ts';
+import type { ExecuteOptions, ExecuteResult, GuestCommand } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { noCommand } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
-import type { AgentExec, GuestAgent } from './agent.ts';
+import { type AgentExec, chunkBytes, guestDirectory as directory, type GuestAgent, putFile } from './agent.ts';
+import { GrowingInput, isWhole } from './growing-input.ts';
 
 /** What each output keeps at most when nobody takes it as it comes. Bytes. */
 const maxKeptBytes = 1024 * 1024;
 /** Most input that one message to the agent carries; more goes through a file. Bytes. */
 const maxInlineBytes = 2 * 1024 * 1024;
-/** How much of a file one message carries. Bytes. */
-const chunkBytes = 512 * 1024;
 const firstPauseMs = 10;
 const longestPauseMs = 250;
-
-/** Where outputs are kept in the guest while a command runs. */
-const directory = '/run/nfio';
-
-/**
- * Input that comes bit by bit is a file that grows: the agent cannot write to a running program. "$1": prefix of the files; behind it the command.
- */
-const followScript = `
-at=$1; shift
-mkfifo "$at.pipe" || exit 125
-tail -c +1 -f "$at.in" >"$at.pipe" 2>/dev/null &
-echo $! >"$at.tail"
-"$@" <"$at.pipe"
-status=$?
-kill "$(cat "$at.tail")" 2>/dev/null
-exit $status`;
-
-/** Ends such input. */
-const endInputScript = 'kill "$(cat "$1.tail")"';
 
 /**
  * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of
@@ -64,75 +44,34 @@ export async function executeByAgent(
   if (command.argv.length === 0) throw noCommand();
   const at = `${directory}/${process.pid}-${++lastNumber}`;
   const { signal } = options;
-  const growing = command.stdin === undefined || isWhole(command.stdin) ? undefined : command.stdin;
+  const growing = command.stdin === undefined || isWhole(command.stdin) ? undefined : new GrowingInput(agent, at, command.stdin);
+  await growing?.make(signal);
   const input = command.stdin === undefined || !isWhole(command.stdin) ? undefined : Buffer.from(command.stdin);
   const large = input !== undefined && input.length > maxInlineBytes;
   if (large) await putFile(agent, `${at}.in`, input, signal);
-  const feeder = growing === undefined ? undefined : await growingFile(agent, at, { chunks: growing, signal });
   const streamed = options.onOutput !== undefined;
-  const arg = [
-    '/bin/sh',
-    '-c',
-    script,
-    'sh',
-    at,
-    large ? `${at}.in` : '',
-    streamed ? '' : String(maxKeptBytes),
-    ...(growing === undefined ? [] : ['/bin/sh', '-c', followScript, 'sh', at]),
-    ...command.argv,
-  ];
+  const keep = streamed ? '' : String(maxKeptBytes);
+  const arg = ['/bin/sh', '-c', script, 'sh', at, large ? `${at}.in` : '', keep, ...(growing?.reader ?? []), ...command.argv];
   const env = Object.entries({ PATH: searchPath, HOME: '/root', HOSTNAME: name, TERM: 'dumb', ...command.env }).map(
     ([key, value]) => `${key}=${value}`,
   );
   const inline = large ? {} : { input: input ?? new Uint8Array() };
   const pid = await agent.start({ path: 'setsid', arg, env, capture: !streamed, ...inline }, signal);
-  feeder?.();
+  const over = new AbortController();
   try {
-    const ended = streamed ? await stream(agent, pid, at, options) : await agent.wait(pid, signal);
+    const running = streamed ? stream(agent, pid, at, options) : agent.wait(pid, signal);
+    const ended = await (growing === undefined ? running : Promise.race([running, growing.feed(AbortSignal.any([signal, over.signal]))]));
     return { exitCode: exitCodeOf(ended), stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
   } catch (error) {
     if (signal.aborted) {
       await endCommand(agent, pid, at);
       throw new NfioError('InterruptedError', { cause: signal.reason });
     }
+    if (growing !== undefined) await endCommand(agent, pid, at);
     throw error;
+  } finally {
+    over.abort();
   }
-}
-
-/** Writes a file in the guest. */
-export async function putFile(agent: GuestAgent, path: string, content: Uint8Array, signal: AbortSignal): Promise<void> {
-  await agent.wait(
-    await agent.start({ path: 'mkdir', arg: ['-p', directory], env: [`PATH=${searchPath}`], capture: false }, signal),
-    signal,
-  );
-  const handle = await agent.open(path, 'w', signal);
-  for (let start = 0; start < content.length; start += chunkBytes)
-    await agent.write(handle, content.subarray(start, start + chunkBytes), signal);
-  await agent.close(handle, signal);
-}
-
-function isWhole(input: ProgramInput): input is string | Uint8Array {
-  return typeof input === 'string' || input instanceof Uint8Array;
-}
-
-/** Makes a file in the guest for input that comes bit by bit. @returns what begins to fill it, once its reader is there. */
-async function growingFile(
-  agent: GuestAgent,
-  at: string,
-  { chunks, signal }: { readonly chunks: AsyncIterable<Uint8Array>; readonly signal: AbortSignal },
-): Promise<() => void> {
-  await putFile(agent, `${at}.in`, new Uint8Array(), signal);
-  const fill = async (): Promise<void> => {
-    const handle = await agent.open(`${at}.in`, 'a', signal);
-    for await (const chunk of chunks) {
-      for (let start = 0; start < chunk.length; start += chunkBytes)
-        await agent.write(handle, chunk.subarray(start, start + chunkBytes), signal);
-      await agent.flush(handle, signal);
-    }
-    await agent.close(handle, signal);
-    await agent.start({ path: 'sh', arg: ['-c', endInputScript, 'sh', at], env: [`PATH=${searchPath}`], capture: false }, signal);
-  };
-  return () => void fill().catch(() => undefined); // the guest has ended, and so has who reads it
 }
 
 /** Hands on what a command prints while it runs. */
