@@ -121,7 +121,7 @@ EOF`);
     for (const wrong of ['0', '99', 'many', '-1'])
       assert.equal(errnoText(await lab.sh(`echo ${wrong} > chns/web/a/replicas`)), 'Invalid argument');
     assert.equal(errnoText(await lab.sh('echo 1 > chns/web/b/replicas')), 'Invalid argument');
-    assert.match((await lab.values('web', 'error'))[0] ?? '', /^replicas: 2 of its instances are no clones/);
+    assert.match((await lab.values('web', 'error'))[0] ?? '', /^replicas: 2 of its instances were not made by replicas\./);
     await lab.run('echo 1 > chns/web/a/replicas');
     assert.equal(await lab.run('ls nf-types/firewall'), 'a\nb\nc\nd\n');
     assert.equal(await lab.connect(80), 'port 80\n');
