@@ -18,6 +18,7 @@ const codes: { readonly [Name in ErrnoName]?: ErrorCode } = {
   ECONNREFUSED: 'HypervisorConnectionError',
   EBUSY: 'BusyError',
   EINTR: 'InterruptedError',
+  ECANCELED: 'CancelledError',
 };
 
 /** Why a file of an object could not be opened or read, as a NfioError. */
