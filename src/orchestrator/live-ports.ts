@@ -1,4 +1,5 @@
 import { portChanges } from '../domain/port-plan.ts';
+import type { PortSpec } from '../domain/ports/network.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Configurator } from './configurator.ts';
@@ -80,7 +81,7 @@ export class LivePorts {
   }
 }
 
-/** True for a change that a configuration may have to be restored after: there is more to configure than before, or the same anew. */
-function isFelt({ after }: { readonly after: { readonly up: boolean } | undefined }): boolean {
-  return after?.up === true;
+/** True for a change that a configuration may have to be restored after: of a port that packets can pass. */
+function isFelt({ after }: { readonly after: PortSpec | undefined }): boolean {
+  return after?.up === true && (after.segment !== undefined || after.steered === true);
 }

@@ -1,4 +1,4 @@
-import { match } from 'node:assert/strict';
+import { equal, match } from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { TestMount } from '../support/mount.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
@@ -59,4 +59,19 @@ describe('the configuration of a VNF is whole after a port', { skip: whyNoGuests
       await mount.run(`echo destroy > nf-types/${type}/v/action`);
     });
   }
+
+  it('or else the change is refused, and a start that cannot be configured leaves no guest that runs', async () => {
+    await mount.run(`cd nf-types/router/v; echo '10.3.0.0/24 via 10.2.0.2' > config/nf_conf; echo activate > action; echo stop > action
+      echo '10.3.0.0/24 via 10.99.0.1' > config/nf_conf`);
+    const { stdout, status } = await mount.sh('cd nf-types/router/v; echo start > action || { cat error status; exit 4; }');
+    equal(status, 4);
+    match(stdout, /^start: nf_conf line 1: .*\nexited/);
+    await mount.run('echo destroy > nf-types/router/v/action');
+    // A shaper whose nf_conf names a port that has been removed takes no new one before that is mended.
+    await mount.run('cd nf-types/shaper/v; echo activate > action; rmdir ports/wan; mkdir ports/dmz');
+    const refused = await mount.sh('cd nf-types/shaper/v; echo wan > ports/dmz/network || { cat error; exit 4; }');
+    equal(refused.status, 4);
+    match(refused.stdout, /nf_conf line 1: the VNF has no port wan/);
+    await mount.run(`cd nf-types/shaper/v; sed -i s/wan/dmz/ config/nf_conf; echo wan > ports/dmz/network; echo destroy > action`);
+  });
 });
