@@ -112,6 +112,15 @@ export class Fabric implements AsyncDisposable {
     if (requests.length > 0) await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
   }
 
+  /** Tells everyone on the segments of ports that are open from the start whose their addresses are. See isOpenAtOnce. */
+  async greet(ports: readonly PortSpec[]): Promise<void> {
+    const requests: NetworkRequest[] = [];
+    for (const port of ports.filter(canOpen)) {
+      if (port.segment !== undefined) requests.push(...announcements(port, await this.ensureSegment(port.segment)));
+    }
+    if (requests.length > 0) await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
+  }
+
   /** Lets no frame pass ports any more; those that are not there are as good as closed. */
   async close(ports: readonly Pick<PortSpec, 'id'>[]): Promise<void> {
     if (ports.length === 0 || !(await this.exists())) return;

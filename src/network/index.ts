@@ -19,7 +19,7 @@ export { bridgeName, fabricName, fabricPortName, ipLine, machineTapName } from '
 export { NetworkHold } from './network-hold.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
-export { canOpen, loopbackRequest, newPortRequests } from './port-requests.ts';
+export { canOpen, isOpenAtOnce, loopbackRequest, newPortRequests } from './port-requests.ts';
 export { findProcess, isAlive, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { killTree } from './process-tree.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';

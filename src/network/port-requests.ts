@@ -27,6 +27,8 @@ export interface PortPlace {
   readonly guestPid: number;
   /** Interface index of the segment's bridge, undefined for a port that is on none yet. */
   readonly bridge: number | undefined;
+  /** Frames pass it from the start. Default false: it is closed. */
+  readonly open?: boolean;
 }
 
 const vethPeer = 1; // linux/veth.h
@@ -43,8 +45,8 @@ export function loopbackRequest(): LinkRequest {
 }
 
 /**
- * What makes a port, in order: both ends, with the fabric's on its bridge; then the guest's addresses, state and default route. It is closed: what
- * lets frames pass is `openingRequest`.
+ * What makes a port, in order: both ends, with the fabric's on its bridge; then the guest's addresses, state and default route. Unless its
+ * place says otherwise it is closed: what lets frames pass is `openingRequest`.
  */
 export function newPortRequests(port: PortSpec, place: PortPlace): LinkRequest[] {
   const guest = (what: string, message: Buffer): LinkRequest => ({ namespace: 'guest', what: `port ${port.name}${what}`, message });
@@ -94,8 +96,16 @@ export function canOpen(port: PortSpec): boolean {
   return port.up && (port.segment !== undefined || port.steered === true);
 }
 
+/**
+ * True for a port of a guest that is no guard which may be open from the start, and announced then. That saves a request; with IPv6 the guest would hear
+ * itself.
+ */
+export function isOpenAtOnce(port: PortSpec): boolean {
+  return port.addresses.every((address) => !address.includes(':'));
+}
+
 /** Made from the fabric's end, whose attributes alone may name a bridge. */
-function newLink(port: PortSpec, { guestPid, bridge }: PortPlace): Buffer {
+function newLink(port: PortSpec, { guestPid, bridge, open = false }: PortPlace): Buffer {
   const mtu: Attribute[] = port.mtu === undefined ? [] : [[Link.mtu, port.mtu]];
   const mac = Buffer.from(port.mac.replaceAll(':', ''), 'hex');
   const peer: Attribute[] = [
@@ -112,6 +122,6 @@ function newLink(port: PortSpec, { guestPid, bridge }: PortPlace): Buffer {
   ];
   const attributes: Attribute[] = [[Link.name, fabricPortName(port.id)], ...oneQueue, ...mtu, [Link.info, info]];
   if (bridge !== undefined) attributes.push([Link.master, bridge]);
-  const body = linkBody({ index: fabricInterfaceIndex(port), up: undefined });
+  const body = linkBody({ index: fabricInterfaceIndex(port), up: open && canOpen(port) ? true : undefined });
   return encodeMessage(RtnetlinkType.newLink, RtnetlinkFlag.create | RtnetlinkFlag.exclusive, { body, attributes });
 }

@@ -30,6 +30,7 @@ import {
   type Fabric,
   findAddress,
   isAlive,
+  isOpenAtOnce,
   isShaped,
   mayBeAlive,
   type PortChange,
@@ -341,7 +342,10 @@ export class NetnsDriver extends HypervisorBase {
     if (spec.guarded === true) guest.network.take(process);
     for (const port of spec.ports.filter(isShaped)) await shapePort(process, this.#fabric, port, signal);
     await this.#fabric.prepare(spec.ports);
-    if (spec.guarded !== true) await this.#fabric.open(spec.ports);
+    if (spec.guarded !== true) {
+      await this.#fabric.greet(spec.ports.filter(isOpenAtOnce));
+      await this.#fabric.open(spec.ports.filter((port) => !isOpenAtOnce(port)));
+    }
     guest.started(spec);
     await run();
   }

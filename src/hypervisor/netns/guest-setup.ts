@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
-import { type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
+import { isOpenAtOnce, type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
 import { isOwnDirectory, privateDirectories } from './mount-table.ts';
 
 /** What a guest has in its private tmpfs from the start. */
@@ -52,7 +52,12 @@ function pathsTo(directory: string): string[] {
 /** What makes a guest's network: loopback and ports. `bridges`: interface indexes by the ids of segments. */
 export function linkRequests(spec: GuestSpec, bridges: ReadonlyMap<string, number>): LinkRequest[] {
   // They are sent by process 1 of the guest.
-  const places = spec.ports.map((port) => ({ port, bridge: bridges.get(port.segment?.id ?? ''), guestPid: 1 }));
+  const places = spec.ports.map((port) => ({
+    port,
+    bridge: bridges.get(port.segment?.id ?? ''),
+    guestPid: 1,
+    open: spec.guarded !== true && isOpenAtOnce(port),
+  }));
   return [loopbackRequest(), ...places.flatMap(({ port, ...place }) => newPortRequests(port, place))];
 }
 
