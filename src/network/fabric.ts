@@ -29,6 +29,7 @@ export class Fabric implements AsyncDisposable {
   readonly #changer: NetworkChanger;
   readonly #segments = new Map<string, Promise<number>>();
   readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
+  readonly #afterOpen: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
@@ -109,7 +110,14 @@ export class Fabric implements AsyncDisposable {
       if (port.segment !== undefined) requests.push(...announcements(port, await this.ensureSegment(port.segment)));
       requests.push(openingRequest(port));
     }
-    if (requests.length > 0) await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
+    if (requests.length === 0) return;
+    await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
+    for (const follow of this.#afterOpen) await follow(ports);
+  }
+
+  /** What can be done with ports only once frames pass them. */
+  afterOpen(follow: (ports: readonly PortSpec[]) => Promise<void>): void {
+    this.#afterOpen.push(follow);
   }
 
   /** Tells everyone on the segments of ports that are open from the start whose their addresses are. See isOpenAtOnce. */

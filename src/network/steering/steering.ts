@@ -40,6 +40,7 @@ export class Steering implements AsyncDisposable {
     this.#fastPath = new FastPath(fabric);
     this.#reader = new CounterReader(fabric.mountId);
     fabric.beforeAttach((ports) => this.#attach(ports));
+    fabric.afterOpen((ports) => this.#offerAgain(ports));
   }
 
   /**
@@ -96,6 +97,14 @@ export class Steering implements AsyncDisposable {
       this.#forget(anew);
       if (matters) await this.#load(this.#plan, AbortSignal.timeout(10_000));
     });
+  }
+
+  /** The fast path takes no port that is closed: it would let frames in. One that opens is offered again, to whom the plan knows. */
+  #offerAgain(ports: readonly PortSpec[]): Promise<void> {
+    if (this.#plan.chains.length === 0) return Promise.resolve();
+    const segments = new Set(this.#plan.segments.map(({ id }) => id));
+    const concerned = ports.some(({ steered, segment }) => steered === true || (segment !== undefined && segments.has(segment.id)));
+    return concerned ? this.#alone(() => this.#fastPath.offer(fastWaysOf(this.#plan))) : Promise.resolve();
   }
 
   /** Interfaces of these names are others now: rules that name one have to be loaded again. */
