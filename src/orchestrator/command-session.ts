@@ -36,9 +36,9 @@ export class CommandSession {
     this.#interruption.abort(reason);
   }
 
-  /** True when something that was written has not run. */
+  /** True when something that was written has not run, or was too long to. */
   get waits(): boolean {
-    return this.#held.length > 0;
+    return this.#held.length > 0 || this.#tooLong;
   }
 
   /**
@@ -51,7 +51,7 @@ export class CommandSession {
     if (this.#tooLong || this.#held.length + data.length > commandLimit) {
       this.#tooLong = true;
       this.#held = new Uint8Array();
-      throw new NfioError('InvalidValueError', { message: `a command has at most ${commandLimit} bytes`, errno: 'EFBIG' });
+      throw tooLong();
     }
     this.#held = Buffer.concat([this.#held, data]);
     // A write as long as the kernel makes them is one part of several.
@@ -64,6 +64,7 @@ export class CommandSession {
    * @throws VNFCommandExecutionError (EIO) when the shell has ended, by `exit` or because it was interrupted, and what the driver throws.
    */
   async run(execute: Execute, whole: boolean): Promise<number | undefined> {
+    if (this.#tooLong) throw tooLong();
     const text = this.#text();
     if (this.#ended) {
       this.#held = new Uint8Array();
@@ -102,6 +103,11 @@ export class CommandSession {
     this.#shell?.end();
     await this.#output.close();
   }
+}
+
+/** Nothing of what is too long runs. */
+function tooLong(): NfioError {
+  return new NfioError('InvalidValueError', { message: `a command has at most ${commandLimit} bytes`, errno: 'EFBIG' });
 }
 
 /** True for text that ends with a line, which does not go on in the next one (a backslash, sh(1)). */

@@ -4,6 +4,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { imagesCommand } from './images.ts';
 import { mountCommand } from './mount.ts';
+import { saveCommand } from './save.ts';
 import { statusCommand } from './status.ts';
 import { typesCommand } from './types.ts';
 import { umountCommand } from './umount.ts';
@@ -12,6 +13,7 @@ import { umountCommand } from './umount.ts';
 export const commands: readonly Command[] = [
   mountCommand,
   umountCommand,
+  saveCommand,
   statusCommand,
   typesCommand,
   imagesCommand,

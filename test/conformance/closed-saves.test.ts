@@ -1,0 +1,40 @@
+import { equal, ok } from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { acceptAll, dropAll, ForbiddenLab } from '../support/forbidden-lab.ts';
+import { whyNoGuests } from '../support/netns-world.ts';
+
+const rounds = 40;
+
+describe('a firewall that drops everything, while its rules are saved', { skip: whyNoGuests() ?? false, timeout: 400_000 }, () => {
+  let lab: ForbiddenLab;
+
+  before(async () => {
+    lab = await ForbiddenLab.start();
+    await lab.act('activate');
+    await lab.run(`printf '%s\\n' '${dropAll}' > ${lab.mount.root}.rules`);
+  });
+  after(async () => {
+    await lab.mount.sh(`rm -f ${lab.mount.root}.rules`);
+    await lab[Symbol.asyncDispose]();
+  });
+
+  /** Runs a script in config/ again and again; `$rules` is a file with the rules. */
+  const save = (script: string): Promise<string> =>
+    lab.run(`rules=${lab.mount.root}.rules; cd ${lab.guard}/config; for i in $(seq ${rounds}); do ${script}; done`);
+
+  it('lets nothing through when they are saved by cat, by a shell, or by mv', async () => {
+    equal(await lab.answered(() => save('cat $rules > nf_conf')), 0);
+    equal(await lab.answered(() => save('{ /bin/true; echo "$(<$rules)"; } > nf_conf')), 0);
+    equal(await lab.answered(() => save('cp $rules next; mv next nf_conf')), 0);
+  });
+
+  it('lets nothing through when they are refused', async () => {
+    equal(await lab.answered(() => save("echo 'table inet filter { nonsense }' > nf_conf")), 0);
+    equal(await lab.answered(() => save('exec 3> nf_conf; /bin/true; cat $rules >&3; exec 3>&-')), 0);
+  });
+
+  it('lets packets through as soon as it is told to, and by no other save before', async () => {
+    await lab.run(`printf '%s\\n' '${acceptAll}' > ${lab.guard}/config/nf_conf`);
+    ok((await lab.answered(() => lab.run('sleep 0.3'))) > 0);
+  });
+});
