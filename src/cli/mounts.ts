@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type MountRecord, readMountRecords } from '../daemon/mount-record.ts';
 import { isAlive } from '../daemon/process-alive.ts';
@@ -10,8 +10,8 @@ export interface LiveMount {
   readonly mountpoint: string;
   /** What its daemon noted; undefined when that is lost, as of a mount that came from another machine's /run. */
   readonly record: MountRecord | undefined;
-  /** `dead`: no process serves it, every access fails. `hung`: there is one, and it does not answer. */
-  readonly state: 'mounted' | 'hung' | 'dead';
+  /** `private`: this user may not go there. `dead`: no process serves it, every access fails. `hung`: there is one, and it does not answer. */
+  readonly state: 'mounted' | 'private' | 'hung' | 'dead';
 }
 
 const timeoutMs = 3000;
@@ -43,7 +43,13 @@ async function inspect(mountpoint: string, record: MountRecord | undefined): Pro
   if (record !== undefined && !isAlive(record.supervisorPid) && !isAlive(record.serverPid)) return { mountpoint, record, state: 'dead' };
   const tree = await look(join(mountpoint, 'nf-types'));
   if (tree !== 'not there') return { mountpoint, record, state: tree };
-  if ((await look(mountpoint)) === 'not there') return { mountpoint, record, state: 'dead' };
+  // It answered: asking once more does not hang.
+  const code = await stat(mountpoint).then(
+    () => '',
+    (error: NodeJS.ErrnoException) => error.code,
+  );
+  if (code === 'EACCES') return { mountpoint, record, state: 'private' };
+  if (code !== '') return { mountpoint, record, state: 'dead' };
   return record === undefined ? undefined : { mountpoint, record, state: 'mounted' };
 }
 

@@ -273,6 +273,15 @@ describe('nfio for an ordinary user', () => {
     assert.ok((JSON.parse(stdout) as { name: string; ok: boolean }[]).some(({ name, ok }) => name === 'root' && ok));
   });
 
+  test('a mount where this user may not go is private, and not dead', async () => {
+    await mount();
+    await chmod(directory, 0o700);
+    const { out } = await asNobody('status');
+    await chmod(directory, 0o755);
+    assert.match(out, new RegExp(`^${mountpoint} +private +netns +${root} +\\d+ +-$`, 'm'));
+    assert.doesNotMatch(out, new RegExp(`Detach it: nfio umount --lazy ${mountpoint}`));
+  });
+
   test('a mount whose processes were killed is dead, for every user', async () => {
     await chmod(directory, 0o755);
     await mount();

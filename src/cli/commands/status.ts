@@ -15,8 +15,9 @@ export const statusCommand = defineCommand({
   summary: 'List the mounts of this machine and the states of their VNFs',
   operands: [],
   options: { json: { type: 'boolean', summary: 'Print JSON' } },
-  description: `Lists every mount of nf.io that this user can reach, with the number of its VNFs in each state. A mount that does
-not answer within three seconds is shown as hung, one that no process serves as dead; the exit status is then 1.`,
+  description: `Lists every mount of nf.io on this machine, with the number of its VNFs in each state. A mount that does
+not answer within three seconds is shown as hung, one that no process serves as dead; the exit status is then 1. One in a
+directory that this user may not enter is private.`,
   examples: [
     { command: 'nfio status', does: 'All mounts' },
     { command: "nfio status --json | jq -r '.[].mountpoint'", does: 'For programs' },
@@ -24,9 +25,13 @@ not answer within three seconds is shown as hung, one that no process serves as 
   async run({ values, terminal }) {
     const all = await Promise.all((await listMounts()).map(withVnfs));
     terminal.out(values.json ? `${JSON.stringify(all.map(asJson), undefined, 2)}\n` : asText(all));
-    return all.every(({ vnfs }) => vnfs !== undefined) ? 0 : 1;
+    return all.some(isBroken) ? 1 : 0;
   },
 });
+
+function isBroken({ mount: { state } }: MountStatus): boolean {
+  return state === 'hung' || state === 'dead';
+}
 
 async function withVnfs(mount: LiveMount): Promise<MountStatus> {
   const vnfs = mount.state === 'mounted' ? await readVnfStates(mount.mountpoint) : undefined;
@@ -44,7 +49,7 @@ function asText(all: readonly MountStatus[]): string {
     return [mountpoint, state, ...noted, vnfs === undefined ? '-' : summarizeStates(vnfs)];
   });
   const broken = all
-    .filter(({ mount }) => mount.state !== 'mounted')
+    .filter(isBroken)
     .map(({ mount: { mountpoint, state } }) => `${mountpoint} is ${state}. Detach it: nfio umount --lazy ${mountpoint}\n`);
   return columns([['MOUNTPOINT', 'STATE', 'HYPERVISOR', 'ROOT', 'PID', 'VNFS'], ...rows]) + broken.join('');
 }
