@@ -82,7 +82,8 @@ export class UserRequests implements FileSystem {
   }
 
   setattr(request: Request, change: AttrChange): void {
-    const node = this.#changed(request);
+    // What runs may be given away with its VNF, and shown to others.
+    const node = change.size === undefined ? this.#node(request) : this.#changed(request);
     if (this.#owns(request, node, change)) return;
     const stats = this.#context.users.change(node, change);
     show(node, stats);
