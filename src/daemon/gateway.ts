@@ -14,6 +14,7 @@ import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { AskedFiles } from './asked-files.ts';
+import { FileWrites } from './file-writes.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
 import { TreeChanges } from './tree-changes.ts';
@@ -39,13 +40,15 @@ type Ticketed = Extract<Forwarded, { ticket: Ticket }>;
 export class Gateway {
   readonly #parts: GatewayParts;
   readonly #changes: TreeChanges;
+  readonly #writes: FileWrites;
   readonly #asked: AskedFiles;
   readonly #refused: RefusedChanges;
   readonly #interruptions: Interruptions;
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
-    this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree);
+    this.#writes = new FileWrites(parts.orchestrator, parts.publisher.tree);
+    this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree, this.#writes);
     this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
     this.#refused = new RefusedChanges(parts.orchestrator.model, parts.publisher.tree);
     this.#interruptions = new Interruptions({ onCancel: (ticket) => this.#letGoLater(ticket) });
@@ -57,7 +60,7 @@ export class Gateway {
       if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
     } else if (message.op === 'released') this.#asked.release(message.fh);
     else if (message.op === 'openRoot') void this.#openRoot(message.serial);
-    else if (message.op === 'refused') void this.#changes.refused(message.nodeid);
+    else if (message.op === 'refused') void this.#writes.refused(message.nodeid);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
     else if (message.op === 'watch') this.#parts.watchers.add(message.nodeid, message.kh);
     else this.#parts.watchers.remove(message.nodeid, message.kh);
@@ -138,7 +141,7 @@ export class Gateway {
         await this.#changes.restore(message, signal);
         break;
       case 'empty':
-        await this.#changes.write(ticket.nodeid, {
+        await this.#writes.write(ticket.nodeid, {
           data: new Uint8Array(),
           before: undefined,
           signal,
@@ -164,7 +167,7 @@ export class Gateway {
 
   async #write({ ticket, data, before, restoring, acts }: WriteValue, signal: AbortSignal): Promise<void> {
     try {
-      await this.#changes.write(ticket.nodeid, { data, before, signal, again: isResent(ticket), restored: restoring });
+      await this.#writes.write(ticket.nodeid, { data, before, signal, again: isResent(ticket), restored: restoring });
     } finally {
       if (acts) this.#parts.publisher.post({ kind: 'acted', nodeid: ticket.nodeid });
     }

@@ -1,47 +1,26 @@
-import { isVerbList } from '../domain/lifecycle.ts';
 import type { Ownership } from '../domain/records.ts';
-import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
-import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
-import { busyWith } from '../orchestrator/vnf-actions.ts';
 import { attributesOf } from '../tree/attributes.ts';
-import { type DirectorySpec, type FileSpec, portLinkIndex, type RegularSpec } from '../tree/file-spec.ts';
+import { type DirectorySpec, type FileSpec, portLinkIndex } from '../tree/file-spec.ts';
 import { fileAt, topOf } from '../tree/files.ts';
 import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
-import { indexOf, serialOf } from '../vfs/nodeid.ts';
-import { moduleFile } from './asked-files.ts';
 import { ChainChanges } from './chain-changes.ts';
-
-/** A special file: its object, and which of the object's files. */
-export interface Located {
-  readonly view: ObjectView;
-  readonly spec: FileSpec;
-}
-
-/** A write to a special file. */
-interface WriteOptions {
-  readonly data: Uint8Array;
-  /** What a value goes back to when it is refused: earlier writes through the same descriptor changed it. */
-  readonly before: string | undefined;
-  readonly signal: AbortSignal;
-  /** The request came before, to a server that died. */
-  readonly again: boolean;
-  /** A copy is written. */
-  readonly restored: boolean;
-}
+import { type FileWrites, type Located, locate, notByCopying, recordedPath } from './file-writes.ts';
 
 /** What changing requests on special files mean: finds the object, calls the use case. */
 export class TreeChanges {
   readonly #orchestrator: Orchestrator;
   readonly #tree: Tree;
   readonly #chains: ChainChanges;
+  readonly #writes: FileWrites;
 
-  constructor(orchestrator: Orchestrator, tree: Tree) {
+  constructor(orchestrator: Orchestrator, tree: Tree, writes: FileWrites) {
+    this.#writes = writes;
     this.#chains = new ChainChanges(orchestrator.chains, orchestrator.replicas);
     this.#orchestrator = orchestrator;
     this.#tree = tree;
@@ -168,8 +147,8 @@ export class TreeChanges {
   }
 
   async own(ticket: Ticket, change: OwnershipChange): Promise<Located> {
-    await this.#own(this.#file(ticket.nodeid), change);
-    return this.#file(ticket.nodeid);
+    await this.#own(this.file(ticket.nodeid), change);
+    return this.file(ticket.nodeid);
   }
 
   async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
@@ -187,157 +166,18 @@ export class TreeChanges {
     copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership; readonly copying: boolean },
     signal: AbortSignal,
   ): Promise<void> {
-    const { view, spec } = this.#file(copy.nodeid);
+    const { view, spec } = this.file(copy.nodeid);
     const acts = spec.type === 'file' && ['action', 'command', 'probe'].includes(spec.write ?? '');
-    if (acts && copy.data === undefined && !copy.copying) return await this.#refuse(view, spec.path, notByCopying(spec.name));
+    if (acts && copy.data === undefined && !copy.copying) return await this.#writes.refuse(view, spec.path, notByCopying(spec.name));
     if (isRemoved(view, spec)) this.#show(view, spec);
     if (copy.data !== undefined)
-      await this.write(copy.nodeid, { data: copy.data, before: undefined, signal, again: false, restored: true });
+      await this.#writes.write(copy.nodeid, { data: copy.data, before: undefined, signal, again: false, restored: true });
     await this.#own({ view, spec }, copy.owner);
   }
 
   /** The special file of a nodeid. @throws NotFoundError when its object has been removed. */
   file(nodeid: number): Located {
-    return this.#file(nodeid);
-  }
-
-  /** A write to a file that takes one. */
-  async write(nodeid: number, options: WriteOptions): Promise<void> {
-    const { view, spec } = this.#file(nodeid);
-    if (!options.restored) return await this.#write(view, spec, options);
-    const [serial, path] = recordedPath(view, spec);
-    await this.#orchestrator.model.keepingError(serial, path, () => this.#write(view, spec, options));
-  }
-
-  /** An action was wanted while another is under way: `error` and `events` tell. */
-  async refused(nodeid: number): Promise<void> {
-    const view = this.#tree.get(serialOf(nodeid));
-    if (view === undefined) return;
-    const busy = this.#orchestrator.model.runtime(view.serial).busy ?? 'another action';
-    await this.#refuse(view, 'action', busyWith(busy)).catch(() => undefined);
-  }
-
-  /** Throws, and has the object's `error` and `events` tell. */
-  async #refuse(view: ObjectView, what: string, error: NfioError): Promise<never> {
-    const { model } = this.#orchestrator;
-    const refuse = (): Promise<never> => Promise.reject(error);
-    const object = this.#recordOf(view);
-    return await (object === undefined ? model.recordVnf(view.serial, what, refuse) : model.recordObject(object, what, refuse));
-  }
-
-  async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {
-    const { data, signal, restored } = options;
-    const { write } = spec as RegularSpec;
-    if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
-    const text = await this.#text(view, spec, data);
-    if (write === 'action') await this.#act(view, text, options);
-    else if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
-    else await this.#setOrReset(view, spec, { text, before: options.before, signal, restored });
-  }
-
-  /** One verb a line, one after another; the first that fails is the last. */
-  async #act(view: ObjectView, text: string, options: WriteOptions): Promise<void> {
-    const lines = text.split('\n').filter((line) => line.trim() !== '');
-    if (options.restored) return await this.#copied(view, text);
-    for (const line of lines.length === 0 ? [text] : lines) {
-      if (view.kind === 'chain') await this.#orchestrator.chains.actions.act(view.serial, line, options);
-      else await this.#orchestrator.actions.act(view.serial, line, options);
-    }
-  }
-
-  /** A copy of an instance brings along what reading `action` gave; a verb has to be written. */
-  async #copied(view: ObjectView, text: string): Promise<void> {
-    const { model } = this.#orchestrator;
-    if (view.kind !== 'vnf' || isVerbList(text, model.moduleActions(model.vnf(view.serial).type))) return;
-    await this.#refuse(view, 'action', notByCopying('action'));
-  }
-
-  /** Sets a value. When all that was written is refused, the value is what it was before the first part of it. */
-  async #setOrReset(
-    view: ObjectView,
-    spec: FileSpec,
-    {
-      before,
-      ...options
-    }: { readonly text: string; readonly before: string | undefined; readonly signal: AbortSignal; readonly restored: boolean },
-  ): Promise<void> {
-    try {
-      await this.#set(view, spec, options);
-    } catch (error) {
-      const now = this.#tree.get(view.serial)?.texts[spec.path] ?? '';
-      if (before !== undefined && now !== before) {
-        const [serial] = recordedPath(view, spec);
-        await this.#orchestrator.model.takingBack(serial, () => this.#set(view, spec, { ...options, text: before }));
-      }
-      throw error;
-    }
-  }
-
-  /** What was written; bytes that are no text end up in `error` as any other bad value does. */
-  async #text(view: ObjectView, spec: FileSpec, data: Uint8Array): Promise<string> {
-    const { model } = this.#orchestrator;
-    const object = this.#recordOf(view);
-    const decode = async (): Promise<string> => textOf(data);
-    if (object !== undefined) return await model.recordObject(object, spec.path, decode);
-    const serial = view.kind === 'port' ? view.parent : view.serial;
-    return await model.recordVnf(serial, spec.path, decode);
-  }
-
-  /** The record whose `error` tells of a failed write to a file of an object; undefined for those of VNFs. */
-  #recordOf(view: ObjectView): Parameters<Orchestrator['model']['recordObject']>[0] | undefined {
-    const { inventory } = this.#orchestrator.model;
-    switch (view.kind) {
-      case 'network':
-        return inventory.network(view.name);
-      case 'host':
-        return inventory.host(view.name);
-      case 'chain':
-        return inventory.chain(view.serial);
-      case 'hop':
-        return inventory.chain(view.parent);
-      default:
-        return undefined;
-    }
-  }
-
-  async #set(
-    view: ObjectView,
-    spec: FileSpec,
-    options: { readonly text: string; readonly signal: AbortSignal; readonly restored: boolean },
-  ): Promise<void> {
-    switch (view.kind) {
-      case 'vnf':
-        return await this.#orchestrator.vnfs.set(view.serial, spec.path, options.text, options.signal);
-      case 'port':
-        return await this.#orchestrator.ports.set(view.serial, spec.path, options);
-      case 'network':
-        return await this.#orchestrator.networks.set(view.name, spec.path, options);
-      case 'chain':
-      case 'hop':
-        return await this.#chains.set(view, spec.path, options);
-      case 'host':
-        return await this.#orchestrator.hosts.set(view.name, spec.path, options.text);
-      default:
-        throw new NfioError('NotPermittedError', { message: `${spec.path} cannot be written`, errno: 'EACCES' });
-    }
-  }
-
-  async #writeModule(serial: number, path: string, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {
-    const { model } = this.#orchestrator;
-    const vnf = model.vnf(serial);
-    const middlebox = model.middlebox(vnf.type);
-    const instance = hookInstance(model, vnf, options.signal);
-    await model.recordVnf(serial, path, async () => {
-      const file = moduleFile(middlebox, path);
-      try {
-        if (file?.write !== undefined) await file.write(instance, textOf(options.data));
-        else await middlebox.hooks?.write?.(instance, path, options.data);
-      } catch (cause) {
-        if (!options.signal.aborted) throw cause;
-        throw new NfioError('CancelledError', { message: 'cancelled by its caller; what the module had done by then stays done', cause });
-      }
-    });
-    await model.refreshFiles(serial);
+    return locate(this.#tree, nodeid);
   }
 
   #hide(view: ObjectView, spec: FileSpec): void {
@@ -374,24 +214,11 @@ export class TreeChanges {
     return child;
   }
 
-  #file(nodeid: number): Located {
-    const view = this.#tree.get(serialOf(nodeid));
-    const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
-    if (view === undefined || spec === undefined) throw new NfioError('NotFoundError', { message: 'the object has been removed' });
-    return { view, spec };
-  }
-
   #directory(nodeid: number): { readonly view: ObjectView; readonly spec: DirectorySpec } {
-    const { view, spec } = this.#file(nodeid);
+    const { view, spec } = this.file(nodeid);
     if (spec.type !== 'directory') throw new NfioError('NotPermittedError', { message: 'not a directory', errno: 'ENOTDIR' });
     return { view, spec };
   }
-}
-
-/** Files that act are written to, not replaced: what a copy holds is taken for part of a copied instance. */
-function notByCopying(name: string): NfioError {
-  const message = `a file that is copied or renamed over ${name} does nothing. Run: echo VERB > ${name}, or: cat FILE > ${name}`;
-  return new NfioError('UnsupportedError', { message });
 }
 
 function notPermitted(name: string): NfioError {
@@ -410,12 +237,6 @@ const reasons: Readonly<Partial<Record<ObjectView['kind'], string>>> = {
 
 function staysAsItIs({ kind, name }: ObjectView): NfioError {
   return new NfioError('NotPermittedError', { message: `${name} cannot be moved there: ${reasons[kind] ?? 'it belongs to the tree'}` });
-}
-
-/** The object whose record and `error` a file belongs to, and the file's path below it: ports are kept with their VNF, hops with their service chain. */
-function recordedPath(view: ObjectView, spec: FileSpec): [number, string] {
-  if (view.kind === 'port') return [view.parent, `ports/${view.name}/${spec.path}`];
-  return [view.kind === 'hop' ? view.parent : view.serial, spec.path];
 }
 
 /** True for a chown or chmod to what is there already: copies say so of every file, also of those that are nobody's to give away. */
