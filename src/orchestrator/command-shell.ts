@@ -14,25 +14,43 @@ export type PieceResult =
 
 /**
  * A POSIX shell that runs a script piece by piece, as one at a terminal does, and tells the status of each. Pieces come by descriptor 3, after a line with their
- * length in bytes; `!` before it runs the piece as it is, complete or not. Answers go to descriptor 4, each a line that begins with "$1", a word that nothing
- * prints by chance.
+ * length in bytes; `!` before it runs the piece as it is, complete or not; with `-` alone the piece is the next line, and complete. Answers go to descriptor 4, each a
+ * line that begins with "$1", a word that nothing prints by chance.
  *
- * A piece is complete when the shell can parse it, and can no more with a `)` behind it: a here-document or a string that is still open would swallow that.
+ * A piece is complete when the shell can parse it, and, if it may have a here-document, can no more with a `)` behind it: one that is still open would swallow that.
+ * (An argument of a program has at most 128 KiB, execve(2).)
  */
 const script = `
 exec 3<&0 4>&1 </dev/null 2>&1
 nfio_mark=$1; shift
-nfio_parses() { printf '%s\\n' "$1" | /bin/sh -n >/dev/null 2>&1 3<&- 4>&-; }
+nfio_parses() {
+  if [ \${#1} -lt 30000 ]; then /bin/sh -n -c "$1"; else printf '%s\n' "$1" | /bin/sh -n; fi >/dev/null 2>&1 3<&- 4>&-
+}
+nfio_complete() {
+  nfio_parses "$1" || return 1
+  case $1 in *'<<'*) ! nfio_parses "$1
+)" ;; esac
+}
 while IFS= read -r nfio_length <&3; do
-  nfio_text=$(head -c "\${nfio_length#!}" <&3; echo x); nfio_text=\${nfio_text%x}
   case $nfio_length in
-    !*) ;;
-    *) if ! nfio_parses "$nfio_text" || nfio_parses "$nfio_text
-)"; then printf '%s more\\n' "$nfio_mark" >&4; continue; fi ;;
+    -) IFS= read -r nfio_text <&3 ;;
+    *) nfio_text=$(head -c "\${nfio_length#!}" <&3; echo x); nfio_text=\${nfio_text%x} ;;
+  esac
+  case $nfio_length in
+    -|!*) ;;
+    *) if ! nfio_complete "$nfio_text"; then printf '%s more\n' "$nfio_mark" >&4; continue; fi ;;
   esac
   eval "$nfio_text" 3<&- 4>&-
-  printf '%s %d\\n' "$nfio_mark" "$?" >&4
+  printf '%s %d\n' "$nfio_mark" "$?" >&4
 done`;
+
+/** Words that begin what goes on in later lines (Shell Command Language, POSIX), and those that begin nothing. */
+const reserved = /^(?:if|then|else|elif|fi|do|done|case|esac|while|until|for|select|function|time)\b/;
+
+/** True for a line that needs no shell to see that it is complete: words alone. Most commands are. */
+export function isPlainLine(text: string): boolean {
+  return /^[\w ./:=@%+,-]+\n?$/.test(text) && !reserved.test(text.trimStart());
+}
 
 /** One such shell in a guest, from its first piece to its end. Pieces are run one after another: the caller sees to that. */
 export class CommandShell {
@@ -60,8 +78,7 @@ export class CommandShell {
       this.#answer = resolve;
     });
     this.#output = how.onOutput;
-    const bytes = Buffer.from(text);
-    this.#input.write(Buffer.concat([Buffer.from(`${how.whole ? '!' : ''}${bytes.length}\n`), bytes]));
+    this.#input.write(isPlainLine(text) ? `-\n${text.trimEnd()}\n` : `${how.whole ? '!' : ''}${Buffer.byteLength(text)}\n${text}`);
     const outcome = await Promise.race([answered, this.#ended]);
     if (typeof outcome !== 'string') {
       this.#output(this.#rest);
