@@ -16,6 +16,9 @@ const telling = /fatal|error|alert|emerg|crit|fail|cannot|can't|could not|denied
 const knownMs = 2000;
 const likelyMs = 200;
 
+/** Longest that what it said then takes to be in the log: an engine tells of an end before it has handed out all output. Milliseconds. */
+const loggedMs = 1000;
+
 /**
  * Why a guest that was just started could not be configured. Where its main process has ended, that is why, and its last words say more than
  * what failed after it did.
@@ -25,6 +28,7 @@ const likelyMs = 200;
 export async function explainFailure(model: Model, vnf: VnfRecord, error: unknown): Promise<unknown> {
   const died = error instanceof NfioError && (error.code === 'VNFNotRunningError' || error.code === 'VNFNotFoundError');
   if (!(await hasEnded(model, vnf, died ? knownMs : likelyMs))) return error;
+  await hasSaid(model, vnf);
   const { exitCode } = model.status(vnf);
   return new NfioError('VNFStartError', { message: endOf(model, vnf, exitCode), cause: error });
 }
@@ -43,6 +47,12 @@ async function hasEnded(model: Model, vnf: VnfRecord, withinMs: number): Promise
     if (performance.now() > end) return false;
   }
   return true;
+}
+
+/** Waits for anything in the log of a guest that has ended. */
+async function hasSaid(model: Model, vnf: VnfRecord): Promise<void> {
+  const path = model.driverOf(vnf).logPath(model.ref(vnf));
+  for (const end = performance.now() + loggedMs; lastWords(path) === '' && performance.now() < end; ) await sleep(20);
 }
 
 /** The last lines of a log that tell of a failure, or else its last; empty when there are none. The guest wrote them: no control characters are told. */

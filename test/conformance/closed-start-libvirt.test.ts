@@ -41,7 +41,7 @@ describe('a firewall in a virtual machine that drops everything', { skip: whyNoL
     await act('start');
     // As one that boots again: its agent goes, its rules are gone, and its agent comes.
     const anew =
-      '(sleep 1; chmod -x /etc/nfio-agent; kill $(pidof qemu-ga); sleep 3; nft flush ruleset; chmod +x /etc/nfio-agent) >/dev/null 2>&1 &';
+      '(sleep 1; chmod a-x /etc/nfio-agent; kill $(pidof qemu-ga); sleep 3; nft flush ruleset; chmod a+x /etc/nfio-agent) >/dev/null 2>&1 &';
     const begin = async (): Promise<void> => {
       await lab.run(`printf '%s\\n' '${anew}' > ${lab.guard}/command; sleep 6`);
       await rulesAreThere();

@@ -227,6 +227,7 @@ function describeExecution(at: () => HypervisorWorld, { running, shared, contrac
     equal(echoed.stdout, 'given');
     const env = await at().driver.executeInGuest(spec, { argv: ['sh', '-c', 'echo "$A"'], env: { A: 'x y' } }, { signal: at().signal });
     equal(env.stdout, 'x y\n');
+    equal((await at().sh(spec, 'umask')).stdout, '0022\n');
   });
 
   it('gives a command its input as it comes', async () => {

@@ -55,13 +55,13 @@ function assertTour(shown: string): void {
 }
 
 describe('the README, pasted into a shell from top to bottom', () => {
-  test('does what it says, on this machine alone', {
-    skip: noOthers === undefined && 'the next test does more',
-    timeout: 150_000,
-  }, async () => {
-    assertTour(await paste({ directory, elsewhere: undefined }, 120_000));
-    assert.equal(isMounted(mountpoint), false);
-  });
+  // The next test does more, where it can.
+  if (noOthers !== undefined) {
+    test('does what it says, on this machine alone', { timeout: 150_000 }, async () => {
+      assertTour(await paste({ directory, elsewhere: undefined }, 120_000));
+      assert.equal(isMounted(mountpoint), false);
+    });
+  }
 
   test('does what it says, with containers and virtual machines', { skip: noOthers ?? false, timeout: 400_000 }, async () => {
     const vmImage = await testVnfImage();

@@ -21,8 +21,10 @@ const longestPauseMs = 250;
  */
 const script = `
 at=$1; input=$2; keep=$3; shift 3
-umask 077
+mask=$(umask); umask 077
 [ -d ${directory} ] || mkdir -p ${directory}
+: >"$at.out" >"$at.err"
+umask "$mask"
 { echo 0 >/proc/self/oom_score_adj; } 2>/dev/null
 if [ -n "$input" ]; then "$@" <"$input" >"$at.out" 2>"$at.err"; else "$@" >"$at.out" 2>"$at.err"; fi
 status=$?

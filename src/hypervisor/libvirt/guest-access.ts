@@ -7,6 +7,8 @@ import type { Guest } from './guest.ts';
 import { type RunInGuest, setUpIdentity, setUpPorts, startMainProcess } from './guest-setup.ts';
 
 const pauseMs = 200;
+/** How long an agent that came back may take until it answers: its first words after a start may get lost. */
+const returnMs = 15_000;
 /** How long setting a guest up may take, once its agent answers. */
 const setUpTimeoutMs = 60_000;
 
@@ -63,7 +65,8 @@ async function setUpByAgent(guest: Guest): Promise<void> {
 
 async function waitForAgent(guest: Guest, signal: AbortSignal): Promise<void> {
   const agent = agentOf(guest);
-  const end = Math.max(performance.now(), guest.startedMs + guest.agentTimeoutMs);
+  const grace = guest.wentAway ? returnMs : 0;
+  const end = Math.max(performance.now() + grace, guest.startedMs + guest.agentTimeoutMs);
   while (!(await agent.answers(signal))) {
     if (!guest.isActive)
       throw new NfioError('VNFNotRunningError', {
