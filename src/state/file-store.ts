@@ -102,14 +102,26 @@ export class FileStore implements StateStore {
   }
 
   async rename(from: StoredRecord, to: StoredRecord): Promise<void> {
-    await this.#writer.run({ op: 'rename', key: recordKey(from), serial: from.serial, to: recordKey(to), text: encodeRecord(to) });
+    const { serial } = from;
+    const entry = { op: 'rename', key: recordKey(from), serial, to: recordKey(to), text: encodeRecord(to) } as const;
+    await this.#writer.run(entry, { before: encodeRecord(from) });
   }
 
   async remove(record: StoredRecord): Promise<void> {
-    await this.#writer.run({ op: 'remove', key: recordKey(record), serial: record.serial });
-    await rm(join(this.#root, trashName, String(record.serial)), { recursive: true, force: true });
-    await rm(this.guestDir(record.serial), { recursive: true, force: true });
-    await rm(`${this.guestDir(record.serial)}.log`, { force: true }); // of a failed activate
+    const { serial } = record;
+    await this.#writer.run({ op: 'remove', key: recordKey(record), serial }, { before: encodeRecord(record) });
+    await this.#clear(join(this.#root, trashName, String(serial)));
+    await this.#clear(this.guestDir(serial));
+    await this.#clear(`${this.guestDir(serial)}.log`); // of a failed activate
+  }
+
+  /** Frees the space of an object that is removed for good: that this fails, as while somebody uses a directory, takes nothing back. */
+  async #clear(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    } catch (error) {
+      this.#logger.warn(`${path}: left behind by an object that is removed: ${(error as Error).message}. Run: rm -r ${path}`);
+    }
   }
 
   sync(): Promise<void> {

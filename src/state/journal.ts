@@ -10,6 +10,20 @@ export type JournalEntry =
   | { readonly op: 'rename'; readonly key: string; readonly serial: number; readonly to: string; readonly text: string }
   | { readonly op: 'remove'; readonly key: string; readonly serial: number };
 
+/**
+ * The entry that takes another one back.
+ *
+ * @param before The text of the record until then; undefined when there is none.
+ * @throws ENOENT, as node:fs does, when there is no object to change.
+ */
+export function inverseOf(entry: JournalEntry, before: string | undefined): JournalEntry {
+  const { key, serial } = entry;
+  if (entry.op === 'put' && entry.made !== undefined) return { op: 'remove', key, serial };
+  if (before === undefined) throw Object.assign(new Error(`${key}: no record`), { code: 'ENOENT' });
+  if (entry.op === 'rename') return { op: 'rename', key: entry.to, serial, to: key, text: before };
+  return { op: 'put', key, serial, text: before };
+}
+
 /** A directory of files that belong to a user. */
 export interface UserDirectory {
   readonly name: string;

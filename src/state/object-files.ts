@@ -2,6 +2,7 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
@@ -33,30 +34,35 @@ export class ObjectFiles {
   /**
    * Carries an entry out.
    *
-   * @param overwriting is told the text of a record that is about to be replaced.
-   * @throws as node:fs does; then that record may be cut off, and all else is as before.
+   * @throws as node:fs does; then the record may be cut off, and a renamed object may have either name: the journal's inverse tells what to restore.
    */
-  apply(entry: JournalEntry, overwriting: (before: string) => void = () => undefined): void {
+  apply(entry: JournalEntry): void {
     switch (entry.op) {
       case 'put':
-        if (entry.made === undefined) this.#overwrite(entry.key, entry.text, overwriting);
+        if (entry.made === undefined) this.#overwrite(entry.key, entry.text);
         else this.#make(entry, entry.made);
         break;
       case 'rename':
-        this.#rename(entry, overwriting);
+        this.#rename(entry);
         break;
       case 'remove':
         renameSync(this.#path(entry.key), join(this.#root, trashName, String(entry.serial)));
     }
   }
 
-  /** The text of a record, undefined when there is none. */
+  /** The text of a record, undefined when there is none. @throws as node:fs does: what cannot be read is not absent. */
   read(key: string): string | undefined {
     try {
       return readFileSync(`${this.#path(key)}/${recordName}`, 'utf8');
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
     }
+  }
+
+  /** True when an object's directory is there. */
+  exists(key: string): boolean {
+    return existsSync(this.#path(key));
   }
 
   /** Makes a record, and its name, durable; one that has been removed or renamed meanwhile needs that no more. */
@@ -76,10 +82,10 @@ export class ObjectFiles {
     if (!existsSync(path)) makeUserDirectory(path, userFiles);
   }
 
-  #rename({ key, to, text }: Extract<JournalEntry, { op: 'rename' }>, overwriting: (before: string) => void): void {
+  #rename({ key, to, text }: Extract<JournalEntry, { op: 'rename' }>): void {
     renameSync(this.#path(key), this.#path(to));
     try {
-      this.#overwrite(to, text, overwriting);
+      this.#overwrite(to, text);
     } catch (error) {
       renameSync(this.#path(to), this.#path(key));
       throw error;
@@ -87,14 +93,12 @@ export class ObjectFiles {
   }
 
   /** In place, so that the file keeps its inode: the journal has the text should this be cut off. */
-  #overwrite(key: string, text: string, overwriting: (before: string) => void): void {
+  #overwrite(key: string, text: string): void {
     const bytes = Buffer.from(text);
     const file = openSync(`${this.#path(key)}/${recordName}`, 'r+');
     try {
-      const before = readFileSync(file, 'utf8');
-      overwriting(before);
       for (let written = 0; written < bytes.length; ) written += writeSync(file, bytes, written, bytes.length - written, written);
-      if (bytes.length < Buffer.byteLength(before)) ftruncateSync(file, bytes.length);
+      if (bytes.length < fstatSync(file).size) ftruncateSync(file, bytes.length);
     } finally {
       closeSync(file);
     }
@@ -138,6 +142,10 @@ function makeUserDirectory(path: string, { uid, gid, files }: UserDirectory): vo
     writeFileSync(join(path, name), text, { mode: 0o644 });
     chownSync(join(path, name), uid, gid);
   }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function syncFile(path: string): void {

@@ -1,77 +1,93 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from './durable-file.ts';
-import type { JournalEntry } from './journal.ts';
+import type { JournalEntry, UserDirectory } from './journal.ts';
 import { ObjectFiles, recordName, trashName } from './object-files.ts';
 import { decodeRecord } from './record-codec.ts';
 
-/** What the journal says in the end of one key. */
+/** What the journal says in the end of one object. */
 interface Final {
   readonly serial: number;
-  /** undefined: nothing is there any more. */
+  /** All it had in the journal's time, the last one last. */
+  readonly keys: readonly string[];
+  /** undefined: it is there no more. */
   readonly text: string | undefined;
-  readonly made: Extract<JournalEntry, { op: 'put' }>['made'];
-  /** Keys the object had before, in the journal's time. */
-  readonly earlier: readonly string[];
+  readonly made: UserDirectory | null | undefined;
 }
+
+/** An object that is there in the end. */
+type Present = Final & { readonly text: string };
 
 /**
  * Brings the directories of a root to what its journal says, after a crash. They may be anywhere between the first entry and the last: each entry was
  * carried out, in part, or not at all. Objects are told apart by their serials, so nothing that came later under the same name is
- * touched for the sake of what was there before.
+ * touched for the sake of what was there before. A record that was cut off is of the object that the journal has under its name.
  */
 export function replay(root: string, entries: readonly JournalEntry[]): void {
   const files = new ObjectFiles(root);
   const finals = finalStates(entries);
-  for (const [key, final] of finals) if (final.text === undefined) discard(root, files, { key, serial: final.serial });
-  for (const [key, final] of finals) if (final.text !== undefined) place(root, files, { key, final, text: final.text });
+  const present = [...finals.values()].filter((final): final is Present => final.text !== undefined);
+  const places = new Map(present.map((final) => [keyOf(final), final.serial]));
+  for (const final of finals.values()) {
+    for (const key of final.keys) {
+      const there = serialAt(files, key, places.get(key) ?? final.serial);
+      if (there !== undefined && there !== places.get(key)) discard(root, key, there);
+    }
+  }
+  for (const final of present) place(root, files, final);
 }
 
-function finalStates(entries: readonly JournalEntry[]): Map<string, Final> {
-  const finals = new Map<string, Final>();
+function finalStates(entries: readonly JournalEntry[]): Map<number, Final> {
+  const finals = new Map<number, Final>();
   for (const entry of entries) {
-    const before = finals.get(entry.key);
+    const { serial } = entry;
+    const before = finals.get(serial);
     const made = entry.op === 'put' && entry.made !== undefined ? entry.made : before?.made;
-    const earlier = before?.serial === entry.serial ? before.earlier : [];
-    if (entry.op === 'put') {
-      finals.set(entry.key, { serial: entry.serial, text: entry.text, made, earlier });
-    } else {
-      finals.set(entry.key, { serial: entry.serial, text: undefined, made: undefined, earlier: [] });
-      if (entry.op === 'rename') finals.set(entry.to, { serial: entry.serial, text: entry.text, made, earlier: [...earlier, entry.key] });
-    }
+    const added = entry.op === 'rename' ? [entry.key, entry.to] : [entry.key];
+    const keys = [...(before?.keys ?? []).filter((key) => !added.includes(key)), ...added];
+    finals.set(serial, { serial, keys, made, text: entry.op === 'remove' ? undefined : entry.text });
   }
   return finals;
 }
 
-/** Removes an object if it is still there; a rename that was not carried out is seen to by `place`. */
-function discard(root: string, files: ObjectFiles, object: { readonly key: string; readonly serial: number }): void {
-  if (serialAt(files, object.key) !== object.serial) return;
-  const waiting = join(root, trashName, String(object.serial));
-  rmSync(waiting, { recursive: true, force: true });
-  renameSync(join(root, object.key), waiting);
+function keyOf({ keys }: Final): string {
+  return keys.at(-1) ?? '';
 }
 
-function place(root: string, files: ObjectFiles, object: { readonly key: string; readonly final: Final; readonly text: string }): void {
-  const { key, final, text } = object;
-  const there = serialAt(files, key);
-  if (there !== undefined && there !== final.serial) discard(root, files, { key, serial: there });
+/** Puts what is at a key aside; one that has another name now is found there by its serial. */
+function discard(root: string, key: string, serial: number): void {
+  const waiting = join(root, trashName, String(serial));
+  rmSync(waiting, { recursive: true, force: true });
+  renameSync(join(root, key), waiting);
+}
+
+function place(root: string, files: ObjectFiles, final: Present): void {
+  const key = keyOf(final);
   if (!existsSync(join(root, key))) {
-    // discard has put what the object was renamed from into the trash, where it is found by its serial.
     const waiting = join(root, trashName, String(final.serial));
-    if (final.earlier.length > 0 && existsSync(waiting)) renameSync(waiting, join(root, key));
-    else files.apply({ op: 'put', key, serial: final.serial, text, made: final.made ?? null });
+    if (existsSync(waiting)) renameSync(waiting, join(root, key));
+    else files.apply({ op: 'put', key, serial: final.serial, text: final.text, made: final.made ?? null });
   }
   if (final.made !== undefined && final.made !== null) files.complete(key, final.made);
-  replaceFile(join(root, key, recordName), text);
+  replaceFile(join(root, key, recordName), final.text);
 }
 
-/** The serial of the object at a key, undefined when there is none, or its record was cut off in the middle. */
-function serialAt(files: ObjectFiles, key: string): number | undefined {
-  const text = files.read(key);
-  if (text === undefined) return undefined;
+/**
+ * The serial of the object at a key, undefined when there is none; `torn` when its record was cut off in the middle, or the disk does not give it back.
+ *
+ * @throws as node:fs does, when it could not be looked at.
+ */
+function serialAt(files: ObjectFiles, key: string, torn: number): number | undefined {
+  if (!files.exists(key)) return undefined;
+  let text: string | undefined;
   try {
-    return decodeRecord(text).serial;
+    text = files.read(key);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+  }
+  try {
+    return decodeRecord(text ?? '').serial;
   } catch {
-    return undefined;
+    return torn;
   }
 }

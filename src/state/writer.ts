@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { WriterReply, WriterRequest, WriterWork } from './change-writer.ts';
 import { stateWriteError } from './durable-file.ts';
 import type { JournalEntry } from './journal.ts';
-import type { WriterData, WriterReply, WriterRequest, WriterWork } from './writer-thread.ts';
+import type { WriterData } from './writer-thread.ts';
 
 /** What waits for a change. */
 interface Waiting {
@@ -43,8 +44,8 @@ export class Writer implements AsyncDisposable {
    *
    * @throws StateWriteError with the errno of the step that failed; nothing has changed then.
    */
-  async run(entry: JournalEntry, { durable = true }: { readonly durable?: boolean } = {}): Promise<void> {
-    await this.#send({ kind: 'change', entry, durable });
+  async run(entry: JournalEntry, { durable = true, before }: { readonly durable?: boolean; readonly before?: string } = {}): Promise<void> {
+    await this.#send({ kind: 'change', entry, durable, before });
   }
 
   /** Resolves when all that was changed is durable. @throws StateWriteError */

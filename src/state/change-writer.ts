@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { inverseOf, Journal, type JournalEntry, journalName } from './journal.ts';
+import { ObjectFiles } from './object-files.ts';
+
+/** What the writer is asked to do. */
+export type WriterWork =
+  /** A change to make. `durable`: confirmed when it is on the disk; else when it is made. `before`: the record's text until now, where it is known. */
+  | { readonly kind: 'change'; readonly entry: JournalEntry; readonly durable: boolean; readonly before?: string | undefined }
+  /** Confirmed when all changes before it are on the disk. */
+  | { readonly kind: 'sync' }
+  /** Make everything durable in its own file, and empty the journal. */
+  | { readonly kind: 'rest' };
+
+/** A request, told apart from others. */
+export interface WriterRequest {
+  readonly id: number;
+  readonly work: WriterWork;
+}
+
+/** How it ended; `code` is the errno of node:fs, absent when all went well. */
+export interface WriterReply {
+  readonly id: number;
+  readonly code?: string;
+}
+
+/** A journal is emptied when it is larger. Bytes. */
+const journalLimit = 4 * 1024 * 1024;
+
+/** Changes that nobody waits for are on the disk after so long, unless others that somebody waits for take them along. Milliseconds. */
+const syncDelayMs = 20;
+
+/** Confirms changes. Those that wait at the same time are confirmed together, by one wait for the disk. */
+export class ChangeWriter {
+  readonly #report: (reply: WriterReply) => void;
+  readonly #files: ObjectFiles;
+  readonly #journal: Journal;
+  /** Keys whose files are newer than the disk. */
+  readonly #unsynced = new Set<string>();
+  /** Inverses of failed changes that the journal could not take yet, and those, by key, that could not be carried out. */
+  #owed: JournalEntry[] = [];
+  readonly #unrestored = new Map<string, JournalEntry>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param report is told how each request ended. */
+  constructor(root: string, report: (reply: WriterReply) => void) {
+    this.#report = report;
+    this.#files = new ObjectFiles(root);
+    this.#journal = new Journal(join(root, journalName));
+  }
+
+  /** Carries out all that wait. */
+  take(requests: readonly WriterRequest[]): void {
+    for (const group of groupsOfOneChangeAKey(requests)) this.#takeGroup(group);
+    if (this.#journal.size > journalLimit) codeOf(() => this.#empty());
+    if (this.#journal.isAhead) this.#timer ??= setTimeout(() => this.#sync(), syncDelayMs);
+  }
+
+  /** What undoes a change is known before the change is in the journal: a look that fails leaves all as it is. */
+  #takeGroup(requests: readonly WriterRequest[]): void {
+    codeOf(() => this.#restoreAll());
+    const ready: (readonly [WriterRequest, JournalEntry | undefined])[] = [];
+    for (const request of requests) {
+      const failure = codeOf(() => void ready.push([request, this.#inverseOf(request.work)]));
+      if (failure !== undefined) this.#reply(request.id, failure);
+    }
+    const entries = ready.flatMap(([{ work }]) => (work.kind === 'change' ? [work.entry] : []));
+    const sync = ready.some(([{ work }]) => work.kind !== 'change' || work.durable);
+    const failure = codeOf(() => this.#append(entries, { sync }));
+    for (const [{ id, work }, inverse] of ready) this.#reply(id, failure ?? this.#carryOut(work, inverse));
+  }
+
+  #inverseOf(work: WriterWork): JournalEntry | undefined {
+    if (work.kind !== 'change') return undefined;
+    const { entry, before } = work;
+    if (entry.op === 'put' && entry.made !== undefined) return { op: 'remove', key: entry.key, serial: entry.serial };
+    // After a loss of power replay finds a renamed object by its record, which must be on the disk before the journal speaks of the rename.
+    if (entry.op === 'rename' && this.#unsynced.has(entry.key)) this.#files.sync(entry.key);
+    return inverseOf(entry, before ?? this.#files.read(entry.key));
+  }
+
+  /** Before anything else the journal gets what it should have got already. */
+  #append(entries: readonly JournalEntry[], { sync }: { readonly sync: boolean }): void {
+    this.#journal.append([...this.#owed, ...entries], { sync: sync || this.#owed.length > 0 });
+    this.#owed = [];
+  }
+
+  /** @returns the errno of what failed. */
+  #carryOut(work: WriterWork, inverse: JournalEntry | undefined): string | undefined {
+    if (work.kind === 'change') return this.#apply(work.entry, inverse);
+    return work.kind === 'rest' ? codeOf(() => this.#empty()) : undefined;
+  }
+
+  /** What cannot be made durable now is tried again with the next change, whose maker is told. */
+  #sync(): void {
+    this.#timer = undefined;
+    codeOf(() => this.#append([], { sync: true }));
+  }
+
+  /** Changes the files. What cannot be changed is taken back, in the journal too; what cannot be taken back now, before the next change. */
+  #apply(entry: JournalEntry, inverse: JournalEntry | undefined): string | undefined {
+    const failure = codeOf(() => this.#files.apply(entry));
+    this.#unsynced.add(entry.key);
+    if (entry.op === 'rename') this.#unsynced.add(entry.to);
+    if (failure === undefined) {
+      this.#unrestored.delete(entry.key);
+      return undefined;
+    }
+    if (inverse === undefined) return failure;
+    this.#owed.push(inverse);
+    codeOf(() => this.#append([], { sync: true }));
+    if (codeOf(() => this.#restore(inverse)) !== undefined) this.#unrestored.set(entry.key, inverse);
+    return failure;
+  }
+
+  /** A change that failed leaves the object under its old name, or under the new one when it could not be renamed back. */
+  #restore(inverse: JournalEntry): void {
+    if (inverse.op === 'remove') return; // what is made appears as a whole, or not at all
+    if (inverse.op === 'put') {
+      this.#files.apply(inverse);
+      return;
+    }
+    const { to, serial, text, key } = inverse;
+    if (this.#files.exists(to)) this.#files.apply({ op: 'put', key: to, serial, text });
+    else if (this.#files.exists(key)) this.#files.apply(inverse);
+  }
+
+  #restoreAll(): void {
+    for (const [key, inverse] of this.#unrestored) {
+      this.#restore(inverse);
+      this.#unrestored.delete(key);
+    }
+  }
+
+  /** @throws as node:fs does; the journal keeps all it has then. */
+  #empty(): void {
+    this.#append([], { sync: true });
+    this.#restoreAll();
+    for (const key of this.#unsynced) this.#files.sync(key);
+    this.#journal.clear();
+    this.#unsynced.clear();
+  }
+
+  #reply(id: number, code: string | undefined): void {
+    this.#report(code === undefined ? { id } : { id, code });
+  }
+}
+
+/** In their order; no key is twice in one, so that what is there before each change is what the change finds. */
+function groupsOfOneChangeAKey(requests: readonly WriterRequest[]): WriterRequest[][] {
+  let group: WriterRequest[] = [];
+  const groups = [group];
+  let keys = new Set<string>();
+  for (const request of requests) {
+    const own = request.work.kind === 'change' ? keysOf(request.work.entry) : [];
+    if (own.some((key) => keys.has(key))) {
+      keys = new Set();
+      group = [];
+      groups.push(group);
+    }
+    for (const key of own) keys.add(key);
+    group.push(request);
+  }
+  return groups;
+}
+
+function keysOf(entry: JournalEntry): string[] {
+  return entry.op === 'rename' ? [entry.key, entry.to] : [entry.key];
+}
+
+/** The errno that an action failed with, undefined when it did not. */
+function codeOf(action: () => void): string | undefined {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? 'EIO';
+  }
+}
