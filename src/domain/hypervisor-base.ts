@@ -45,7 +45,7 @@ export abstract class HypervisorBase implements HypervisorDriver {
   abstract executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
   abstract guestStatus(ref: GuestRef): GuestStatus;
 
-  abstract recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void>;
+  abstract recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd?: (id: string) => boolean): Promise<void>;
   abstract executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
   abstract counterSource(ref: GuestRef): CounterSource | undefined;
   abstract counters(ref: GuestRef, signal: AbortSignal): Promise<Counters>;

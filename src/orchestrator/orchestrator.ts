@@ -110,7 +110,14 @@ export class Orchestrator implements AsyncDisposable {
     await driver.recover(
       own.map((vnf) => this.model.ref(vnf)),
       this.#closing.signal,
+      (id) => this.#isUndeployed(id, driver),
     );
+  }
+
+  /** True when a record says that a guest is not at a hypervisor; one that no record tells of may be of a record that could not be read. */
+  #isUndeployed(id: string, driver: HypervisorDriver): boolean {
+    const vnf = this.model.inventory.vnfOfGuest(id);
+    return vnf !== undefined && vnf.placement?.hypervisor !== driver.name;
   }
 
   #drivers(): HypervisorDriver[] {

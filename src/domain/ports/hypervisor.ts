@@ -190,8 +190,12 @@ export type HostListener = (address: string, status: HostStatus) => void;
  */
 export interface HypervisorDriver extends AsyncDisposable {
   readonly name: HypervisorName;
-  /** Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it. */
-  recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void>;
+  /**
+   * Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it.
+   *
+   * @param mayEnd Asked of each guest in the world that is not among `refs`: whether it is known to be wanted no more. Others are told of and left. Default: all are.
+   */
+  recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd?: (id: string) => boolean): Promise<void>;
   /** The hypervisor's own identifier of the guest (netns: pid of its init; docker: container id). VNFNotFoundError when there is none. */
   getId(ref: GuestRef, signal: AbortSignal): Promise<string>;
   /** First IPv4 (else IPv6) address of the guest, without prefix length; empty when it has none. */

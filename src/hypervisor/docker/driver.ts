@@ -84,11 +84,11 @@ export class DockerDriver extends HypervisorBase {
     });
   }
 
-  async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
+  async recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd: (id: string) => boolean = () => true): Promise<void> {
     // Where a host's address was made something that is none, the state of its guests is unknown.
     const placed = refs.filter(({ host }) => this.#engines.isAddress(host));
     for (const ref of placed) this.#guests.set(ref.id, new Guest(ref, this.#engines.link(ref.host)));
-    this.#watcher.removesOrphans = true;
+    this.#watcher.mayEnd = mayEnd;
     const links = new Set([...this.#guests.values()].map(({ link }) => link));
     const inTime = sleep(recoverTimeoutMs, undefined, { ref: false });
     await Promise.all([...links].map((link) => Promise.race([this.#recoverAt(link, signal), inTime]).catch(() => undefined)));

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { addPorts, type Fabric, findProcess } from '../../network/index.ts';
+import { leftGuest } from '../left-guest.ts';
 import type { Container, EngineEvent, ListedContainer } from './container-state.ts';
 import { isInContainer, procfsCounters } from './counters.ts';
 import { EngineAnswerError } from './engine/index.ts';
@@ -28,8 +29,8 @@ export interface WatcherParts {
 export class Watcher {
   readonly #parts: WatcherParts;
   readonly #listeners: GuestListener[] = [];
-  /** Set once every guest of this mount is known: from then on a container of its that is none of them is nobody's. */
-  removesOrphans = false;
+  /** Set once every guest of this mount is known: whether a container of its that is none of them is wanted no more. */
+  mayEnd: ((id: string) => boolean) | undefined;
 
   constructor(parts: WatcherParts) {
     this.#parts = parts;
@@ -54,8 +55,15 @@ export class Watcher {
     const guests = [...this.#parts.guests.values()].filter((guest) => guest.link === link && guest.verb === undefined);
     const found = (guest: Guest): Promise<void> => this.#found(guest, byGuest.get(guest.ref.id)?.Id ?? '', signal);
     await Promise.all(guests.map((guest) => found(guest).catch((error: Error) => this.#warn(guest, error))));
-    if (!this.removesOrphans) return;
-    for (const [id, container] of byGuest) if (!this.#parts.guests.has(id)) await this.#removeOrphan(link, container, signal);
+    if (this.mayEnd === undefined) return;
+    for (const [id, container] of byGuest) {
+      if (this.#parts.guests.has(id)) continue;
+      if (this.mayEnd(id)) await this.#removeOrphan(link, container, signal);
+      else
+        this.#parts.logger.warn(
+          leftGuest(`container ${container.Id.slice(0, 12)}`, container.Labels[label.type], container.Labels[label.name]),
+        );
+    }
   }
 
   /** Something happened to a container of this mount. */

@@ -81,7 +81,7 @@ export class LibvirtDriver extends HypervisorBase {
     this.#links = new Links(options.libvirtUri, this.#watcher);
   }
 
-  async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
+  async recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd: (id: string) => boolean = () => true): Promise<void> {
     for (const ref of refs) {
       const record = readRecord(ref.guestDir);
       if (record === undefined) continue;
@@ -90,7 +90,7 @@ export class LibvirtDriver extends HypervisorBase {
       guest.known = false;
       this.#guests.set(ref.id, guest);
     }
-    this.#watcher.removesOrphans = true;
+    this.#watcher.mayEnd = mayEnd;
     if (this.#options.isDefault === true) this.#links.link('').keep();
     if (this.#guests.size === 0) return;
     this.#watcher.start();

@@ -2,6 +2,7 @@ import type { GuestListener } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { type Fabric, removeTaps } from '../../network/index.ts';
 import { boundLog } from '../bound-log.ts';
+import { leftGuest } from '../left-guest.ts';
 import { isActive } from './domain-state.ts';
 import { inactive, undefineAll } from './flags.ts';
 import type { Guest } from './guest.ts';
@@ -33,8 +34,8 @@ export class Watcher implements LinkListener, Disposable {
   readonly #onLink: (link: HostLink) => void;
   #timer: NodeJS.Timeout | undefined;
   #round = 0;
-  /** True once it is known which guests there should be: others are orphans from then on. */
-  removesOrphans = false;
+  /** Set once it is known which guests there should be: whether another one is wanted no more. */
+  mayEnd: ((id: string) => boolean) | undefined;
 
   constructor(parts: {
     readonly mountId: string;
@@ -82,7 +83,11 @@ export class Watcher implements LinkListener, Disposable {
       if (state !== undefined) guest.description ??= await connection.call(procedures.domainGetXmlDesc, [guest.domain, inactive], signal);
       if (guest.verb === undefined) await this.settle(guest, state, signal);
     }
-    if (this.removesOrphans) for (const orphan of found.values()) await this.#removeOrphan(orphan, connection, signal);
+    if (this.mayEnd === undefined) return;
+    for (const [id, orphan] of found) {
+      if (this.mayEnd(id)) await this.#removeOrphan(orphan, connection, signal);
+      else this.#logger.warn(leftGuest(`domain ${orphan.name}`));
+    }
   }
 
   onEvent(link: HostLink, { kind, domain, event }: DomainEvent): void {

@@ -93,9 +93,9 @@ export class NetnsDriver extends HypervisorBase {
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
-  async recover(refs: readonly GuestRef[], signal: AbortSignal): Promise<void> {
+  async recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd: (id: string) => boolean = () => true): Promise<void> {
     const { mountId, logger } = this.#context;
-    const world = { mountId, records: this.#records, cgroups: this.#cgroups, fabric: this.#fabric, logger };
+    const world = { mountId, records: this.#records, cgroups: this.#cgroups, fabric: this.#fabric, logger, mayEnd };
     for (const guest of await recoverGuests(refs, world, signal)) this.#guests.set(guest.ref.id, guest);
     for (const { process, record, network } of this.#guests.values()) {
       if (process !== undefined && record.guarded === true) network.take(process);
@@ -318,6 +318,7 @@ export class NetnsDriver extends HypervisorBase {
       checkPrograms();
       await mkdir(this.#context.runDir, { recursive: true, mode: 0o700 });
       await mkdir(this.#privateDirectory, { recursive: true, mode: 0o700 });
+      this.#records.make();
       await makeDeviceDirectory(this.#devDirectory);
       this.#watcher.start();
     })().catch((error: unknown) => {

@@ -1,7 +1,6 @@
-import { closeSync, constants, ftruncateSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import type { ProcessId } from '../../network/index.ts';
-import { readOrEmpty } from '../read-or-empty.ts';
 import type { PrivateFile } from './guest-setup.ts';
 
 /** What the driver must know of a guest to find it, stop it and clear it away after a restart of nf.io. */
@@ -35,7 +34,9 @@ const leastLimit = 1024 * 1024;
  * power loss there is no guest either. A change that is not written whole, on a full disk, leaves the file as it was.
  */
 export class GuestRecords implements Disposable {
-  readonly #path: string;
+  readonly path: string;
+  /** False when the file was not there or not all of it could be read: a guest without a record may have had one. */
+  readonly isWhole: boolean;
   readonly #records: Map<string, GuestRecord>;
   #file: number | undefined;
   #size = 0;
@@ -43,8 +44,8 @@ export class GuestRecords implements Disposable {
 
   /** @param path The file; its directory need not be there before the first change. */
   constructor(path: string) {
-    this.#path = path;
-    this.#records = readLines(path);
+    this.path = path;
+    ({ records: this.#records, isWhole: this.isWhole } = readLines(path));
   }
 
   /** The record of a guest; undefined when it was never started. */
@@ -56,6 +57,16 @@ export class GuestRecords implements Disposable {
   put(id: string, record: GuestRecord): void {
     this.#append({ id, record });
     this.#records.set(id, record);
+  }
+
+  /** Keeps a record of which the file has none; the first change after this writes all of the file. */
+  adopt(id: string, record: GuestRecord): void {
+    this.#records.set(id, record);
+  }
+
+  /** Makes the file, before the first guest: that it is not there says later that it was lost. @throws as node:fs does. */
+  make(): void {
+    if (!existsSync(this.path)) this.#rewrite();
   }
 
   /** Forgets a guest. @throws as node:fs does. */
@@ -81,9 +92,9 @@ export class GuestRecords implements Disposable {
   /** What counts, and nothing else, in a new file. */
   #rewrite(): void {
     const text = [...this.#records].map(([id, record]) => `${JSON.stringify({ id, record })}\n`).join('');
-    writeFileSync(`${this.#path}.new`, text, { mode: 0o600 });
-    const file = openSync(`${this.#path}.new`, constants.O_WRONLY | constants.O_APPEND);
-    renameSync(`${this.#path}.new`, this.#path);
+    writeFileSync(`${this.path}.new`, text, { mode: 0o600 });
+    const file = openSync(`${this.path}.new`, constants.O_WRONLY | constants.O_APPEND);
+    renameSync(`${this.path}.new`, this.path);
     this[Symbol.dispose]();
     this.#file = file;
     this.#size = Buffer.byteLength(text);
@@ -96,13 +107,31 @@ export class GuestRecords implements Disposable {
   }
 }
 
-/** A last line that is cut off was never confirmed, and is left out. */
-function readLines(path: string): Map<string, GuestRecord> {
+/** A last line that is cut off was never confirmed, and is left out; any other that cannot be read costs what it says of one guest. */
+function readLines(path: string): { readonly records: Map<string, GuestRecord>; readonly isWhole: boolean } {
   const records = new Map<string, GuestRecord>();
-  for (const line of readOrEmpty(path).split('\n').slice(0, -1)) {
-    const { id, record } = JSON.parse(line) as Line;
-    if (record === undefined) records.delete(id);
-    else records.set(id, record);
+  let isWhole = true;
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    isWhole = false;
   }
-  return records;
+  for (const line of text.split('\n').slice(0, -1)) {
+    const read = readLine(line);
+    if (read === undefined) isWhole = false;
+    else if (read.record === undefined) records.delete(read.id);
+    else records.set(read.id, read.record);
+  }
+  return { records, isWhole };
+}
+
+function readLine(line: string): Line | undefined {
+  try {
+    const { id, record } = JSON.parse(line) as Partial<Line>;
+    const isGood = typeof id === 'string' && (record === undefined || (Array.isArray(record.ports) && Array.isArray(record.capabilities)));
+    return isGood ? { id, ...(record !== undefined && { record }) } : undefined;
+  } catch {
+    return undefined;
+  }
 }

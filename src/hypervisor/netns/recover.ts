@@ -1,6 +1,7 @@
 import type { GuestRef } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { type Fabric, signalProcess, waitUntilGone } from '../../network/index.ts';
+import { leftGuest } from '../left-guest.ts';
 import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
 import { readExitCode, readTraces } from './guest-files.ts';
@@ -15,6 +16,8 @@ export interface World {
   readonly cgroups: Cgroups;
   readonly fabric: Fabric;
   readonly logger: Logger;
+  /** Whether a guest that is none of those that are asked for is known to be wanted no more. */
+  readonly mayEnd: (id: string) => boolean;
 }
 
 /** Finds the guests of a mount again, and removes those that nobody knows any more. */
@@ -28,8 +31,10 @@ export async function recoverGuests(refs: readonly GuestRef[], world: World, sig
     if (guest !== undefined) guests.push(guest);
     found.delete(ref.id);
   }
-  for (const orphan of found.values()) await removeOrphan(orphan, world);
-  const living = new Set(guests.filter(({ process }) => process !== undefined).map(({ ref }) => ref.id));
+  const left = [...found.values()].filter(({ id }) => !world.mayEnd(id));
+  for (const orphan of found.values()) if (world.mayEnd(orphan.id)) await removeOrphan(orphan, world);
+  for (const { pid, type, name } of left) world.logger.warn(leftGuest(`guest ${type}/${name} (pid ${pid})`, type, name));
+  const living = new Set([...guests.filter(({ process }) => process !== undefined).map(({ ref }) => ref.id), ...left.map(({ id }) => id)]);
   for (const id of world.cgroups.list().filter((id) => !living.has(id))) await world.cgroups.remove(id);
   return guests;
 }
@@ -39,10 +44,11 @@ async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, w
   const traces = readTraces(ref.guestDir);
   if (traces === 'none' && process === undefined) return undefined;
   const guest = new Guest(ref, world.records);
-  if (process !== undefined && record?.process?.pid !== process.pid) {
+  if (process !== undefined && record?.process?.pid !== process.pid && world.records.isWhole) {
     await end(process, world); // its start was cut short
   } else if (process !== undefined) {
     guest.process = { pid: process.pid, startTime: process.startTime };
+    if (record?.process?.pid !== process.pid) adopt(guest, world);
     guest.paused = world.cgroups.isFrozen(ref.id);
     letGo(guest.process); // where nf.io ended between its last two steps
   } else if (traces === 'ran') {
@@ -50,6 +56,15 @@ async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, w
     await world.fabric.removePorts(guest.record.ports.map(({ id }) => id));
   }
   return guest;
+}
+
+/** A guest that runs, and whose record is lost: what is not known of it is so until its next start. */
+function adopt({ ref, record, process }: Guest, { records, logger }: World): void {
+  records.adopt(ref.id, { ...record, process });
+  const path = `nf-types/${ref.type}/${ref.name}`;
+  logger.warn(
+    `${path} runs on, and what is known of its ports was lost with its line in ${records.path}. Run: echo restart > ${path}/action`,
+  );
 }
 
 async function removeOrphan(orphan: LabelledProcess, world: World): Promise<void> {

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { TestMount } from '../support/mount.ts';
+
+/* Nothing that runs is ended because something could not be read: it is told, and left. */
+
+const setUp = `mkdir -p nf-types/host/{a,b,new}
+  for vnf in a b; do echo activate > nf-types/host/$vnf/action; echo 'touch /tmp/was-here' > nf-types/host/$vnf/command; done`;
+const bothRunOn = `for vnf in a b; do cat nf-types/host/$vnf/status; echo 'ls /tmp/was-here' > nf-types/host/$vnf/command; cat nf-types/host/$vnf/command; done`;
+const running = 'running\n/tmp/was-here\n';
+
+function guestsFile(mount: TestMount): string {
+  const { mountId } = JSON.parse(readFileSync(join(mount.root, 'nfio.json'), 'utf8')) as { mountId: string };
+  return `/run/nfio/${mountId}/guests.jsonl`;
+}
+
+async function remountAfter(mount: TestMount, damage: (path: string) => void): Promise<void> {
+  const path = guestsFile(mount);
+  await mount.unmount();
+  damage(path);
+  await mount.mount();
+}
+
+describe('guests run on', () => {
+  test('when the file of what the hypervisor knows of them is lost, and after one more start', { timeout: 240_000 }, async () => {
+    await using mount = await TestMount.start();
+    await mount.run(setUp);
+    await remountAfter(mount, (path) => rmSync(path));
+    assert.equal(await mount.run(bothRunOn), running.repeat(2));
+    assert.match(await mount.log(), /nf-types\/host\/a runs on.*Run: echo restart > nf-types\/host\/a\/action/);
+    await mount.run('echo activate > nf-types/host/new/action');
+    await remountAfter(mount, () => undefined);
+    assert.equal(await mount.run(bothRunOn), running.repeat(2));
+    assert.equal(await mount.run('echo restart > nf-types/host/a/action; cat nf-types/host/a/status'), 'running\n');
+  });
+
+  test('when a line of it is bad, which costs what is known of one', { timeout: 240_000 }, async () => {
+    await using mount = await TestMount.start();
+    await mount.run(setUp);
+    await remountAfter(mount, (path) => {
+      const lines = readFileSync(path, 'utf8').split('\n');
+      writeFileSync(path, ['{"id":"', ...lines.map((line, index) => (index === 0 ? line.slice(1) : line))].join('\n'));
+    });
+    assert.equal(await mount.run(bothRunOn), running.repeat(2));
+  });
+
+  test('when their records cannot be read, and are back with them', { timeout: 240_000 }, async () => {
+    await using mount = await TestMount.start();
+    await mount.run(setUp);
+    const record = join(mount.root, 'nf-types/host/a/.record.json');
+    let whole = '';
+    await remountAfter(mount, () => {
+      whole = readFileSync(record, 'utf8');
+      writeFileSync(record, '{"kind":');
+    });
+    assert.match(await mount.log(), /guest host\/a \(pid \d+\) has no record in this root that can be read: it is left as it is/);
+    assert.equal(await mount.run('cat nf-types/host/b/status'), 'running\n');
+    await remountAfter(mount, () => writeFileSync(record, whole));
+    assert.equal(await mount.run(bothRunOn), running.repeat(2));
+  });
+});
