@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsence } from '../errors/index.ts';
 import { runtimeDirectory } from './options.ts';
 
 /** What the daemon of a mount notes for other processes. There is nothing secret in it: every user may read it. */
@@ -35,7 +36,7 @@ export function removeMountRecord(mountId: string): void {
 
 /** All that is noted, by mountpoint; of a mount whose daemon was killed too. */
 export async function readMountRecords(): Promise<ReadonlyMap<string, MountRecord>> {
-  const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.json'));
+  const names = (await readdir(directory).catch(noneIfAbsent)).filter((name) => name.endsWith('.json'));
   const records = await Promise.all(names.map((name) => readRecord(join(directory, name))));
   const known = records.filter((record) => record !== undefined).sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   return new Map(known.map((record) => [record.mountpoint, record]));
@@ -49,7 +50,13 @@ function recordPath(mountId: string): string {
 async function readRecord(path: string): Promise<MountRecord | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as MountRecord;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (isAbsence(error) || error instanceof SyntaxError) return undefined;
+    throw error;
   }
+}
+
+function noneIfAbsent(error: unknown): string[] {
+  if (isAbsence(error)) return [];
+  throw error;
 }

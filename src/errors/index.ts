@@ -1,3 +1,4 @@
+export { isAbsence, mayPass, unlessAbsent } from './absence.ts';
 export { Errno, type ErrnoName, errnoName, errnoOf } from './errno.ts';
 export { NfioError, type NfioErrorOptions } from './nfio-error.ts';
 export { type ErrorCode, type ErrorEntry, errorTable } from './table.ts';

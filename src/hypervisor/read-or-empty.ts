@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { unlessAbsent } from '../errors/index.ts';
 
-/** The text of a small file of the kernel's or of the driver's own; empty when it cannot be read, as when what it tells of has ended. */
+/**
+ * The text of a small file of the kernel's or of the driver's own; empty when there is none, as when what it tells of has ended.
+ *
+ * @throws as node:fs does when it is there and cannot be read: that tells nothing.
+ */
 export function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return path === '' ? '' : (unlessAbsent(() => readFileSync(path, 'utf8')) ?? '');
 }

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { PortSpec, SegmentSpec } from '../domain/ports/network.ts';
-import { NfioError } from '../errors/index.ts';
+import { isAbsence, NfioError } from '../errors/index.ts';
 import { announcements, announcementsOfOpen } from './announcement.ts';
 import { IpBatch } from './ip-batch.ts';
 import type { NetworkRequest } from './link-request.ts';
@@ -204,7 +204,13 @@ export class Fabric implements AsyncDisposable {
 
   /** True when the namespace is there. */
   async exists(): Promise<boolean> {
-    return (await stat(this.netnsPath).catch(() => undefined)) !== undefined;
+    try {
+      await stat(this.netnsPath);
+      return true;
+    } catch (error) {
+      if (isAbsence(error)) return false;
+      throw error;
+    }
   }
 
   /** Removes the namespace when neither a bridge nor a port is left in it: true when it did. */

@@ -1,4 +1,5 @@
 import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { unlessAbsent } from '../errors/index.ts';
 
 const closeOnExec = 0o2000000; // O_CLOEXEC, as fdinfo shows it (asm-generic/fcntl.h)
 
@@ -25,10 +26,8 @@ function findInherited(): number[] {
 }
 
 function isClosedOnExec(fd: number): boolean {
-  try {
-    const flags = /^flags:\t(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'))?.[1] ?? '0';
-    return (Number.parseInt(flags, 8) & closeOnExec) !== 0;
-  } catch {
-    return true; // the directory that was being read
-  }
+  const text = unlessAbsent(() => readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1'));
+  if (text === undefined) return true; // the directory that was being read
+  const flags = /^flags:\t(\d+)$/m.exec(text)?.[1] ?? '0';
+  return (Number.parseInt(flags, 8) & closeOnExec) !== 0;
 }

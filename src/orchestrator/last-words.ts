@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VnfRecord } from '../domain/records.ts';
-import { NfioError } from '../errors/index.ts';
+import { isAbsence, NfioError } from '../errors/index.ts';
 import { type Model, pathOf } from './model.ts';
 
 /** How much of the end of a log is looked at, and how many lines of it are told, each cut to so many characters. */
@@ -70,8 +70,8 @@ function endOfFile(path: string): string {
   let file: number;
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch {
-    return ''; // it never ran
+  } catch (error) {
+    return isAbsence(error) ? '' : `its log could not be read (${(error as NodeJS.ErrnoException).code})`; // ENOENT: it never ran
   }
   try {
     const { size } = fstatSync(file);

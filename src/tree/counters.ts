@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { netDevColumns } from '../domain/net-dev.ts';
 import type { CounterSource } from '../domain/ports/hypervisor.ts';
+import { isAbsence, unlessAbsent } from '../errors/index.ts';
 
 type ProcfsSource = Extract<CounterSource, { kind: 'procfs' }>;
 
@@ -105,12 +106,8 @@ function fieldAt(text: string, start: number, column: number): number {
  * (seq_read_iter in fs/seq_file.c): what is much shorter is the whole.
  */
 function readWhole(path: string): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch {
-    return undefined;
-  }
+  const fd = unlessAbsent(() => openSync(path, 'r'));
+  if (fd === undefined) return undefined;
   try {
     let length = 0;
     for (;;) {
@@ -119,9 +116,9 @@ function readWhole(path: string): number | undefined {
       length += read;
       if (read < shortRead) return length;
     }
-  } catch {
-    // ESRCH: the process went away between open and read.
-    return undefined;
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
+    return undefined; // ESRCH: the process went away between open and read
   } finally {
     closeSync(fd);
   }

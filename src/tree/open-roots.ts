@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import type { GuestRoot } from '../domain/ports/hypervisor.ts';
+import { isAbsence, unlessAbsent } from '../errors/index.ts';
 import { O_PATH } from '../vfs/change-attributes.ts';
 import { type GuestDevices, RootClosedError } from '../vfs/guest-files.ts';
 import { HeldDirectories } from '../vfs/held-directories.ts';
@@ -100,7 +101,7 @@ function openDirectory(path: string, mayBeGone: boolean): number | undefined {
   try {
     return openSync(`${path}/.`, O_PATH | constants.O_DIRECTORY);
   } catch (error) {
-    if (mayBeGone) return undefined;
+    if (mayBeGone && isAbsence(error)) return undefined;
     throw error;
   }
 }
@@ -130,18 +131,15 @@ function lives(open: OpenRoot): boolean {
 function hasProcess(pid: number): boolean {
   try {
     return process.kill(pid, 0);
-  } catch {
-    return false;
+  } catch (error) {
+    return !isAbsence(error);
   }
 }
 
 /** Field 22 of /proc/PID/stat (proc(5)); undefined for a process that has ended. */
 function startTimeOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
-  } catch {
-    return undefined;
-  }
+  const stat = unlessAbsent(() => readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  if (stat === undefined) return undefined;
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ', 20);
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : Number(fields[19]);
 }

@@ -1,4 +1,5 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { unlessAbsent } from '../errors/index.ts';
 
 /** The file is written anew when it has this many lines, and as often as there are four times as many as who wait. */
 const leastLines = 4000;
@@ -65,13 +66,9 @@ export class PollJournal {
 
 /** Who waited when the servers before this one ended, by what the journal in a directory says; some may wait no longer. */
 export function pollersBefore(directory: string): number[] {
-  try {
-    // A last line that is cut off is of a poll that was not answered.
-    const lines = readFileSync(pathIn(directory), 'latin1').split('\n').slice(0, -1);
-    return [...new Set(lines.map(Number))];
-  } catch {
-    return []; // nobody was noted
-  }
+  const text = unlessAbsent(() => readFileSync(pathIn(directory), 'latin1')) ?? ''; // there is none: nobody was noted
+  // A last line that is cut off is of a poll that was not answered.
+  return [...new Set(text.split('\n').slice(0, -1).map(Number))];
 }
 
 function pathIn(directory: string): string {

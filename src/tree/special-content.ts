@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { unlessAbsent } from '../errors/index.ts';
 import { readCounter } from './counters.ts';
 import type { FileSpec, RegularSpec } from './file-spec.ts';
 import type { ObjectView } from './views.ts';
@@ -52,12 +53,8 @@ export function sizeOf(view: ObjectView, spec: FileSpec): number | undefined {
 
 /** Opens a stream for reading, undefined when nothing was written to it yet. */
 export function openStream(path: string): number | undefined {
-  let fd: number;
-  try {
-    fd = openSync(path, safely);
-  } catch {
-    return undefined;
-  }
+  const fd = unlessAbsent(() => openSync(path, safely));
+  if (fd === undefined) return undefined;
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
   return undefined;

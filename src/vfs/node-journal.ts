@@ -1,4 +1,5 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { unlessAbsent } from '../errors/index.ts';
 import type { UserNode } from './user-node.ts';
 
 /** The name a file was found by: what a line of the journal says. */
@@ -91,12 +92,7 @@ function encode(nodeid: number, parent: number, name: string): string {
 /** A last line that is cut off is of a file that the kernel was not told of. */
 function readEntries(path: string): Map<number, Entry> {
   const entries = new Map<number, Entry>();
-  let text = '';
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    return entries; // none was noted
-  }
+  const text = unlessAbsent(() => readFileSync(path, 'utf8')) ?? ''; // there is none: nothing was noted
   for (const line of text.split('\n').slice(0, -1)) {
     const [, nodeid, parent, name] = /^(\d+) (\d+) (".*")$/.exec(line) ?? [];
     if (name !== undefined) entries.set(Number(nodeid), { parent: Number(parent), name: JSON.parse(name) as string });

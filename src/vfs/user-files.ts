@@ -24,6 +24,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
+import { isAbsence } from '../errors/index.ts';
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
@@ -298,8 +299,9 @@ export class UserFiles {
   #writtenIn(node: UserNode, written: string): ReadonlySet<string> {
     try {
       return new Set(withWritten(node, written, namesIn));
-    } catch {
-      return new Set(); // nothing
+    } catch (error) {
+      if (isAbsence(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return new Set(); // nothing
+      throw error;
     }
   }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CounterSource, Counters } from '../../domain/ports/hypervisor.ts';
+import { unlessAbsent } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
 
 /** Where the kernel of this machine keeps a guest's counters. */
@@ -33,11 +34,7 @@ function readGroups(pid: number): Map<string, string> {
 
 /** True when a process is in the control groups of that container: whoever says so has not made the number up. */
 export function isInContainer(pid: number, containerId: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(containerId);
-  } catch {
-    return false;
-  }
+  return unlessAbsent(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.includes(containerId) ?? false;
 }
 
 /** What `GET /containers/ID/stats` tells, as far as it is read. */

@@ -1,6 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NfioError } from '../../errors/index.ts';
+import { isAbsence, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import type { RunInGuest } from './guest-setup.ts';
 
@@ -37,7 +37,10 @@ export class ConfigCopy {
 
 /** Changes whenever anything below the directory does. */
 async function signature(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { recursive: true }).catch(() => []);
+  const entries = await readdir(directory, { recursive: true }).catch((error: unknown) => {
+    if (isAbsence(error)) return [];
+    throw error;
+  });
   return await Promise.all(
     entries.sort().map(async (name) => {
       const found = await lstat(join(directory, name), { bigint: true }).catch(() => undefined);

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, NfioError, unlessAbsent } from '../../errors/index.ts';
 
 /** What the driver must know of a guest to find it and clear it away after a restart of nf.io. */
 export interface GuestRecord {
@@ -56,8 +56,9 @@ export function openWay(guestDir: string): void {
 
 /** Reads the record of a guest; undefined when there is none (or it is not one). */
 export function readRecord(guestDir: string): GuestRecord | undefined {
+  const text = unlessAbsent(() => readFileSync(recordFile(guestDir), 'utf8'));
   try {
-    return JSON.parse(readFileSync(recordFile(guestDir), 'utf8')) as GuestRecord;
+    return text === undefined ? undefined : (JSON.parse(text) as GuestRecord);
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { constants, existsSync } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import { cloudSeed } from './cloud-seed.ts';
 import { openWay, overlayFile, seedFile } from './guest-files.ts';
@@ -55,7 +55,9 @@ async function readUserData({ boot, configDir }: GuestSpec): Promise<string | un
   if (name === undefined) return undefined;
   const file = await open(join(configDir, name), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
     (cause: unknown) => {
-      throw new NfioError('VNFDeployError', { errno: 'ENOENT', message: `boot.conf: user-data: there is no file config/${name}`, cause });
+      const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+      const what = isAbsence(cause) ? `there is no file config/${name}` : `config/${name} cannot be read (${errno})`;
+      throw new NfioError('VNFDeployError', { errno, message: `boot.conf: user-data: ${what}`, cause });
     },
   );
   try {

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 
@@ -258,7 +258,8 @@ async function removeGroup(directory: string): Promise<void> {
 function subdirectories(directory: string): string[] {
   try {
     return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
-  } catch {
+  } catch (error) {
+    if (!isAbsence(error)) throw error;
     return [];
   }
 }

@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, NfioError, unlessAbsent } from '../../errors/index.ts';
 
 /** File systems that cannot hold an overlay's upper directory, by the number statfs(2) gives. */
 const unfitTypes = new Map([
@@ -75,12 +75,8 @@ export function hasExitCode(guestDir: string): boolean {
   return lstatSync(join(guestDir, 'exit'), { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. */
+/** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. @throws as node:fs does when it cannot be read. */
 export function readExitCode(guestDir: string): number {
-  try {
-    const text = readFileSync(join(guestDir, 'exit'), 'utf8');
-    return /^\d{1,3}\n$/.test(text) ? Number(text) : 137;
-  } catch {
-    return 137;
-  }
+  const text = unlessAbsent(() => readFileSync(join(guestDir, 'exit'), 'utf8')) ?? '';
+  return /^\d{1,3}\n$/.test(text) ? Number(text) : 137;
 }

@@ -10,6 +10,7 @@ import { mountTable, privateDirectories, restMountTable } from './mount-table.ts
 
 const startTimeoutMs = 30_000;
 const giveUpMs = 1000;
+const killAgainMs = 100;
 /** What the launcher says of an init that ended without a word. */
 const noReason = '0 setup: ';
 
@@ -105,7 +106,7 @@ class Launching {
   #take({ word, rest }: Report): void {
     switch (word) {
       case 'pid':
-        this.#init = findProcess(Number(rest));
+        this.#find(Number(rest));
         if (this.#unwanted !== undefined) this.#giveUp(this.#unwanted);
         break;
       case 'ready':
@@ -122,6 +123,25 @@ class Launching {
     }
   }
 
+  /** One that cannot be looked at is of no use: it could be taken for another later. */
+  #find(pid: number): void {
+    try {
+      this.#init = findProcess(pid);
+    } catch (error) {
+      this.#unwanted ??= setupError((error as Error).message);
+    }
+  }
+
+  /** Until it has been looked at: a failure to look may pass. */
+  #kill(): void {
+    if (this.#init === undefined) return;
+    try {
+      signalProcess(this.#init, 'SIGKILL');
+    } catch {
+      setTimeout(() => this.#kill(), killAgainMs);
+    }
+  }
+
   #limit(): void {
     const message = `the guest was not set up in ${startTimeoutMs} ms: is this machine out of memory or processors? See: uptime; free -m`;
     this.#timer = setTimeout(() => this.#giveUp(new NfioError('TimeoutError', { message })), startTimeoutMs);
@@ -129,14 +149,14 @@ class Launching {
 
   #giveUp(error: NfioError): void {
     this.#unwanted ??= error;
-    if (this.#init !== undefined) signalProcess(this.#init, 'SIGKILL'); // the launcher reports that, if it can
+    this.#kill(); // the launcher reports that, if it can
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#fail(error), giveUpMs);
   }
 
   #fail(error: unknown): void {
     this.#end();
-    if (this.#init !== undefined) signalProcess(this.#init, 'SIGKILL');
+    this.#kill();
     this.#ready.reject(error);
     this.#runs.reject(error);
   }
