@@ -5,10 +5,11 @@ import { DockerDriver } from '../hypervisor/docker/index.ts';
 import { LibvirtDriver } from '../hypervisor/libvirt/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { ModuleLoader } from '../middleboxes/loader.ts';
-import { Fabric, FabricNetwork } from '../network/index.ts';
+import { Fabric, FabricNetwork, limitHolds } from '../network/index.ts';
 import { EventLog } from '../orchestrator/event-log.ts';
 import { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { FileStore } from '../state/file-store.ts';
+import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { type MountOptions, runtimeDirectory } from './options.ts';
 
 /** Builds a mount's parts. The root's lock is the supervisor's. */
@@ -18,6 +19,7 @@ export async function compose(
 ): Promise<Orchestrator> {
   const { logger, listener, mountedMs } = parts;
   const { hypervisor, dockerSocket, insecureEngines, libvirtUri } = options;
+  limitHolds(descriptorBudget().holds);
   const store = await FileStore.open(options.root, { locked: true, logger });
   const fabric = new Fabric(store.mountId);
   const context = { mountId: store.mountId, runDir: join(runtimeDirectory, store.mountId), logger };

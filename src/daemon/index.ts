@@ -20,6 +20,8 @@ export interface RunningDaemon {
   readonly pid: number;
   /** Real path of the mountpoint. */
   readonly mountpoint: string;
+  /** What its user must know: records that could not be read. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -38,10 +40,10 @@ export async function launch(options: MountOptions): Promise<RunningDaemon> {
   const log = openLog(options.root);
   try {
     const supervisor = spawnSupervisor(mountable, log);
-    await ready(supervisor, `See ${join(options.root, 'daemon.log')}`);
+    const warnings = await ready(supervisor, `See ${join(options.root, 'daemon.log')}`);
     supervisor.disconnect();
     supervisor.unref();
-    return { pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint };
+    return { pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint, warnings };
   } finally {
     closeSync(log);
   }
@@ -58,8 +60,8 @@ export async function runForeground(options: MountOptions, mounted: (daemon: Run
   const ended = new Promise<number>((resolve) => supervisor.once('exit', (status) => resolve(status ?? 1)));
   // The supervisor is in a session of its own, so that it gets each signal once, from here.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => supervisor.kill(signal));
-  await ready(supervisor, 'See the lines above');
-  mounted({ pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint });
+  const warnings = await ready(supervisor, 'See the lines above');
+  mounted({ pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint, warnings });
   return await ended;
 }
 
@@ -73,7 +75,7 @@ function spawnSupervisor(options: MountOptions, output: number | 'inherit'): Chi
 }
 
 /** @param where the log is, as the first words of a sentence. */
-function ready(supervisor: ChildProcess, where: string): Promise<void> {
+function ready(supervisor: ChildProcess, where: string): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
     const fail = (message: string, cause?: unknown): void => reject(new NfioError('MountError', { message, cause }));
     supervisor.once('error', (cause) => fail(`The daemon could not be started: ${cause.message}`, cause));
@@ -81,7 +83,7 @@ function ready(supervisor: ChildProcess, where: string): Promise<void> {
       fail(`The daemon ended with ${signal ?? `status ${status}`} before the mount was ready. ${where}.`),
     );
     supervisor.once('message', (message: SupervisorMessage) => {
-      if (message.kind === 'ready') resolve();
+      if (message.kind === 'ready') resolve(message.warnings);
       else fail(message.message);
     });
   });

@@ -15,12 +15,12 @@ export interface ServerStart {
 /** What a server tells its supervisor. */
 export type ServerMessage =
   /** It answers requests, as agreed with the kernel. */
-  | { readonly kind: 'ready'; readonly mountId: string; readonly negotiated: Negotiated }
+  | { readonly kind: 'ready'; readonly mountId: string; readonly negotiated: Negotiated; readonly warnings: readonly string[] }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
 
 /** What a supervisor tells the process that started it. */
 export type SupervisorMessage =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'ready'; readonly warnings: readonly string[] }
   | { readonly kind: 'failed'; readonly message: string; readonly code: string | undefined };
 
 /** Descriptor of /dev/fuse in a server process. */

@@ -51,8 +51,11 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   await orchestrator.start();
 
   const timeoutMs = options.attrTimeoutMs;
+  const warnings = orchestrator.unreadable;
   const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
-  fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) => receive(message, { gateway, logger, mountId: store.mountId }));
+  fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) =>
+    receive(message, { gateway, logger, mountId: store.mountId, warnings }),
+  );
   // Those who waited for the server before this one to wake them look again, and wait for this one.
   const pollers = negotiated === undefined ? [] : pollersBefore(join(runtimeDirectory, store.mountId));
   threads.begin();
@@ -74,8 +77,11 @@ async function removeRunDirectory(orchestrator: Orchestrator): Promise<void> {
   await rm(join(runtimeDirectory, parts.store.mountId), { recursive: true, force: true });
 }
 
-function receive(message: Forwarded | KernelThreadNote, parts: { gateway: Gateway; logger: Logger; mountId: string }): void {
-  if (message.op === 'serving') tell({ kind: 'ready', mountId: parts.mountId, negotiated: message.negotiated });
+function receive(
+  message: Forwarded | KernelThreadNote,
+  parts: { gateway: Gateway; logger: Logger; mountId: string; warnings: readonly string[] },
+): void {
+  if (message.op === 'serving') tell({ kind: 'ready', mountId: parts.mountId, negotiated: message.negotiated, warnings: parts.warnings });
   else if (message.op === 'error') parts.logger.error(message.message);
   else parts.gateway.receive(message);
 }

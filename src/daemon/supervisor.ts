@@ -132,14 +132,14 @@ class Supervisor {
     });
   }
 
-  #ready({ mountId, negotiated }: Extract<ServerMessage, { kind: 'ready' }>, serverPid: number): void {
+  #ready({ mountId, negotiated, warnings }: Extract<ServerMessage, { kind: 'ready' }>, serverPid: number): void {
     this.#negotiated = negotiated;
     this.#servingSinceMs = performance.now();
     const { mountpoint, root, hypervisor } = this.#options;
     const startedAt = new Date().toISOString();
     writeMountRecord({ mountId, mountpoint, root, hypervisor, supervisorPid: process.pid, serverPid, startedAt, version: this.#version });
     this.#mountId = mountId;
-    report({ kind: 'ready' });
+    report({ kind: 'ready', warnings });
   }
 
   /** Notes the end of a server; true when the next one is likely to end as soon. */

@@ -7,8 +7,8 @@ export const verbs = ['activate', 'deploy', 'start', 'stop', 'restart', 'pause',
 /** One of them. */
 export type Verb = (typeof verbs)[number];
 
-/** What a VNF is in, as far as its verbs are concerned. `undeployed`: no guest is wanted and none is there. */
-export type VnfState = 'undeployed' | 'inconsistent' | Exclude<GuestStatus['state'], 'absent'>;
+/** What a VNF is in, as far as its verbs are concerned. `undeployed`: no guest is wanted and none is there. `unreadable`: its record cannot be read. */
+export type VnfState = 'undeployed' | 'unreadable' | 'inconsistent' | Exclude<GuestStatus['state'], 'absent'>;
 
 /** One step towards what a verb wants; executors run them in order. */
 export type Step = 'check' | 'deploy' | 'start' | 'configure' | 'open' | 'stop' | 'restart' | 'pause' | 'unpause' | 'destroy';
@@ -21,6 +21,7 @@ const allowed: Readonly<Record<VnfState, readonly Verb[]>> = {
   exited: ['start', 'restart', 'destroy'],
   unknown: ['stop', 'destroy'],
   inconsistent: ['destroy'],
+  unreadable: [],
 };
 
 const steps: Readonly<Record<Verb, readonly Step[]>> = {
@@ -54,7 +55,7 @@ export function isVerb(text: string): text is Verb {
 export function planVerb(state: VnfState, verb: Verb): readonly Step[] {
   if (!allowed[state].includes(verb)) {
     throw new NfioError('InvalidActionError', {
-      message: `the VNF is ${state}; possible now: ${allowed[state].join(', ')}`,
+      message: `the VNF is ${state}; possible now: ${allowed[state].join(', ') || 'nothing. See why: cat error'}`,
     });
   }
   return steps[verb];

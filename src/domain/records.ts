@@ -17,6 +17,8 @@ export interface ObjectRecord extends Ownership {
   readonly createdMs: number;
   /** Files of the object whose ownership someone changed, by path below the object (`machine/ip`; empty: its directory). */
   readonly ownership: Readonly<Record<string, Ownership>>;
+  /** Why the record could not be read; absent: it was. What else it says but its place is made up then, and never written. */
+  readonly unreadable?: string;
   /** Values users set, by path below the object; a value never set is absent. */
   readonly settings: Readonly<Record<string, string>>;
 }

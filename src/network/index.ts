@@ -16,7 +16,7 @@ export {
   portsAfter,
 } from './live-port.ts';
 export { bridgeName, fabricName, fabricPortName, ipLine, machineTapName } from './names.ts';
-export { NetworkHold } from './network-hold.ts';
+export { limitHolds, NetworkHold } from './network-hold.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
 export { canOpen, isOpenAtOnce, loopbackRequest, newPortRequests } from './port-requests.ts';

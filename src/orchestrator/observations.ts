@@ -69,7 +69,7 @@ export function outputPath(ref: GuestRef): string {
 }
 
 function stateWord(world: World, vnf: VnfRecord, state: VnfState): string {
-  if (state === 'undeployed' || state === 'inconsistent') return state;
+  if (state === 'undeployed' || state === 'unreadable' || state === 'inconsistent') return state;
   const status = world.status(vnf);
   // While it is being made there is nothing yet; else someone removed it behind our back, or the machine was restarted.
   if (status.state === 'absent' && status.progress === undefined)

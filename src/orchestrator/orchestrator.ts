@@ -1,6 +1,6 @@
 import { localHost } from '../domain/placement.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver } from '../domain/ports/hypervisor.ts';
-import type { VnfRecord } from '../domain/records.ts';
+import { recordKey, type StoredRecord, type VnfRecord } from '../domain/records.ts';
 import { Chains } from './chains/chains.ts';
 import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
@@ -46,6 +46,8 @@ export class Orchestrator implements AsyncDisposable {
   readonly hidden: HiddenFiles;
   readonly chains: Chains;
   readonly replicas: Replicas;
+  /** A sentence for each record that could not be read. */
+  readonly unreadable: string[] = [];
   readonly #routes: DefaultRoutes;
   readonly #configurator: Configurator;
   readonly #closing = new AbortController();
@@ -86,6 +88,7 @@ export class Orchestrator implements AsyncDisposable {
     const records = await store.load();
     this.model.inventory.put(localHost(hypervisor, mountedMs));
     for (const record of records) this.model.inventory.put(record);
+    for (const record of records) if (record.unreadable !== undefined) this.#tellUnreadable(record, record.unreadable);
     for (const type of this.model.inventory.types()) await this.#loadType(type.name);
     const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);
     // Before guests are known, for whose change may ask: they have the ports that their records want. Which routes they have DefaultRoutes finds out.
@@ -118,6 +121,14 @@ export class Orchestrator implements AsyncDisposable {
   #isUndeployed(id: string, driver: HypervisorDriver): boolean {
     const vnf = this.model.inventory.vnfOfGuest(id);
     return vnf !== undefined && vnf.placement?.hypervisor !== driver.name;
+  }
+
+  /** A record that could not be read keeps its place, and says so wherever one looks. */
+  #tellUnreadable(record: StoredRecord, why: string): void {
+    const path = recordKey(record);
+    this.unreadable.push(`${path}: its record cannot be read (${why})`);
+    this.model.parts.events.add({ path, what: 'unreadable', why });
+    if (record.kind === 'vnf') this.model.runtime(record.serial).error = `its record cannot be read: ${why}`;
   }
 
   #drivers(): HypervisorDriver[] {

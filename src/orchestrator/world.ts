@@ -149,6 +149,7 @@ export class World {
 
   /** The state of a VNF now, as its guest is. */
   state(vnf: VnfRecord): VnfState {
+    if (vnf.unreadable !== undefined) return 'unreadable';
     if (vnf.inconsistent) return 'inconsistent';
     if (!vnf.deployed) return 'undeployed';
     const { state } = this.status(vnf);

@@ -1,12 +1,14 @@
 import { closeSync, existsSync, mkdirSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
 import { type JournalEntry, journalName, readJournal } from './journal.ts';
+import { forEachBounded, loadRecord } from './load-records.ts';
 import { recordName, trashName } from './object-files.ts';
-import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { encodeRecord } from './record-codec.ts';
 import { replay } from './replay.ts';
 import { lockRoot, openRoot, type RootHeader, writeHeader } from './root-directory.ts';
 import { Writer } from './writer.ts';
@@ -58,26 +60,40 @@ export class FileStore implements StateStore {
   }
 
   async load(): Promise<readonly StoredRecord[]> {
-    const records: StoredRecord[] = [];
-    for (const type of await readdir(join(this.#root, 'nf-types'))) {
-      await this.#loadInto(records, `nf-types/${type}`);
-      const children = await readdir(join(this.#root, 'nf-types', type), { withFileTypes: true });
-      const vnfs = children.filter((child) => child.isDirectory() && !child.name.startsWith('.'));
-      await Promise.all(vnfs.map((vnf) => this.#loadInto(records, `nf-types/${type}/${vnf.name}`)));
-    }
-    for (const kind of ['networks', 'hosts', 'chns']) {
-      for (const name of await readdir(join(this.#root, kind))) await this.#loadInto(records, `${kind}/${name}`);
-    }
-    return records;
+    const places = await this.#places();
+    const found: (StoredRecord | undefined)[] = places.map(() => undefined);
+    await forEachBounded(places.entries(), async ([index, key]) => {
+      const path = join(this.#root, key, recordName);
+      const record = await loadRecord({ key, path }, () => this.nextSerial());
+      if (record === undefined) this.#logger.error(`${path}: there is none, so its directory is left out. Restore it from a backup`);
+      else if (record.unreadable !== undefined) this.#logger.error(this.#whyUnreadable(record));
+      found[index] = record;
+    });
+    return found.filter((record) => record !== undefined);
   }
 
-  async #loadInto(records: StoredRecord[], key: string): Promise<void> {
-    const path = join(this.#root, key, recordName);
-    try {
-      records.push(placed(decodeRecord(await readFile(path, 'utf8')), key));
-    } catch (error) {
-      this.#logger.error(`${path}: left out, restore it from a backup: ${(error as Error).message}`);
+  /** Keys of all objects; types come before their VNFs. */
+  async #places(): Promise<string[]> {
+    const keys: string[] = [];
+    for (const type of await readdir(join(this.#root, 'nf-types'))) {
+      const children = await readdir(join(this.#root, 'nf-types', type), { withFileTypes: true });
+      const vnfs = children.filter((child) => child.isDirectory() && !child.name.startsWith('.'));
+      keys.push(`nf-types/${type}`, ...vnfs.map(({ name }) => `nf-types/${type}/${name}`));
     }
+    for (const kind of ['networks', 'hosts', 'chns']) {
+      for (const name of await readdir(join(this.#root, kind))) keys.push(`${kind}/${name}`);
+    }
+    return keys;
+  }
+
+  #whyUnreadable(record: StoredRecord): string {
+    const path = join(this.#root, recordKey(record), recordName);
+    return `${path} cannot be read (${record.unreadable}). Unmount, restore it from a backup, and mount again`;
+  }
+
+  /** What stands in for a record must never take its place. */
+  #checkReadable(record: StoredRecord): void {
+    if (record.unreadable !== undefined) throw new NfioError('StateWriteError', { message: this.#whyUnreadable(record) });
   }
 
   nextSerial(): number {
@@ -98,16 +114,19 @@ export class FileStore implements StateStore {
   }
 
   async update(record: StoredRecord): Promise<void> {
+    this.#checkReadable(record);
     await this.#writer.run(put(record));
   }
 
   async rename(from: StoredRecord, to: StoredRecord): Promise<void> {
+    this.#checkReadable(from);
     const { serial } = from;
     const entry = { op: 'rename', key: recordKey(from), serial, to: recordKey(to), text: encodeRecord(to) } as const;
     await this.#writer.run(entry, { before: encodeRecord(from) });
   }
 
   async remove(record: StoredRecord): Promise<void> {
+    this.#checkReadable(record);
     const { serial } = record;
     await this.#writer.run({ op: 'remove', key: recordKey(record), serial }, { before: encodeRecord(record) });
     await this.#clear(join(this.#root, trashName, String(serial)));
@@ -145,10 +164,4 @@ export class FileStore implements StateStore {
 
 function put(record: StoredRecord): Extract<JournalEntry, { op: 'put' }> {
   return { op: 'put', key: recordKey(record), serial: record.serial, text: encodeRecord(record) };
-}
-
-/** A record under the name of its directory: a crash in the middle of a rename leaves the old name in the record. */
-function placed(record: StoredRecord, key: string): StoredRecord {
-  const [, first = '', second] = key.split('/');
-  return record.kind === 'vnf' ? { ...record, type: first, name: second ?? '' } : { ...record, name: first };
 }

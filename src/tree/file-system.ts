@@ -1,7 +1,10 @@
+import { mayPass } from '../errors/absence.ts';
 import { Errno, errnoOf } from '../errors/errno.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
+import { descriptorBudget } from '../vfs/descriptor-limit.ts';
+import { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import { RootClosedError } from '../vfs/guest-files.ts';
 import { NodeJournal } from '../vfs/node-journal.ts';
 import { isGuestFile, isUserFile } from '../vfs/nodeid.ts';
@@ -63,7 +66,8 @@ export class NfioFileSystem implements FileSystem {
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
       try {
         return enter(view, spec);
-      } catch {
+      } catch (error) {
+        if (mayPass(error)) throw error; // it may be there all the same
         return made(view, spec);
       }
     };
@@ -71,7 +75,8 @@ export class NfioFileSystem implements FileSystem {
       try {
         backed.makeRoot(view, spec);
         return enter(view, spec);
-      } catch {
+      } catch (error) {
+        if (mayPass(error)) throw error;
         return undefined;
       }
     };
@@ -80,7 +85,8 @@ export class NfioFileSystem implements FileSystem {
     this.#parked = new ParkedRequests(forward);
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
-    this.#user = new UserRequests({ users, backed, forward, handles, refused, walkers, timeoutMs });
+    const descriptors = new DescriptorShares(descriptorBudget);
+    this.#user = new UserRequests({ users, descriptors, backed, forward, handles, refused, walkers, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
     const context = {
       tree,
@@ -88,6 +94,7 @@ export class NfioFileSystem implements FileSystem {
       handles,
       scratch: this.#scratch,
       open: new OpenFiles(),
+      descriptors,
       polls: this.#polls,
       refused,
       walkers,

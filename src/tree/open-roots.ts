@@ -2,14 +2,12 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, sta
 import type { GuestRoot } from '../domain/ports/hypervisor.ts';
 import { isAbsence, unlessAbsent } from '../errors/index.ts';
 import { O_PATH } from '../vfs/change-attributes.ts';
+import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { type GuestDevices, RootClosedError } from '../vfs/guest-files.ts';
 import { HeldDirectories } from '../vfs/held-directories.ts';
 
 /** TMPFS_MAGIC (linux/magic.h). */
 const tmpfsMagic = 0x01021994;
-
-/** So many roots are held open; the one that was not used for longest is closed when there would be more. */
-const mostRoots = 32;
 
 /**
  * A process is looked at again when this many milliseconds have passed; until then it is enough that one has its number, which is asked once in so many.
@@ -28,7 +26,7 @@ interface OpenRoot {
 }
 
 /**
- * The roots of guests that are looked into, each held by a descriptor. One that leads through a process (`/proc/PID/root`) is the guest's only as long as that very process
+ * The roots of guests that are looked into, each held by a descriptor, as many as the budget has; the one that was not used for longest is closed when there would be more. One that leads through a process (`/proc/PID/root`) is the guest's only as long as that very process
  * lives: with it ends what is mounted in the root, and another process may get its number.
  */
 export class OpenRoots {
@@ -73,7 +71,7 @@ export class OpenRoots {
     if (opened === undefined) throw new RootClosedError(serial);
     this.#open.set(serial, opened);
     for (const oldest of this.#open.keys()) {
-      if (this.#open.size <= mostRoots) break;
+      if (this.#open.size <= descriptorBudget().roots) break;
       this.close(oldest);
     }
     return opened;

@@ -235,7 +235,10 @@ export class SpecialFiles {
 
   release(request: Request, fh: number): void {
     const file = this.#open.remove(request.nodeid, fh);
-    if (file?.fd !== undefined) closeSync(file.fd);
+    if (file?.fd !== undefined) {
+      this.#context.descriptors.closed(file.fd);
+      closeSync(file.fd);
+    }
     if (file?.kh !== undefined) this.#unwatch(request.nodeid, file.kh);
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
     if (file?.pending !== undefined) this.#end(request, fh, file);
@@ -279,10 +282,14 @@ export class SpecialFiles {
     view: ObjectView,
     part: { readonly request: Request; readonly offset: number; readonly size: number },
   ): number {
-    file.fd ??= openStream(streamPath(view, file.spec));
+    file.fd ??= this.#openStream(part.request, streamPath(view, file.spec));
     const length = file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
     file.position = part.offset + length;
     return length;
+  }
+
+  #openStream(request: Request, path: string): number | undefined {
+    return this.#context.descriptors.open(request.uid, () => ({ fd: openStream(path) })).fd;
   }
 }
 

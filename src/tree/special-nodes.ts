@@ -1,4 +1,5 @@
 import type { Entry } from '../fuse/attributes.ts';
+import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { attributesOf } from './attributes.ts';
 import type { DirectorySpec, FileSpec } from './file-spec.ts';
@@ -21,6 +22,7 @@ export interface SpecialContext {
   readonly handles: HandleNumbers;
   readonly scratch: ScratchFiles;
   readonly open: OpenFiles;
+  readonly descriptors: DescriptorShares;
   readonly polls: PollJournal;
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;

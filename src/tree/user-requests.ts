@@ -4,6 +4,7 @@ import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
+import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Found, Listed, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
@@ -20,6 +21,7 @@ import type { TreeWalkers } from './tree-walkers.ts';
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
   readonly users: UserFiles;
+  readonly descriptors: DescriptorShares;
   readonly backed: BackedDirectories;
   readonly forward: Forward;
   readonly handles: HandleNumbers;
@@ -208,7 +210,7 @@ export class UserRequests implements FileSystem {
 
   open(request: Request, flags: number): void {
     const node = (flags & accessMode) === 0 ? this.#node(request) : this.#changed(request);
-    const fd = this.#context.users.open(node, flags);
+    const fd = this.#openFor(request, node, flags);
     const fh = this.#context.handles.make(flags);
     this.#open.set(fh, { node, fd, pending: pendingOf(flags, (flags & constants.O_TRUNC) !== 0), resumed: false, newIn: undefined });
     request.replyOpen(fh, this.#openFlags(node, flags));
@@ -219,12 +221,18 @@ export class UserRequests implements FileSystem {
     const before = this.#madeBefore(request, name);
     const { fd, ...found } =
       before === undefined
-        ? this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) })
-        : { ...before, fd: this.#context.users.open(before.node, file.flags) };
+        ? this.#context.descriptors.open(request.uid, () =>
+            this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) }),
+          )
+        : { ...before, fd: this.#openFor(request, before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
     const newIn = this.#context.users.pathForSync(parent);
     this.#open.set(fh, { node: found.node, fd, pending: pendingOf(file.flags, true), resumed: false, newIn });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
+  }
+
+  #openFor(request: Request, node: UserNode, flags: number): number {
+    return this.#context.descriptors.open(request.uid, () => ({ fd: this.#context.users.open(node, flags) })).fd;
   }
 
   read(request: Request, fh: number, offset: number, size: number): void {
@@ -248,7 +256,9 @@ export class UserRequests implements FileSystem {
     const file = this.#open.get(fh);
     this.#open.delete(fh);
     if (file === undefined || !this.#saves.ends(request, file)) request.replyOk();
-    if (file !== undefined) this.#context.users.close(file.node, file.fd);
+    if (file === undefined) return;
+    this.#context.descriptors.closed(file.fd);
+    this.#context.users.close(file.node, file.fd);
   }
 
   flush(request: Request, fh: number): void {
@@ -317,7 +327,7 @@ export class UserRequests implements FileSystem {
     const flags = flagsOfHandle(fh);
     const pending = pendingOf(flags, false);
     pending?.write(0);
-    const file: OpenFile = { node, fd: this.#context.users.open(node, flags), pending, resumed: true, newIn: undefined };
+    const file: OpenFile = { node, fd: this.#openFor(request, node, flags), pending, resumed: true, newIn: undefined };
     this.#open.set(fh, file);
     return file;
   }

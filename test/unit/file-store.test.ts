@@ -102,17 +102,41 @@ test('a root of an older version is brought up to date', async () => {
   assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 4);
 });
 
-test('a damaged record is left out with a line in the log, the others are loaded', async () => {
+test('a damaged record keeps its place, says so, and is not written over', async () => {
   await using store = await open();
   await store.create(type(store), noContents);
   const record = vnf(store);
   await store.create(record, noContents);
-  writeFileSync(join(root, 'nf-types/host/a/.record.json'), '{"kind":"vnf"');
+  const path = join(root, 'nf-types/host/a/.record.json');
+  writeFileSync(path, '{"kind":"vnf"');
+  const [, standIn] = await store.load();
+  assert.ok(standIn?.kind === 'vnf');
+  assert.equal(standIn.name, 'a');
+  assert.notEqual(standIn.serial, record.serial);
+  assert.match(standIn.unreadable ?? '', /JSON/);
+  assert.match(logged.join('\n'), /nf-types\/host\/a.*cannot be read.*restore it/);
+  await assert.rejects(store.update({ ...standIn, settings: { a: 'b' } }), { code: 'StateWriteError' });
+  await assert.rejects(store.rename(standIn, { ...standIn, name: 'b' }), { code: 'StateWriteError' });
+  await assert.rejects(store.remove(standIn), { code: 'StateWriteError' });
+  assert.equal(readFileSync(path, 'utf8'), '{"kind":"vnf"');
+});
+
+test('what cannot be read as a record keeps its place, of whatever kind it is', async () => {
+  await using store = await open();
+  await store.create(type(store), noContents);
+  mkdirSync(join(root, 'nf-types/host/b/.record.json'), { recursive: true });
+  mkdirSync(join(root, 'networks/lan/.record.json'), { recursive: true });
+  mkdirSync(join(root, 'chns/web/.record.json'), { recursive: true });
+  const records = await store.load();
   assert.deepEqual(
-    (await store.load()).map((each) => each.name),
-    ['host'],
+    records.map(({ kind, name, unreadable }) => [kind, name, /EISDIR/.test(unreadable ?? '')]),
+    [
+      ['type', 'host', false],
+      ['vnf', 'b', true],
+      ['network', 'lan', true],
+      ['chain', 'web', true],
+    ],
   );
-  assert.match(logged.join('\n'), /nf-types\/host\/a.*restore it/);
 });
 
 test('what a loss of power left without its record makes room', async () => {

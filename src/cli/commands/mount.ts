@@ -1,8 +1,11 @@
 import { mountOptions, parseMountOptions } from '../../daemon/mount-options.ts';
 import type { MountOptions, MountRequest } from '../../daemon/options.ts';
 import { NfioError } from '../../errors/index.ts';
-import { defineCommand, type OptionSpec } from '../command.ts';
+import { defineCommand, type OptionSpec, type Terminal } from '../command.ts';
 import { UsageError } from '../usage-error.ts';
+
+/** So many records that cannot be read are named on the terminal. */
+const mostWarnings = 5;
 
 /** The options of a mount as flags. */
 const flags: Readonly<Record<string, OptionSpec>> = Object.fromEntries(
@@ -36,12 +39,21 @@ are found again. Only one mount can use a root at a time. The log is daemon.log 
         terminal.err(`nfio: mounted on ${mountpoint}, with state in ${options.root}. Ctrl-C unmounts; VNFs keep running.\n`),
       );
     }
-    const { pid, mountpoint } = await daemon.launch(options);
+    const { pid, mountpoint, warnings } = await daemon.launch(options);
+    warn(terminal, warnings, options.root);
     if (terminal.interactive)
       terminal.out(`Mounted on ${mountpoint} (process ${pid}, log ${options.root}/daemon.log). Unmount with: nfio umount ${mountpoint}\n`);
     return 0;
   },
 });
+
+/** The first few of what the log says in full; that of a mount in the foreground is on the terminal already. */
+function warn(terminal: Terminal, warnings: readonly string[], root: string): void {
+  for (const warning of warnings.slice(0, mostWarnings)) terminal.err(`nfio: ${warning}\n`);
+  const rest = warnings.length - mostWarnings;
+  if (rest > 0) terminal.err(`nfio: and ${rest} more\n`);
+  if (warnings.length > 0) terminal.err(`nfio: They are kept as they are. See what to do: grep 'cannot be read' ${root}/daemon.log\n`);
+}
 
 function parseFlags(mountpoint: string | undefined, values: Readonly<Record<string, string | boolean | undefined>>): MountOptions {
   const given = Object.entries(mountOptions).map(([key, { flag }]) => [key, values[flag]]);

@@ -1,0 +1,38 @@
+import type { DescriptorBudget } from './descriptor-limit.ts';
+
+/**
+ * Counts the descriptors that users hold open here, so that none of them takes those of the others, nor all of them together what the server needs for its own
+ * work: to find out whether guests run, to read and write records.
+ */
+export class DescriptorShares {
+  readonly #budget: () => DescriptorBudget;
+  readonly #owners = new Map<number, number>();
+  readonly #held = new Map<number, number>();
+
+  constructor(budget: () => DescriptorBudget) {
+    this.#budget = budget;
+  }
+
+  /** Opens a file for a user. @throws EMFILE when the share is used up, and what `open` throws. */
+  open<T extends { readonly fd: number | undefined }>(uid: number, open: () => T): T {
+    const { users, perUser } = this.#budget();
+    if (this.#owners.size >= users || (this.#held.get(uid) ?? 0) >= perUser) {
+      throw Object.assign(new Error(`user ${uid} has too many files open`), { code: 'EMFILE' });
+    }
+    const opened = open();
+    if (opened.fd === undefined) return opened;
+    this.#owners.set(opened.fd, uid);
+    this.#held.set(uid, (this.#held.get(uid) ?? 0) + 1);
+    return opened;
+  }
+
+  /** A descriptor is about to be closed. One that was not opened here is nobody's. */
+  closed(fd: number): void {
+    const uid = this.#owners.get(fd);
+    if (uid === undefined) return;
+    this.#owners.delete(fd);
+    const left = (this.#held.get(uid) ?? 1) - 1;
+    if (left === 0) this.#held.delete(uid);
+    else this.#held.set(uid, left);
+  }
+}

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { isAbsence, unlessAbsent } from '../../src/errors/index.ts';
+import { budgetOf } from '../../src/vfs/descriptor-limit.ts';
+import { DescriptorShares } from '../../src/vfs/descriptor-shares.ts';
+
+const failing = (code: string) => (): never => {
+  throw Object.assign(new Error(code), { code });
+};
+
+test('only what says that something is not there is absence', () => {
+  for (const code of ['ENOENT', 'ESRCH', 'ENXIO', 'ENODEV']) assert.equal(unlessAbsent(failing(code)), undefined);
+  for (const code of ['EMFILE', 'ENFILE', 'EIO', 'EACCES', 'EPERM', 'ENOMEM', 'ELOOP'])
+    assert.throws(() => unlessAbsent(failing(code)), { code });
+  assert.equal(isAbsence(undefined), false);
+  assert.equal(
+    unlessAbsent(() => readFileSync('/proc/0/stat')),
+    undefined,
+  );
+});
+
+test('shares never come to more than the limit, and each leaves something to the others', () => {
+  for (const limit of [256, 1024, 20_000, 1_048_576]) {
+    const { users, perUser, holds, roots } = budgetOf(limit);
+    assert.ok(users + holds <= limit - Math.min(256, limit / 2), `${limit}`);
+    assert.ok(perUser > 0 && perUser < users && holds > 0 && roots >= 2, `${limit}`);
+  }
+});
+
+test('who uses up a share gets EMFILE, others do not; what is closed may be opened again', () => {
+  const shares = new DescriptorShares(() => ({ users: 5, perUser: 3, holds: 0, roots: 0 }));
+  let next = 10;
+  const open = (uid: number): number => {
+    next += 1;
+    return shares.open(uid, () => ({ fd: next })).fd;
+  };
+  const [first = 0] = [open(1), open(1), open(1)];
+  assert.throws(() => open(1), { code: 'EMFILE' });
+  open(2);
+  open(3);
+  assert.throws(() => open(4), { code: 'EMFILE' });
+  shares.closed(first);
+  shares.closed(first);
+  open(1);
+  assert.throws(() => open(1), { code: 'EMFILE' });
+  assert.throws(() => shares.open(2, failing('EACCES')), { code: 'EMFILE' });
+});
