@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { readMountRecords } from '../../src/daemon/mount-record.ts';
 import { shell } from '../support/shell.ts';
 
 /* Limits of open files: no record is lost for them, no guest taken for dead, and no user takes what the others need. */
@@ -116,5 +117,37 @@ sys.stdin.read()`;
       mkdir nf-types/host/h4; echo activate > nf-types/host/h4/action; cat nf-types/host/h4/status; kill $G_PID; wait; cat nf-types/host/*/status | uniq -c | xargs`;
     const said = await mount.run(script);
     assert.equal(said, 'True EMFILE\nTrue EMFILE\nrunning\nrunning\nrunning\nmine\nup\nrunning\n4 running\n');
+  });
+
+  test('a server that can open nothing at all takes no guest for dead, and goes on when it can', async () => {
+    await using mount = await SmallMount.start();
+    await mount.run(
+      'for i in 1 2 3; do mkdir -p nf-types/host/h$i; echo activate > nf-types/host/h$i/action; done; exec 3< nf-types/host/h1/status',
+    );
+    const records = await readMountRecords();
+    const { serverPid } = records.get(mount.path) ?? {};
+    const limitTo = (most: number): Promise<unknown> =>
+      promisify(execFile)('prlimit', ['--pid', `${serverPid}`, `--nofile=${most}:${limit}`]);
+    await limitTo(3);
+    assert.match(
+      await mount.run('cat nf-types/host/h1/stats/rx_bytes 2>&1 || true; ls nf-types/host/h1/config/ 2>&1 || true'),
+      /Too many open files/,
+    );
+    // The watcher looks at the very processes about once in a second.
+    await mount.run('sleep 4');
+    const whileShort = await mount.run('cat nf-types/host/*/status');
+    await limitTo(limit);
+    assert.equal(whileShort, 'running\n'.repeat(3));
+    await mount.run('sleep 2');
+    assert.equal(
+      await mount.run('cat nf-types/host/*/status; echo hostname > nf-types/host/h2/command; cat nf-types/host/h2/command'),
+      `${'running\n'.repeat(3)}h2\n`,
+    );
+    assert.equal(
+      await mount.run(
+        'kill -9 $(cat nf-types/host/h3/machine/vm.id); while grep -q running nf-types/host/h3/status; do sleep 0.1; done; cat nf-types/host/h3/status',
+      ),
+      'exited (137)\n',
+    );
   });
 });
