@@ -19,29 +19,38 @@ export type PieceResult =
  *
  * A piece is complete when the shell can parse it, and, if it may have a here-document, can no more with a `)` behind it: one that is still open would swallow that.
  * (An argument of a program has at most 128 KiB, execve(2).)
+ *
+ * A piece runs inside the loops, so that its own `continue` and `break` reach them: each leads on to the answer, with status 0, as outside of a loop.
  */
 const script = `
 exec 3<&0 4>&1 </dev/null 2>&1
 nfio_mark=$1; shift
 nfio_parses() {
-  if [ \${#1} -lt 30000 ]; then /bin/sh -n -c "$1"; else printf '%s\n' "$1" | /bin/sh -n; fi >/dev/null 2>&1 3<&- 4>&-
+  if [ \${#1} -lt 30000 ]; then /bin/sh -n -c "$1"; else command printf '%s\n' "$1" | /bin/sh -n; fi >/dev/null 2>&1 3<&- 4>&-
 }
 nfio_complete() {
   nfio_parses "$1" || return 1
   case $1 in *'<<'*) ! nfio_parses "$1
 )" ;; esac
 }
-while IFS= read -r nfio_length <&3; do
+nfio_ran=
+while :; do
+while
+  if [ "$nfio_ran" ]; then nfio_ran=; command printf '%s %d\n' "$nfio_mark" "$nfio_status" >&4; fi
+  IFS= read -r nfio_length <&3 || exit 0
+do
   case $nfio_length in
     -) IFS= read -r nfio_text <&3 ;;
     *) nfio_text=$(head -c "\${nfio_length#!}" <&3; echo x); nfio_text=\${nfio_text%x} ;;
   esac
   case $nfio_length in
     -|!*) ;;
-    *) if ! nfio_complete "$nfio_text"; then printf '%s more\n' "$nfio_mark" >&4; continue; fi ;;
+    *) if ! nfio_complete "$nfio_text"; then command printf '%s more\n' "$nfio_mark" >&4; continue; fi ;;
   esac
+  nfio_ran=y nfio_status=0
   eval "$nfio_text" 3<&- 4>&-
-  printf '%s %d\n' "$nfio_mark" "$?" >&4
+  nfio_status=$?
+done
 done`;
 
 /** Words that begin what goes on in later lines (Shell Command Language, POSIX), and those that begin nothing. */

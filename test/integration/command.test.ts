@@ -57,6 +57,14 @@ describe('command', () => {
     assert.equal(await output(`{ printf 'echo one'; sleep 0.1; printf ' two\\n'; } > command; cat command`), 'one two\n');
   });
 
+  test('goes on after a continue or a break that belongs to no loop', async () => {
+    for (const word of ['continue', 'break', 'true; continue', 'false; break']) {
+      const script = `{ echo 'word=kept'; echo '${word}' && echo 'echo $word'; } > command; cat command`;
+      assert.equal(await output(script), 'kept\n', word);
+    }
+    assert.equal(await output(`{ echo 'printf() { :; }'; echo 'echo after'; } > command; cat command`), 'after\n');
+  });
+
   test('that is no shell language is told when the file is closed, and does nothing before', async () => {
     assert.match(
       await output(`{ echo 'echo before'; echo 'if )'; } > command; cat command error`),
