@@ -10,6 +10,7 @@ const levels = [
   { name: 'contract', needsRoot: true },
   { name: 'integration', needsRoot: true },
   { name: 'conformance', needsRoot: true },
+  { name: 'security', needsRoot: true },
 ];
 
 /** Paths of the test files to run: those named, else all of the levels that can run. */

@@ -1,3 +1,4 @@
+import type { Actor } from '../domain/authority.ts';
 import type { Ownership } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { LinkPlace } from '../orchestrator/chains/chain-service.ts';
@@ -68,7 +69,11 @@ export class ChainChanges {
     this.#chains.service.show(placeOf(view, path), path);
   }
 
-  async set(view: ChainView | HopView, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+  async set(
+    view: ChainView | HopView,
+    path: string,
+    options: { readonly text: string; readonly actor: Actor; readonly signal: AbortSignal },
+  ): Promise<void> {
     if (view.kind === 'chain') await this.#chains.service.set(view.serial, path, options);
     else if (path === 'replicas') await this.#replicas.set(view.parent, view.serial, options);
     else await this.#chains.service.setHop(view.parent, view.serial, { path, ...options });

@@ -1,8 +1,10 @@
+import type { Actor } from '../domain/authority.ts';
 import { isVerbList } from '../domain/lifecycle.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
+import { requireNetworks } from '../orchestrator/require.ts';
 import { busyWith } from '../orchestrator/vnf-actions.ts';
 import type { FileSpec, RegularSpec } from '../tree/file-spec.ts';
 import { fileAt } from '../tree/files.ts';
@@ -34,6 +36,8 @@ export interface WriteOptions {
   readonly signal: AbortSignal;
   /** The request came before, to a server that died. */
   readonly again: boolean;
+  /** Who writes. */
+  readonly actor: Actor;
   /** A copy is written. */
   readonly restored: boolean;
 }
@@ -75,13 +79,13 @@ export class FileWrites {
   }
 
   async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {
-    const { data, signal, restored } = options;
+    const { actor, data, signal, restored } = options;
     const { write } = spec as RegularSpec;
     if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
     const text = await this.#text(view, spec, data);
     if (write === 'action') await this.#act(view, text, options);
     else if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
-    else await this.#setOrReset(view, spec, { text, before: options.before, signal, restored });
+    else await this.#setOrReset(view, spec, { text, before: options.before, actor, signal, restored });
   }
 
   /** One verb a line, one after another; the first that fails is the last. */
@@ -90,8 +94,15 @@ export class FileWrites {
     if (options.restored) return await this.#copied(view, text);
     for (const line of lines.length === 0 ? [text] : lines) {
       if (view.kind === 'chain') await this.#orchestrator.chains.actions.act(view.serial, line, options);
-      else await this.#orchestrator.actions.act(view.serial, line, options);
+      else await this.#actOnVnf(view, line, options);
     }
+  }
+
+  async #actOnVnf(view: ObjectView, line: string, options: WriteOptions): Promise<void> {
+    const { model, actions } = this.#orchestrator;
+    if (!['stop', 'destroy'].includes(line.trim()))
+      await model.recordVnf(view.serial, 'action', async () => requireNetworks(model, options.actor, model.vnf(view.serial)));
+    await actions.act(view.serial, line, options);
   }
 
   /** A copy of an instance brings along what reading `action` gave; a verb has to be written. */
@@ -108,7 +119,13 @@ export class FileWrites {
     {
       before,
       ...options
-    }: { readonly text: string; readonly before: string | undefined; readonly signal: AbortSignal; readonly restored: boolean },
+    }: {
+      readonly text: string;
+      readonly before: string | undefined;
+      readonly actor: Actor;
+      readonly signal: AbortSignal;
+      readonly restored: boolean;
+    },
   ): Promise<void> {
     try {
       await this.#set(view, spec, options);
@@ -152,7 +169,7 @@ export class FileWrites {
   async #set(
     view: ObjectView,
     spec: FileSpec,
-    options: { readonly text: string; readonly signal: AbortSignal; readonly restored: boolean },
+    options: { readonly text: string; readonly actor: Actor; readonly signal: AbortSignal; readonly restored: boolean },
   ): Promise<void> {
     switch (view.kind) {
       case 'vnf':

@@ -13,6 +13,7 @@ import type { Configure, Forwarded, ReplaceConfiguration, WriteValue } from '../
 import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
+import { actorOf } from './actor.ts';
 import { AskedFiles } from './asked-files.ts';
 import { FileWrites } from './file-writes.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
@@ -138,7 +139,7 @@ export class Gateway {
         await orchestrator.commands.finish(message.fh, { last: message.last === true, signal });
         break;
       case 'restore':
-        await this.#changes.restore(message, signal);
+        await this.#changes.restore({ ...message, actor: actorOf(message.ticket) }, signal);
         break;
       case 'empty':
         await this.#writes.write(ticket.nodeid, {
@@ -146,6 +147,7 @@ export class Gateway {
           before: undefined,
           signal,
           again: isResent(ticket),
+          actor: actorOf(ticket),
           restored: false,
         });
         return this.#replyEmptied(ticket);
@@ -167,7 +169,14 @@ export class Gateway {
 
   async #write({ ticket, data, before, restoring, acts }: WriteValue, signal: AbortSignal): Promise<void> {
     try {
-      await this.#writes.write(ticket.nodeid, { data, before, signal, again: isResent(ticket), restored: restoring });
+      await this.#writes.write(ticket.nodeid, {
+        data,
+        before,
+        signal,
+        actor: actorOf(ticket),
+        again: isResent(ticket),
+        restored: restoring,
+      });
     } finally {
       if (acts) this.#parts.publisher.post({ kind: 'acted', nodeid: ticket.nodeid });
     }

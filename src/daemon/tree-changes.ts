@@ -1,3 +1,4 @@
+import type { Actor } from '../domain/authority.ts';
 import type { Ownership } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
@@ -163,7 +164,13 @@ export class TreeChanges {
 
   /** A file is replaced by a copy of it, which has an owner too. */
   async restore(
-    copy: { readonly nodeid: number; readonly data: Uint8Array | undefined; readonly owner: Ownership; readonly copying: boolean },
+    copy: {
+      readonly nodeid: number;
+      readonly data: Uint8Array | undefined;
+      readonly owner: Ownership;
+      readonly copying: boolean;
+      readonly actor: Actor;
+    },
     signal: AbortSignal,
   ): Promise<void> {
     const { view, spec } = this.file(copy.nodeid);
@@ -171,7 +178,14 @@ export class TreeChanges {
     if (acts && copy.data === undefined && !copy.copying) return await this.#writes.refuse(view, spec.path, notByCopying(spec.name));
     if (isRemoved(view, spec)) this.#show(view, spec);
     if (copy.data !== undefined)
-      await this.#writes.write(copy.nodeid, { data: copy.data, before: undefined, signal, again: false, restored: true });
+      await this.#writes.write(copy.nodeid, {
+        data: copy.data,
+        before: undefined,
+        signal,
+        actor: copy.actor,
+        again: false,
+        restored: true,
+      });
     await this.#own({ view, spec }, copy.owner);
   }
 

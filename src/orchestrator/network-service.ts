@@ -1,4 +1,5 @@
 import { checkNetwork, checkPort, portPath } from '../domain/addressing.ts';
+import type { Actor } from '../domain/authority.ts';
 import { checkName } from '../domain/names.ts';
 import { planSegment } from '../domain/port-plan.ts';
 import { noContents } from '../domain/ports/state.ts';
@@ -12,6 +13,7 @@ import type { HiddenFiles } from './hidden-files.ts';
 import { Lane } from './lane.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
+import { requireMay } from './require.ts';
 
 /** Makes, changes and removes networks. */
 export class NetworkService {
@@ -95,13 +97,14 @@ export class NetworkService {
     this.#hidden.hide(record.serial, path);
   }
 
-  /** Sets a value of a network; guests on it follow. */
-  set(name: string, path: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+  /** Sets a value of a network; guests on it follow. Without an actor it is nf.io itself that does so. @throws NotPermittedError */
+  set(name: string, path: string, options: { readonly text: string; readonly signal: AbortSignal; readonly actor?: Actor }): Promise<void> {
     return this.#lane.run(async () => {
       const before = this.#named(name);
       await this.#model.recordObject(before, path, async () => {
         const value = parseSetting(networkSettings, path, options.text);
         const after = { ...before, settings: { ...before.settings, [path]: value } };
+        if (path === 'uplink' && value !== '' && options.actor !== undefined) requireMay(options.actor, 'uplink', before);
         this.#check(after);
         if (path === 'uplink') await this.#connect(after, options.signal);
         if (path === 'forward') await this.#model.parts.network.setGroupMask(planSegment(after));

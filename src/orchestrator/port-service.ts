@@ -1,4 +1,5 @@
 import { checkPort } from '../domain/addressing.ts';
+import type { Actor } from '../domain/authority.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { checkName } from '../domain/names.ts';
 import { namedMac } from '../domain/port-plan.ts';
@@ -9,6 +10,7 @@ import type { ChainFollower } from './chains/chain-follower.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
+import { requireMay } from './require.ts';
 import type { VnfActions } from './vnf-actions.ts';
 
 /** Makes, changes and removes ports of VNFs, on running guests at once. */
@@ -64,12 +66,13 @@ export class PortService {
   /**
    * Sets a value of a port.
    *
+   * @param options.actor who does so; without one it is nf.io itself, which may.
    * @param options.restored a copy of an instance says so, which may come before the network that it names.
    */
   async set(
     portSerial: number,
     path: string,
-    options: { readonly text: string; readonly signal: AbortSignal; readonly restored?: boolean },
+    options: { readonly text: string; readonly signal: AbortSignal; readonly restored?: boolean; readonly actor?: Actor },
   ): Promise<void> {
     const placed = this.#model.inventory.port(portSerial);
     if (placed === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
@@ -77,6 +80,8 @@ export class PortService {
       signal: options.signal,
       next: (vnf) => {
         const value = parseSetting(portSettings, path, options.text);
+        const network = path === 'network' ? this.#model.inventory.network(value) : undefined;
+        if (network !== undefined && options.actor !== undefined) requireMay(options.actor, 'attach', network);
         if (path === 'state' || path === 'mtu') this.#noteAsItIs(vnf, portSerial, path);
         return this.#withSetting(vnf, portSerial, { path, value, restored: options.restored === true });
       },

@@ -11,7 +11,7 @@ let mount: TestMount;
 before(async () => {
   mount = await TestMount.start();
   await mount.run(
-    'mkdir -p nf-types/host/hers nf-types/host/roots networks/lan; mkdir nf-types/host/hers/ports/p; chown -R 12345:12345 nf-types/host/hers',
+    'mkdir -p nf-types/host/hers nf-types/host/roots networks/lan; mkdir nf-types/host/hers/ports/p; chown -R 12345:12345 nf-types/host/hers; chgrp 12345 networks/lan/ports; chmod 2775 networks/lan/ports',
   );
 });
 

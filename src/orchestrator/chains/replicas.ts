@@ -1,11 +1,13 @@
-import { cp, lchown, readdir } from 'node:fs/promises';
+import { chmod, cp, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Actor } from '../../domain/authority.ts';
 import { isInstanceLink } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import type { ChainRecord, HopRecord, LinkRecord, Ownership, VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Model, pathOf } from '../model.ts';
 import type { PortService } from '../port-service.ts';
+import { requireMay, requireNetworks } from '../require.ts';
 import type { VnfActions } from '../vnf-actions.ts';
 import type { VnfService } from '../vnf-service.ts';
 import type { ChainService } from './chain-service.ts';
@@ -22,6 +24,13 @@ export interface ReplicaParts {
   readonly vnfs: VnfService;
   readonly ports: PortService;
   readonly actions: VnfActions;
+}
+
+/** What is written to `replicas`, and by whom. */
+export interface ReplicaWrite {
+  readonly text: string;
+  readonly actor: Actor;
+  readonly signal: AbortSignal;
 }
 
 /** How many instances a hop has: clones of its first one are made and removed. */
@@ -41,26 +50,28 @@ export class Replicas {
    * @throws InvalidValueError (EINVAL) for no number from 1 to 32, or for less than there are instances that nobody cloned; NotFoundError for a hop
    *   without instance; BusyError while it is written already; and what making and starting a VNF throws: then that clone is not there.
    */
-  async set(chain: number, hop: number, options: { readonly text: string; readonly signal: AbortSignal }): Promise<void> {
+  async set(chain: number, hop: number, options: ReplicaWrite): Promise<void> {
     await this.#model.recordObject(this.#chain(chain), 'replicas', async () => {
       const wanted = parseCount(options.text);
       if (this.#busy.has(hop)) throw new NfioError('BusyError', { message: 'its replicas are being changed already', retryable: true });
       this.#busy.add(hop);
       try {
-        while (this.#links(chain, hop).length < wanted) await this.#add(chain, hop, options.signal);
-        while (this.#links(chain, hop).length > wanted) await this.#remove(chain, hop, options.signal);
+        while (this.#links(chain, hop).length < wanted) await this.#add(chain, hop, options);
+        while (this.#links(chain, hop).length > wanted) await this.#remove(chain, hop, options);
       } finally {
         this.#busy.delete(hop);
       }
     });
   }
 
-  async #add(chain: number, hop: number, signal: AbortSignal): Promise<void> {
+  async #add(chain: number, hop: number, { actor, signal }: ReplicaWrite): Promise<void> {
     const original = this.#original(chain, hop);
+    requireMay(actor, 'clone', original);
+    requireNetworks(this.#model, actor, original);
     const clone = await this.#clone(original, signal);
     try {
       if (this.#model.state(original) === 'running') await this.#parts.actions.act(clone.serial, 'activate', { signal, again: false });
-      const { uid, gid } = original;
+      const { uid, gid } = clone;
       const target = `../../../${pathOf(clone)}`;
       await this.#parts.service.symlink({ chain, hop }, clone.name, { target, owner: { uid, gid, mode: 0o755 }, cloned: true });
     } catch (error) {
@@ -69,7 +80,7 @@ export class Replicas {
     }
   }
 
-  async #remove(chain: number, hop: number, signal: AbortSignal): Promise<void> {
+  async #remove(chain: number, hop: number, { actor, signal }: ReplicaWrite): Promise<void> {
     const links = this.#links(chain, hop);
     const last = links.findLast((link) => link.settings['cloned'] === 'yes');
     if (last === undefined) {
@@ -79,18 +90,19 @@ export class Replicas {
     }
     if (signal.aborted) throw new NfioError('InterruptedError', { message: 'interrupted by its caller; what was done by then is counted' });
     const vnf = this.#instance(chain, hop, last);
+    if (vnf !== undefined) requireMay(actor, 'discard', vnf);
     await this.#parts.service.unlink({ chain, hop }, last.name);
     if (vnf !== undefined) await this.#discard(vnf);
   }
 
   /** A VNF like another one, with the same values and configuration, under a name that is free. */
   async #clone(original: VnfRecord, signal: AbortSignal): Promise<VnfRecord> {
-    const owner: Ownership = { uid: original.uid, gid: original.gid, mode: original.mode };
+    const owner: Ownership = original.ownership[''] ?? { uid: original.uid, gid: original.gid, mode: original.mode };
     const caller = { uid: owner.uid, gid: owner.gid, pid: process.pid };
     const clone = await this.#parts.vnfs.create(original.type, this.#freeName(original), { owner, caller, bare: true });
     try {
       const { store } = this.#model.parts;
-      await copyConfig(store.configDir(original), store.configDir(clone), owner);
+      await copyConfig(store.configDir(original), store.configDir(clone));
       for (const [path, text] of Object.entries(original.settings)) await this.#parts.vnfs.set(clone.serial, path, text, signal);
       for (const { name, settings } of original.ports) {
         const port = await this.#parts.ports.create(clone.serial, name, owner);
@@ -98,11 +110,20 @@ export class Replicas {
           if (!ownValues.has(path)) await this.#parts.ports.set(port.serial, path, { text, signal });
         }
       }
-      return this.#model.vnf(clone.serial);
+      return await this.#withOwners(original, clone.serial);
     } catch (error) {
       await this.#discard(clone);
       throw error;
     }
+  }
+
+  /** Each file of a clone has the owner of the file that it was made from: what only root may say is only said where root said it. */
+  async #withOwners({ ownership }: VnfRecord, serial: number): Promise<VnfRecord> {
+    const clone = { ...this.#model.vnf(serial), ownership };
+    await this.#model.parts.store.update(clone);
+    this.#model.inventory.put(clone);
+    await this.#model.publishVnf(serial);
+    return clone;
   }
 
   async #discard({ serial }: VnfRecord): Promise<void> {
@@ -156,9 +177,20 @@ function parseCount(text: string): number {
   throw new NfioError('InvalidValueError', { message: `replicas "${text.trim().slice(0, 80)}" is not a number from 1 to ${most}` });
 }
 
-/** Copies what users put into config/. Links are copied as links: they are the guest's to follow. */
-async function copyConfig(from: string, to: string, { uid, gid }: Ownership): Promise<void> {
+/**
+ * Copies what users put into config/, with its owners. Links are copied as links: they are the guest's to follow. Until it is done root alone can reach the
+ * copy, so that nobody swaps what is being given away.
+ */
+async function copyConfig(from: string, to: string): Promise<void> {
+  const { uid, gid, mode } = await lstat(from);
+  await lchown(to, 0, 0);
+  await chmod(to, 0o700);
   await cp(from, to, { recursive: true, verbatimSymlinks: true, force: true });
-  for (const entry of await readdir(to, { recursive: true, withFileTypes: true }))
-    await lchown(join(entry.parentPath, entry.name), uid, gid);
+  await chmod(to, 0o700);
+  for (const path of await readdir(to, { recursive: true })) {
+    const owner = await lstat(join(from, path));
+    await lchown(join(to, path), owner.uid, owner.gid);
+  }
+  await chmod(to, mode & 0o7777);
+  await lchown(to, uid, gid);
 }

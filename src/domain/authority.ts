@@ -1,0 +1,61 @@
+import type { NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
+
+/** Who asks for something: the caller of a request, as the kernel named it. */
+export interface Actor {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups. */
+  readonly groups: readonly number[];
+}
+
+/** What the daemon does for itself, and what root does. */
+export const rootActor: Actor = { uid: 0, gid: 0, groups: [] };
+
+/** What can be asked for, and of what. */
+export interface Objects {
+  /** Makes a VNF like this one: its configuration is read, and runs again. */
+  readonly clone: VnfRecord;
+  /** Removes a VNF that was cloned. */
+  readonly discard: VnfRecord;
+  /** Puts a port on this network. */
+  readonly attach: NetworkRecord;
+  /** Connects this network to an interface of the machine. */
+  readonly uplink: NetworkRecord;
+}
+
+export type Verb = keyof Objects;
+
+/** Permission bits of one class (inode(7)). */
+const [write, search] = [2, 1];
+
+const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boolean } = {
+  clone: owns,
+  discard: owns,
+  attach: (actor, network) =>
+    allows(actor, ownershipOf(network, ''), search) && allows(actor, ownershipOf(network, 'ports'), write | search),
+  uplink: () => false,
+};
+
+/**
+ * True when an actor may do something with an object, beyond what the kernel checks by the permissions of the file that was written. Root may do
+ * everything. The one place where this is decided.
+ */
+export function may<V extends Verb>(actor: Actor, verb: V, object: Objects[V]): boolean {
+  return actor.uid === 0 || rules[verb](actor, object);
+}
+
+function owns(actor: Actor, object: ObjectRecord): boolean {
+  return ownershipOf(object, '').uid === actor.uid;
+}
+
+/** Owner and permissions of a directory of an object, below it (empty: its own). */
+function ownershipOf(object: ObjectRecord, path: string): Ownership {
+  const { uid, gid, mode } = object;
+  return object.ownership[path] ?? { uid, gid, mode: path === '' ? mode : 0o755 };
+}
+
+/** As the kernel decides it (path_resolution(7)): the first class that fits counts, not the most generous. */
+function allows(actor: Actor, { uid, gid, mode }: Ownership, wanted: number): boolean {
+  const shift = actor.uid === uid ? 6 : actor.gid === gid || actor.groups.includes(gid) ? 3 : 0;
+  return ((mode >> shift) & wanted) === wanted;
+}
