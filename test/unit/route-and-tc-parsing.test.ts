@@ -65,6 +65,8 @@ filter add dev lan ingress protocol ip matchall action police rate 1mbit burst 1
     'qdisc add dev wan root /tmp/evil': /"\/tmp\/evil" looks like a path/,
     'filter add dev wan parent 1: bpf object-file x': /"bpf" is not allowed here/,
     'filter add dev wan parent 1: u32 match u32 0 0 action evil': /the action "evil" is not one of/,
+    'filter add dev wan parent 1: u32 match u32 0 0 act evil': /the action "evil" is not one of/,
+    'filter add dev wan parent 1: u32 match u32 0 0 a evil': /the action "evil" is not one of/,
     'qdisc add dev wan root netem distribution x': /"distribution" is not allowed here/,
     'qdisc add dev wan root': /the kind of qdisc is missing/,
     'qdisc add dev wan root tbf rate $(reboot)': /has characters that no tc command needs/,

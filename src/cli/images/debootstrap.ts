@@ -30,7 +30,7 @@ export async function makeDebian(
   const { mirror, list, proxies } = await aptSources();
   await mkdir(directory, { recursive: true });
   const env = { ...process.env, LC_ALL: 'C', ...proxies };
-  await run(['--variant=minbase', release, directory, mirror], { ...options, env });
+  await run(['--force-check-gpg', '--variant=minbase', release, directory, mirror], { ...options, env });
   await writeFile(join(directory, 'etc/apt/sources.list'), list.map((line) => `${line}\n`).join(''));
   await settle(directory);
 }

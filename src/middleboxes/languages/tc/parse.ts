@@ -85,9 +85,14 @@ function parseCommand(words: readonly string[], line: number): TcCommand {
   checkKind(object, rest);
   for (const [at, word] of rest.entries()) {
     const action = rest[at + 1] ?? '';
-    if (word === 'action' && !actions.includes(action)) throw new Error(`the action "${action}" is not one of ${actions.join(', ')}`);
+    if (isActionWord(word) && !actions.includes(action)) throw new Error(`the action "${action}" is not one of ${actions.join(', ')}`);
   }
   return { port, words, line };
+}
+
+/** tc takes abbreviations (its matches()): `a`, `act` and `acti` are `action`. */
+function isActionWord(word: string): boolean {
+  return 'action'.startsWith(word);
 }
 
 function checkWord(word: string): void {
