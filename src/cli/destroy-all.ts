@@ -1,15 +1,19 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapBounded } from '../domain/bounded.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Terminal } from './command.ts';
 import { readVnfStates } from './vnf-states.ts';
+
+/** Each takes a file of this process, whose limit may be 256, and time of a hypervisor. */
+const destroyedAtOnce = 64;
 
 /** Destroys every deployed VNF of a mount through its action file. Rejects with the first one's error when any could not be. */
 export async function destroyAll(mountpoint: string, terminal: Terminal): Promise<void> {
   const states = await readVnfStates(mountpoint);
   if (states === undefined) throw noAnswer(mountpoint);
-  const deployed = states.filter(({ status }) => status !== 'undeployed');
-  const failures = await Promise.all(deployed.map(({ vnf }) => destroy(mountpoint, vnf)));
+  const deployed = states.filter(({ status }) => status !== 'undeployed' && status !== 'unreadable');
+  const failures = await mapBounded(deployed, ({ vnf }) => destroy(mountpoint, vnf), destroyedAtOnce);
   const first = failures.find((failure) => failure !== undefined);
   if (first !== undefined) throw first;
   if (terminal.interactive && deployed.length > 0) terminal.out(`Destroyed ${deployed.map(({ vnf }) => vnf).join(', ')}\n`);

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapBounded } from '../domain/bounded.ts';
 import { isAbsence } from '../errors/index.ts';
 import { runtimeDirectory } from './options.ts';
 
@@ -37,7 +38,7 @@ export function removeMountRecord(mountId: string): void {
 /** All that is noted, by mountpoint; of a mount whose daemon was killed too. */
 export async function readMountRecords(): Promise<ReadonlyMap<string, MountRecord>> {
   const names = (await readdir(directory).catch(noneIfAbsent)).filter((name) => name.endsWith('.json'));
-  const records = await Promise.all(names.map((name) => readRecord(join(directory, name))));
+  const records = await mapBounded(names, (name) => readRecord(join(directory, name)));
   const known = records.filter((record) => record !== undefined).sort((a, b) => a.startedAt.localeCompare(b.startedAt));
   return new Map(known.map((record) => [record.mountpoint, record]));
 }

@@ -1,12 +1,13 @@
 import { closeSync, existsSync, mkdirSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapBounded } from '../domain/bounded.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { type JournalEntry, journalName, readJournal } from './journal.ts';
-import { forEachBounded, loadRecord } from './load-records.ts';
+import { loadRecord } from './load-records.ts';
 import { recordName, trashName } from './object-files.ts';
 import { encodeRecord } from './record-codec.ts';
 import { replay } from './replay.ts';
@@ -60,14 +61,12 @@ export class FileStore implements StateStore {
   }
 
   async load(): Promise<readonly StoredRecord[]> {
-    const places = await this.#places();
-    const found: (StoredRecord | undefined)[] = places.map(() => undefined);
-    await forEachBounded(places.entries(), async ([index, key]) => {
+    const found = await mapBounded(await this.#places(), async (key) => {
       const path = join(this.#root, key, recordName);
       const record = await loadRecord({ key, path }, () => this.nextSerial());
       if (record === undefined) this.#logger.error(`${path}: there is none, so its directory is left out. Restore it from a backup`);
       else if (record.unreadable !== undefined) this.#logger.error(this.#whyUnreadable(record));
-      found[index] = record;
+      return record;
     });
     return found.filter((record) => record !== undefined);
   }

@@ -4,8 +4,6 @@ import type { ObjectRecord, StoredRecord } from '../domain/records.ts';
 import { isAbsence, mayPass } from '../errors/index.ts';
 import { decodeRecord } from './record-codec.ts';
 
-/** So many files are open at once: more would not be faster, and what others need is left to them. */
-const mostAtOnce = 16;
 /** How often a file is tried that cannot be read, and the pause before the second time, which doubles. Milliseconds. */
 const mostTries = 5;
 const firstPauseMs = 20;
@@ -15,15 +13,6 @@ export interface RecordPlace {
   /** Path below the root. */
   readonly key: string;
   readonly path: string;
-}
-
-/** Calls `use` for each item, for a few at a time. */
-export async function forEachBounded<T>(items: Iterable<T>, use: (item: T) => Promise<void>): Promise<void> {
-  const waiting = items[Symbol.iterator]();
-  const work = async (): Promise<void> => {
-    for (let next = waiting.next(); next.done !== true; next = waiting.next()) await use(next.value);
-  };
-  await Promise.all(Array.from({ length: mostAtOnce }, work));
 }
 
 /**

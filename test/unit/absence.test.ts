@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { mapBounded } from '../../src/domain/bounded.ts';
 import { isAbsence, unlessAbsent } from '../../src/errors/index.ts';
 import { budgetOf } from '../../src/vfs/descriptor-limit.ts';
 import { DescriptorShares } from '../../src/vfs/descriptor-shares.ts';
@@ -45,4 +46,24 @@ test('who uses up a share gets EMFILE, others do not; what is closed may be open
   open(1);
   assert.throws(() => open(1), { code: 'EMFILE' });
   assert.throws(() => shares.open(2, failing('EACCES')), { code: 'EMFILE' });
+});
+
+test('of bounded work so much is under way at a time, in any order; what it gives keeps its place', async () => {
+  let running = 0;
+  let most = 0;
+  const work = async (item: number): Promise<number> => {
+    running += 1;
+    most = Math.max(most, running);
+    for (let turns = item % 5; turns >= 0; turns -= 1) await new Promise((resolve) => setImmediate(resolve));
+    running -= 1;
+    return 2 * item;
+  };
+  const items = Array.from({ length: 100 }, (_, index) => index);
+  assert.deepEqual(
+    await mapBounded(items, work, 7),
+    items.map((item) => 2 * item),
+  );
+  assert.equal(most, 7);
+  assert.deepEqual(await mapBounded([], work), []);
+  await assert.rejects(mapBounded(items, failing('EIO'), 2), { code: 'EIO' });
 });

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapBounded } from '../../domain/bounded.ts';
 
 /** What a mount made on this machine, to be looked for when it should be gone. */
 export interface Traces {
@@ -38,11 +39,9 @@ async function controlGroups(marked: (text: string) => boolean): Promise<readonl
 /** Processes, other than this one, that have a mark in their command line: the daemon and its guests. */
 async function processes(marked: (text: string) => boolean): Promise<readonly string[]> {
   const pids = (await names('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  const lines = await Promise.all(
-    pids.map(async (pid) => {
-      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-      return `${pid}: ${line.replaceAll('\0', ' ').trim()}`;
-    }),
-  );
+  const lines = await mapBounded(pids, async (pid) => {
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    return `${pid}: ${line.replaceAll('\0', ' ').trim()}`;
+  });
   return lines.filter(marked);
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isAbsence } from '../../errors/index.ts';
 import { isAlive, type ProcessId } from '../../network/index.ts';
 
 /** O_PATH (fcntl.h); node:fs does not name it. */
@@ -24,8 +25,9 @@ export function openGuestRoot(merged: string | undefined, init: ProcessId): Gues
   let fd: number;
   try {
     fd = openSync(`/proc/${init.pid}/root/.`, O_PATH | constants.O_DIRECTORY);
-  } catch {
-    return undefined; // it has just ended
+  } catch (error) {
+    if (isAbsence(error)) return undefined; // it has just ended
+    throw error;
   }
   const close = (): void => closeSync(fd);
   if (isAlive(init)) return { path: `/proc/self/fd/${fd}/.`, [Symbol.dispose]: () => void setTimeout(close, graceMs).unref() };

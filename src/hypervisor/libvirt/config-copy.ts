@@ -1,5 +1,6 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mapBounded } from '../../domain/bounded.ts';
 import { isAbsence, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import type { RunInGuest } from './guest-setup.ts';
@@ -41,12 +42,10 @@ async function signature(directory: string): Promise<string[]> {
     if (isAbsence(error)) return [];
     throw error;
   });
-  return await Promise.all(
-    entries.sort().map(async (name) => {
-      const found = await lstat(join(directory, name), { bigint: true }).catch(() => undefined);
-      return `${name} ${found?.ino} ${found?.mode} ${found?.size} ${found?.mtimeNs} ${found?.ctimeNs}`;
-    }),
-  );
+  return await mapBounded(entries.sort(), async (name) => {
+    const found = await lstat(join(directory, name), { bigint: true }).catch(absentIsUndefined);
+    return `${name} ${found?.ino} ${found?.mode} ${found?.size} ${found?.mtimeNs} ${found?.ctimeNs}`;
+  });
 }
 
 /** The directory as a tar archive. Links in it are kept, never followed. */
@@ -70,4 +69,8 @@ async function archive(directory: string, signal: AbortSignal): Promise<Buffer> 
     });
   }
   return Buffer.concat(chunks);
+}
+
+function absentIsUndefined(error: unknown): undefined {
+  if (!isAbsence(error)) throw error;
 }

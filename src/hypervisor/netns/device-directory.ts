@@ -1,6 +1,6 @@
 import { lstat, mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NfioError } from '../../errors/index.ts';
+import { isAbsence, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 
 /** Character devices every guest has: name, major, minor (Documentation/admin-guide/devices.txt). */
@@ -44,7 +44,7 @@ async function absent(paths: readonly string[]): Promise<ReadonlySet<string>> {
     paths.map((path) =>
       lstat(path).then(
         () => true,
-        () => false,
+        (error: unknown) => !isAbsence(error),
       ),
     ),
   );
