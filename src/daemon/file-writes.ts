@@ -4,7 +4,7 @@ import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
 import { hookInstance } from '../orchestrator/hook-instance.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
-import { requireNetworks } from '../orchestrator/require.ts';
+import { requireMay, requireNetworks } from '../orchestrator/require.ts';
 import { busyWith } from '../orchestrator/vnf-actions.ts';
 import type { FileSpec, RegularSpec } from '../tree/file-spec.ts';
 import { fileAt } from '../tree/files.ts';
@@ -182,10 +182,17 @@ export class FileWrites {
       case 'hop':
         return await this.#chains.set(view, spec.path, options);
       case 'host':
-        return await this.#orchestrator.hosts.set(view.name, spec.path, options.text);
+        return await this.#setHost(view.name, spec.path, options);
       default:
         throw new NfioError('NotPermittedError', { message: `${spec.path} cannot be written`, errno: 'EACCES' });
     }
+  }
+
+  async #setHost(name: string, path: string, { text, actor }: { readonly text: string; readonly actor: Actor }): Promise<void> {
+    const { model, hosts } = this.#orchestrator;
+    const host = model.inventory.host(name);
+    if (host !== undefined) await model.recordObject(host, path, async () => requireMay(actor, 'direct', host));
+    await hosts.set(name, path, text);
   }
 
   async #writeModule(serial: number, path: string, options: { readonly data: Uint8Array; readonly signal: AbortSignal }): Promise<void> {

@@ -1,4 +1,4 @@
-import type { NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
+import type { HostRecord, NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
 
 /** Who asks for something: the caller of a request, as the kernel named it. */
 export interface Actor {
@@ -21,6 +21,8 @@ export interface Objects {
   readonly attach: NetworkRecord;
   /** Connects this network to an interface of the machine. */
   readonly uplink: NetworkRecord;
+  /** Says where a machine is and how it is reached: nf.io goes there with root's keys and certificates. */
+  readonly direct: HostRecord;
 }
 
 export type Verb = keyof Objects;
@@ -34,6 +36,7 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
   attach: (actor, network) =>
     allows(actor, ownershipOf(network, ''), search) && allows(actor, ownershipOf(network, 'ports'), write | search),
   uplink: () => false,
+  direct: () => false,
 };
 
 /**

@@ -10,6 +10,8 @@ const sentences: { readonly [V in Verb]: (object: Objects[V]) => string } = {
     `you may not put ports on network ${name}. Its owner lets a group do so. Run: chgrp GROUP networks/${name}/ports; chmod 2775 networks/${name}/ports`,
   uplink: ({ name }) =>
     `only root may connect a network to an interface of the machine. Run as root: echo INTERFACE > networks/${name}/uplink`,
+  direct: ({ name }) =>
+    `only root may say where hosts/${name} is, for it is reached with root's keys. Run as root: echo ADDRESS > hosts/${name}/address`,
 };
 
 /** @throws NotPermittedError (EPERM), which says who may, when this actor may not. */

@@ -101,7 +101,7 @@ function vnfSpec(): SpecBuilder {
     .value(3, 'status')
     .value(4, 'error')
     .file(5, 'command', { mode: 0o600, content: 'stream', write: 'command' })
-    .file(6, 'log', { mode: 0o444, content: 'stream' })
+    .file(6, 'log', { mode: 0o400, content: 'stream' })
     .backed(7, 'config', 0o755)
     .directory(8, 'machine')
     .setting(9, 'machine/ip')

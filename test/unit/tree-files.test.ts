@@ -29,7 +29,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     3: 'status 444',
     4: 'error 444',
     5: 'command 600',
-    6: 'log 444',
+    6: 'log 400',
     7: 'config 755',
     8: 'machine 755',
     9: 'machine/ip 644',

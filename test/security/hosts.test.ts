@@ -1,0 +1,15 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestMount } from '../support/mount.ts';
+
+/* nf.io goes to the machines in hosts/ with root's keys. */
+
+test('who owns an entry of hosts/ does not say where root’s keys are used', async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir hosts/b; echo 192.0.2.1 > hosts/b/address; chown -R 12345 hosts/b');
+  const { status, stderr } = await mount.sh('echo 192.0.2.66 > hosts/b/address', { uid: 12345 });
+  assert.notEqual(status, 0);
+  assert.match(stderr, /not permitted/);
+  assert.match(await mount.run('cat hosts/b/error'), /only root may say where/);
+  assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
+});
