@@ -24,7 +24,7 @@ export async function checkMountable(options: MountOptions): Promise<MountOption
 export function checkPrivilege(command: string): void {
   if (process.geteuid?.() === 0) return;
   throw new NfioError('NotPermittedError', {
-    message: `${command} makes mounts and network namespaces, which only root may. Run it as root, for instance with sudo.`,
+    message: `${command} changes mounts and network namespaces, which only root may. Run the same command with sudo before it.`,
   });
 }
 

@@ -173,6 +173,14 @@ describe('nfio mount and umount', () => {
     }
   });
 
+  test('nfio umount that is started in the mount does not keep it in use itself', async () => {
+    await mount();
+    const argv = ['env', '-C', mountpoint, process.execPath, nfioPath, 'umount', '--destroy', mountpoint];
+    const { exitCode, stderr } = await runProgram(argv, { timeoutMs: 60_000 });
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(await isMounted(), false);
+  });
+
   test('right after thousands of mkdir, a mount that nobody uses is unmounted, and waited for while they are written', {
     timeout: 180_000,
   }, async () => {
@@ -256,6 +264,12 @@ describe('nfio for an ordinary user', () => {
     assert.equal(typeof status, 'number');
     const told = JSON.parse((await asNobody('status', '--json')).out) as { mountpoint: string; state: string }[];
     assert.equal(told.find((each) => each.mountpoint === mountpoint)?.state, 'mounted');
+  });
+
+  test('umount says that only root may, and how', async () => {
+    const { status, err } = await asNobody('umount', mountpoint);
+    assert.equal(status, 1);
+    assert.match(err, /^nfio: nfio umount changes mounts .*only root may\. Run the same command with sudo before it\.\n$/);
   });
 
   test('doctor says what only root can try, and installs nothing that is there', async () => {

@@ -50,6 +50,8 @@ the mount, are not cut off: the processes end with the last of them.`,
     const mount = await findMount(operands[0] ?? '');
     if (mount === undefined) throw notMounted(resolve(operands[0] ?? ''));
     const { mountpoint, record } = mount;
+    // Started in the mount, this process would itself keep it in use.
+    process.chdir('/');
     if (values.destroy) await destroyFirst(mount, { lazy: values.lazy, terminal });
     const device = mountAt(mountpoint)?.device ?? '';
     const states = mount.state === 'mounted' ? await readVnfStates(mountpoint) : undefined;

@@ -75,9 +75,11 @@ function cause(code: string): { readonly code: string } {
 }
 
 function nobodyListens(path: string): string {
-  const install =
-    path === defaultSocket ? 'apt-get install docker.io, then systemctl start docker' : 'start the engine, or name its socket';
-  return `nothing listens there; ${install}`;
+  const remedy =
+    path === defaultSocket
+      ? 'Run: systemctl start docker. If Docker is not installed, run: apt-get install docker.io'
+      : 'Start the engine, or name its socket';
+  return `nothing listens there. ${remedy}`;
 }
 
 /** Codes of OpenSSL and of Node's TLS: who signed, who is named, who was asked for a certificate and had none that does. */
