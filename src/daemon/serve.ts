@@ -4,6 +4,7 @@ import type { ModelChange } from '../domain/observation.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { NfioError } from '../errors/index.ts';
 import { Replier } from '../fuse/replier.ts';
+import { findInits } from '../hypervisor/netns/labels.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { ViewSurroundings } from '../tree/build-views.ts';
 import { rootSerial } from '../tree/build-views.ts';
@@ -74,6 +75,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
 async function removeRunDirectory(orchestrator: Orchestrator): Promise<void> {
   const { inventory, parts } = orchestrator.model;
   for (const vnf of inventory.vnfs()) if (vnf.deployed) return;
+  if (findInits('guest', parts.store.mountId).length > 0) return; // of a record that could not be read
   await rm(join(runtimeDirectory, parts.store.mountId), { recursive: true, force: true });
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
 import { cutWhenAbandoned } from '../fuse/abandoned-mount.ts';
@@ -14,9 +15,16 @@ import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.t
 import { removeMountRecord, writeMountRecord } from './mount-record.ts';
 import { daemonModule, type MountOptions } from './options.ts';
 
-/** So many servers in a row that ended so soon, and the supervisor gives up: a file system that answers nothing is worse than none. */
-const mostShortLives = 5;
+/**
+ * A server that ends before it serves is followed by the next after 1 s, 2 s, 4 s and so on, and so is the fifth in a row that serves for less than this. After so many in
+ * a row, two minutes, the supervisor gives up: a file system that answers nothing is worse than none.
+ */
 const shortLifeMs = 3000;
+const mostShortLives = 9;
+/** Servers that served, however shortly, and are followed by the next at once. */
+const freeShortLives = 4;
+const firstWaitMs = 1000;
+const longestWaitMs = 30_000;
 
 /**
  * Keeps the descriptor of a mount, and a server running on it. A server that crashes is replaced; the kernel sends the new one every request that was
@@ -34,12 +42,16 @@ class Supervisor {
   readonly #mountedMs = Date.now();
   /** Servers in a row that ended soon after they began to serve, or before. */
   #shortLives = 0;
+  /** Those of them that ended before they served. */
+  #unserved = 0;
   #servingSinceMs: number | undefined;
   #generation = 0;
   #negotiated: Negotiated | undefined;
   #connection: FuseConnection | undefined;
   #mountId: string | undefined;
   #stopping = false;
+  /** Aborted with `#stopping`. */
+  readonly #stopped = new AbortController();
 
   constructor(
     options: MountOptions,
@@ -67,7 +79,10 @@ class Supervisor {
         this.#logger.error(failure.message);
         return this.#finish(1);
       }
-      this.#logger.error(`${failure.message}: starting another`);
+      const waitMs = this.#waitMs();
+      this.#logger.error(`${failure.message}: starting another${waitMs === 0 ? '' : ` in ${waitMs / 1000} s`}`);
+      await sleep(waitMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
+      if (this.#stopping) return this.#finish(0);
       if (!canResend(this.#negotiated)) await this.#mountAgain();
     }
   }
@@ -145,9 +160,15 @@ class Supervisor {
   /** Notes the end of a server; true when the next one is likely to end as soon. */
   #isHopeless(): boolean {
     const lifeMs = this.#servingSinceMs === undefined ? 0 : performance.now() - this.#servingSinceMs;
+    this.#unserved = this.#servingSinceMs === undefined ? this.#unserved + 1 : 0;
     this.#shortLives = lifeMs < shortLifeMs ? this.#shortLives + 1 : 0;
     this.#servingSinceMs = undefined;
     return this.#shortLives === mostShortLives;
+  }
+
+  #waitMs(): number {
+    const failures = Math.max(this.#unserved, this.#shortLives - freeShortLives);
+    return failures < 1 ? 0 : Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1));
   }
 
   /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. After an unmount: cut those off who use it still. */
@@ -157,6 +178,7 @@ class Supervisor {
     if (!mounted) this.#connection?.abort();
     if (this.#stopping) return;
     this.#stopping = true;
+    this.#stopped.abort();
     if (mounted) await unmount(mountpoint).catch(() => unmount(mountpoint, { lazy: true }));
   }
 

@@ -1,11 +1,11 @@
-import { closeSync, existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapBounded } from '../domain/bounded.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
-import { NfioError } from '../errors/index.ts';
+import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
 import { type JournalEntry, journalName, readJournal } from './journal.ts';
 import { loadRecord } from './load-records.ts';
 import { recordName, trashName } from './object-files.ts';
@@ -17,6 +17,9 @@ import { Writer } from './writer.ts';
 /** Serials are taken from nfio.json in blocks, so that most new objects need no write to it. */
 const serialBlock = 4096;
 
+/** With these a start has read all there is, and can serve it. */
+const servable: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+
 /** State in a directory of plain files, one directory an object: `nf-types/firewall/fw-a/.record.json` beside its `config/`. */
 export class FileStore implements StateStore {
   readonly mountId: string;
@@ -27,6 +30,8 @@ export class FileStore implements StateStore {
   readonly #writer: Writer;
   #serial: number;
   #header: RootHeader;
+  /** False until the header on the disk says that serials from here on may be in use. */
+  #isReserved = false;
 
   private constructor(root: string, options: { header: RootHeader; lock: number | undefined; logger: Logger }) {
     this.#root = root;
@@ -49,15 +54,33 @@ export class FileStore implements StateStore {
     const lock = options.locked ? undefined : lockRoot(root);
     try {
       const header = await openRoot(root);
-      writeHeader(root, { ...header, serialLimit: header.serialLimit + serialBlock });
       replay(root, readJournal(join(root, journalName)));
-      await rm(join(root, trashName), { recursive: true, force: true });
-      mkdirSync(join(root, trashName), { mode: 0o700 });
-      return new FileStore(root, { header, lock, logger: options.logger });
+      const store = new FileStore(root, { header, lock, logger: options.logger });
+      await store.#prepareForChanges();
+      return store;
     } catch (error) {
       if (lock !== undefined) closeSync(lock);
       throw error;
     }
+  }
+
+  /** On a disk that is full, or can only be read, all is served as it is, and changes fail. */
+  async #prepareForChanges(): Promise<void> {
+    const trash = join(this.#root, trashName);
+    try {
+      for (const name of await readdir(trash)) await this.#clear(join(trash, name));
+      this.#reserveSerials();
+    } catch (error) {
+      const errno = error instanceof NfioError ? error.errnoName : errnoName(errnoOf(error));
+      if (!servable.has(errno ?? '')) throw error;
+      this.#logger.error(`${this.#root} is served as it is, and changes will fail: ${(error as Error).message}`);
+    }
+  }
+
+  #reserveSerials(): void {
+    writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial + serialBlock });
+    this.#header = { ...this.#header, serialLimit: this.#serial };
+    this.#isReserved = true;
   }
 
   async load(): Promise<readonly StoredRecord[]> {
@@ -96,13 +119,10 @@ export class FileStore implements StateStore {
   }
 
   nextSerial(): number {
+    // Half a block ahead of need, so that the header is durable long before its serials are used.
+    if (!this.#isReserved || this.#serial >= this.#header.serialLimit + serialBlock / 2) this.#reserveSerials();
     const serial = this.#serial;
     this.#serial += 1;
-    // Half a block ahead of need, so that the header is durable long before its serials are used.
-    if (this.#serial > this.#header.serialLimit + serialBlock / 2) {
-      writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial + serialBlock });
-      this.#header = { ...this.#header, serialLimit: this.#serial };
-    }
     return serial;
   }
 
@@ -156,7 +176,8 @@ export class FileStore implements StateStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
-    if (existsSync(this.#root)) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
+    // Where the header cannot be written it goes on saying that more serials are in use than are.
+    if (existsSync(this.#root) && this.#isReserved) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
     if (this.#lock !== undefined) closeSync(this.#lock);
   }
 }

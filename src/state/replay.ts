@@ -1,4 +1,4 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { replaceFile } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal.ts';
@@ -69,7 +69,22 @@ function place(root: string, files: ObjectFiles, final: Present): void {
     else files.apply({ op: 'put', key, serial: final.serial, text: final.text, made: final.made ?? null });
   }
   if (final.made !== undefined && final.made !== null) files.complete(key, final.made);
-  replaceFile(join(root, key, recordName), final.text);
+  writeRecord(root, files, { key, serial: final.serial, text: final.text });
+}
+
+/** In place, which a full disk has room for: the journal has the text until all is done. What is right already needs to be on the disk only. */
+function writeRecord(
+  root: string,
+  files: ObjectFiles,
+  record: { readonly key: string; readonly serial: number; readonly text: string },
+): void {
+  const path = join(root, record.key, recordName);
+  if (!existsSync(path)) {
+    replaceFile(path, record.text);
+    return;
+  }
+  if (readFileSync(path, 'utf8') !== record.text) files.apply({ op: 'put', ...record });
+  files.sync(record.key);
 }
 
 /**

@@ -247,6 +247,11 @@ describe('roots', () => {
         await mount.run('ls nf-types/host networks nf-types/host/h/ports'),
         'networks:\n\nnf-types/host:\nh\n\nnf-types/host/h/ports:\n',
       );
+      const server = await mount.server();
+      process.kill(server, 'SIGKILL');
+      await mount.ended(server);
+      assert.equal(await mount.run('cd nf-types/host/h; cat machine/vm.memory config/f'), `${confirmed}kept\n`);
+      assert.match((await mount.sh('mkdir nf-types/host/h2')).stderr, /No space left on device/);
       await mount.run(
         `rm nf-types/host/h/config/ballast ${directory}/rest; cd nf-types/host/h; echo 128M > machine/vm.memory; mkdir ../h2 ports/p; rmdir ../h2`,
       );

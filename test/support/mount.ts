@@ -62,8 +62,12 @@ export class TestMount implements AsyncDisposable {
 
   /** Pid of the server that answers now. */
   async server(): Promise<number> {
-    const children = await readFile(`/proc/${this.#supervisor}/task/${this.#supervisor}/children`, 'utf8');
-    return Number(children.trim().split(' ')[0]);
+    for (const deadline = Date.now() + endTimeoutMs; Date.now() < deadline; await delay(20)) {
+      const children = await readFile(`/proc/${this.#supervisor}/task/${this.#supervisor}/children`, 'utf8');
+      const pid = Number(children.trim().split(' ')[0]);
+      if (pid > 0) return pid; // kill(0) would end the tests themselves
+    }
+    throw new Error(`the supervisor ${this.#supervisor} has no server after ${endTimeoutMs} ms`);
   }
 
   /** Mounts (again, after unmount or a crash). */
