@@ -41,7 +41,10 @@ function readAndClose(file: number): string | undefined {
   }
 }
 
-/** Shows what was applied: whole, for its owner to read. Throws as node:fs does where the owner has put something else in the place of the directory. */
+/**
+ * Shows what was applied: whole, for its owner to read. When that fails (a full disk) nothing is shown: what ran before would be applied again for what runs.
+ * Throws as node:fs does where the owner has put something else in the place of the directory.
+ */
 export function writeApplied(configDir: string, text: string): void {
   const { uid, gid } = makeDirectory(configDir);
   const directory = openDirectory(configDir);
@@ -54,6 +57,7 @@ export function writeApplied(configDir: string, text: string): void {
       renameSync(temporary, `${at}/${fileName}`);
     } catch (error) {
       unlinkIfThere(temporary);
+      unlinkIfThere(`${at}/${fileName}`);
       throw error;
     }
   } finally {
