@@ -68,7 +68,10 @@ describe('docker engines, near and far', { skip: whyNoEngine() ?? false, timeout
 
   it('say in a sentence why they cannot be used', async () => {
     const refused: readonly (readonly [string, object])[] = [
-      ['unix:///no/such/socket', { code: 'HypervisorConnectionError', errnoName: 'ECONNREFUSED', message: /nothing listens there\. Start the engine/ }],
+      [
+        'unix:///no/such/socket',
+        { code: 'HypervisorConnectionError', errnoName: 'ECONNREFUSED', message: /nothing listens there\. Start the engine/ },
+      ],
       [`127.0.0.1:${await freePort()}`, { code: 'HypervisorConnectionError', errnoName: 'ECONNREFUSED' }],
       [
         'no-such-machine.invalid:2375',
