@@ -108,7 +108,12 @@ export class FileWrites {
   /** A copy of an instance brings along what reading `action` gave; a verb has to be written. */
   async #copied(view: ObjectView, text: string): Promise<void> {
     const { model } = this.#orchestrator;
-    if (view.kind !== 'vnf' || isVerbList(text, model.moduleActions(model.vnf(view.serial).type))) return;
+    if (view.kind !== 'vnf') return;
+    if (isVerbList(text, model.moduleActions(model.vnf(view.serial).type))) {
+      if (view.deployed)
+        throw new NfioError('NotPermittedError', { message: 'a copy is not written over a deployed VNF', errno: 'EACCES' });
+      return;
+    }
     await this.refuse(view, 'action', notByCopying('action'));
   }
 

@@ -12,7 +12,7 @@ export type WriteFate = 'done' | 'refused' | 'ignored';
  */
 export function fateOfWrite(view: ObjectView, spec: RegularSpec, restoring: boolean): WriteFate {
   // What is copied to the action of a VNF may be a verb that somebody means: the main thread looks.
-  if (spec.write === 'action' && view.kind === 'vnf' && !view.deployed) return 'done';
+  if (spec.write === 'action' && view.kind === 'vnf') return 'done';
   if (restoring && view.kind === 'hop' && spec.path === 'replicas') return 'ignored';
   if (spec.write === 'setting' || spec.write === 'module') return 'done';
   if (spec.write !== undefined && !restoring) return 'done';

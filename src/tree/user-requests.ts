@@ -8,7 +8,7 @@ import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Found, Listed, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
-import { type BackedDirectories, type BackedDirectory, isApplied } from './backed-directories.ts';
+import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
 import { ConfigurationSaves, readable } from './configuration-saves.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
@@ -128,6 +128,12 @@ export class UserRequests implements FileSystem {
   }
 
   symlink(request: Request, name: string, target: string): void {
+    const parent = this.#node(request);
+    // What configures a VNF is a regular file: a link there would be seen by nobody before the next start, which refuses it.
+    if (isConfigurationName(parent, name) && (parent.backing as BackedDirectory).deployed()) {
+      request.replyError(Errno.EINVAL);
+      return;
+    }
     const made =
       this.#madeBefore(request, name) ??
       this.#context.users.symlink(this.#changed(request, name), name, { target, creator: creatorOf(request) });

@@ -181,6 +181,14 @@ describe('a configuration', () => {
     assert.equal(await mount.run(`cat ${firewall}/error`), '');
   });
 
+  test('is a regular file: a link in its place is refused', async () => {
+    await inFirewall('printf %s "$new" > config/nf_conf', rules('regular'));
+    assert.notEqual((await inFirewall('ln -sf /etc/passwd config/nf_conf')).status, 0);
+    assert.notEqual((await inFirewall('rm config/nf_conf; ln -s /etc/passwd config/nf_conf')).status, 0);
+    assert.equal((await running()).shown, rules('regular'));
+    await inFirewall('cp config/.applied/nf_conf config/nf_conf');
+  });
+
   test('that runs is nobody’s to write while the VNF is deployed, and part of a copy', async () => {
     await inFirewall('printf %s "$new" > config/nf_conf', rules('kept'));
     await inFirewall("printf 'nonsense\\n' > config/nf_conf");
@@ -277,6 +285,10 @@ describe('a value', () => {
     const over = await mount.sh(`echo activate > /tmp/$$; cp /tmp/$$ ${h}/action; echo $?; rm /tmp/$$; cat ${h}/error ${h}/status`);
     assert.match(over.stdout, /^1\naction: a file that is copied or renamed over action does nothing/);
     assert.match(over.stdout, /undeployed\n$/);
+    const running = await mount.sh(
+      `echo activate > ${h}/action; echo stop > /tmp/$$; cp /tmp/$$ ${h}/action; echo $?; rm /tmp/$$; cat ${h}/error ${h}/status; echo destroy > ${h}/action`,
+    );
+    assert.match(running.stdout, /^1\naction: a file that is copied or renamed over action does nothing.*\nrunning\n$/);
     const moved = await mount.sh(
       `cd ${h}; ${python("os.close(os.open('.t', os.O_CREAT | os.O_EXCL | os.O_WRONLY)); open('.t', 'w').write('activate')\ntry: os.rename('.t', 'action')\nexcept OSError as e: print(e.errno)")}`,
       { env: { new: '', tmp: '' } },
