@@ -99,6 +99,10 @@ export class FabricNetwork implements NetworkDriver {
     return countsOf(chain, await this.#steering.counters(countersOf(chain, ports)));
   }
 
+  retire(): void {
+    this.#fabric.retire();
+  }
+
   removeIfUnused(signal: AbortSignal): Promise<boolean> {
     return this.#fabric.removeIfUnused(signal);
   }

@@ -29,6 +29,7 @@ export class Fabric implements AsyncDisposable {
   readonly #changer: NetworkChanger;
   readonly #segments = new Map<string, Promise<number>>();
   readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
+  #retired = false;
   readonly #afterOpen: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #made: Promise<void> | undefined;
 
@@ -64,10 +65,16 @@ export class Fabric implements AsyncDisposable {
     return this.#made;
   }
 
+  /** nf.io ends: what it removes is not made again by what it has still to tell. */
+  retire(): void {
+    this.#retired = true;
+  }
+
   /** Makes the bridge of a segment if it is not there. Resolves to its interface index. */
   ensureSegment(segment: SegmentSpec): Promise<number> {
     const known = this.#segments.get(segment.id);
     if (known !== undefined) return known;
+    if (this.#retired) return Promise.reject(new NfioError('NetworkError', { message: `network ${segment.name} is not made: nf.io ends` }));
     const making = this.#makeSegment(segment).catch((error: unknown) => {
       this.#segments.delete(segment.id);
       throw error;
@@ -137,6 +144,7 @@ export class Fabric implements AsyncDisposable {
 
   /** Tells everyone else on the segments of ports that are open whose their addresses are. A port whose guest has put its own end down is nobody's news. */
   async announce(ports: readonly PortSpec[]): Promise<void> {
+    if (this.#retired) return;
     const requests: NetworkRequest[] = [];
     for (const port of ports) {
       if (port.up && port.segment !== undefined) requests.push(...announcementsOfOpen(port, await this.ensureSegment(port.segment)));

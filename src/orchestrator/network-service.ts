@@ -141,6 +141,7 @@ export class NetworkService {
   async release(signal: AbortSignal): Promise<void> {
     for (const vnf of this.#model.inventory.vnfs()) if (vnf.deployed) return;
     const { network } = this.#model.parts;
+    network.retire();
     for (const record of this.#model.inventory.networks()) await network.removeSegment(planSegment(record), signal);
     await network.removeIfUnused(signal);
   }

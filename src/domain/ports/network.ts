@@ -107,6 +107,8 @@ export interface NetworkDriver extends AsyncDisposable {
   removePorts(ids: readonly string[]): Promise<void>;
   /** What passed a service chain that is steered, and these ports of its hops; all zero for one that is not. */
   chainCounts(chain: string, ports: readonly string[], signal: AbortSignal): Promise<ChainCounts>;
+  /** nf.io ends: no segment that is removed from now on is made again. */
+  retire(): void;
   /** Removes what is left of this mount's network if nothing uses it any more: true when it did. */
   removeIfUnused(signal: AbortSignal): Promise<boolean>;
 }
