@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, lstatSync, type PathLike } from 'node:fs';
+import { closeSync, type PathLike } from 'node:fs';
 import type { Logger } from '../domain/ports/logger.ts';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
@@ -12,6 +12,7 @@ import type { FileSpec } from '../tree/file-spec.ts';
 import type { Configure, Forwarded, ReplaceConfiguration, WriteValue } from '../tree/forwarded.ts';
 import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
+import { generationOf, statsOfExisting, statsOfOpen } from '../vfs/file-stats.ts';
 import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { actorOf } from './actor.ts';
 import { AskedFiles } from './asked-files.ts';
@@ -203,7 +204,7 @@ export class Gateway {
   /** truncate(2) wants the attributes of the user file. */
   #replySaved(ticket: Ticket, fd: number | undefined): void {
     if (ticket.opcode !== Opcode.SETATTR || fd === undefined) this.#parts.replier.ok(ticket);
-    else this.#parts.replier.attr(ticket, { ...fstatSync(fd), ino: ticket.nodeid }, 0);
+    else this.#parts.replier.attr(ticket, { ...statsOfOpen(fd), ino: ticket.nodeid }, 0);
   }
 
   async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
@@ -219,8 +220,8 @@ export class Gateway {
       this.#parts.replier.ok(ticket);
       return;
     }
-    const stats = lstatSync(to as PathLike);
-    const generation = Math.floor(stats.birthtimeMs * 1000);
+    const stats = statsOfExisting(to as PathLike);
+    const generation = generationOf(stats);
     this.#parts.replier.entry(ticket, { nodeid, generation, entryTimeoutMs: 0, attrTimeoutMs: 0, attr: { ...stats, ino: nodeid } });
   }
 

@@ -4,6 +4,8 @@ import { FuseSession } from '../fuse/session.ts';
 import { NfioFileSystem } from '../tree/file-system.ts';
 import type { KernelMessage } from '../tree/forwarded.ts';
 import { Tree } from '../tree/tree.ts';
+import { SystemCalls } from '../vfs/system-calls.ts';
+import { callWatch } from './call-watch.ts';
 
 /** What the main thread gives the kernel thread. */
 export interface KernelThreadData {
@@ -23,6 +25,8 @@ export interface KernelThreadData {
   readonly taken: Int32Array;
   /** One number: not 0 once the inbox has the whole tree. */
   readonly begun: Int32Array;
+  /** The call under way that another process makes (call-watch.ts). */
+  readonly calls: Int32Array;
 }
 
 /** What this thread sends besides forwarded requests. */
@@ -35,7 +39,8 @@ function main(data: KernelThreadData): void {
   const { inbox, outbox, taken } = data;
   const tree = new Tree();
   const forward = outbox.postMessage.bind(outbox);
-  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation: data.generation });
+  const calls = new SystemCalls(callWatch(data.calls));
+  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation: data.generation, calls });
   const beforeRequest = (): void => {
     for (let received = receiveMessageOnPort(inbox); received !== undefined; received = receiveMessageOnPort(inbox)) {
       fileSystem.receive(received.message as KernelMessage);

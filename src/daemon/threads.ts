@@ -1,4 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { callNotes, killLateCalls } from './call-watch.ts';
 import type { KernelThreadData } from './kernel-thread.ts';
 import { fuseFd, type ServerStart } from './messages.ts';
 import type { Notification, NotifierThreadData } from './notifier-thread.ts';
@@ -24,6 +25,7 @@ export interface ServerThreads {
 export function startThreads({ options, generation, negotiated }: ServerStart): ServerThreads {
   const [inbox, outbox] = [new MessageChannel(), new MessageChannel()];
   const [taken, begun] = [new Int32Array(new SharedArrayBuffer(4)), new Int32Array(new SharedArrayBuffer(4))];
+  const calls = callNotes();
   const data: KernelThreadData = {
     fd: fuseFd,
     generation,
@@ -34,7 +36,9 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
     outbox: outbox.port2,
     taken,
     begun,
+    calls,
   };
+  killLateCalls(calls);
   const kernelThread = new Worker(daemonModule('kernel-thread'), { workerData: data, transferList: [inbox.port2, outbox.port2] });
   let failure: Error | undefined;
   kernelThread.once('error', (error) => {

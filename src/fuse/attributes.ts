@@ -15,6 +15,12 @@ export interface Attr {
   readonly atimeMs: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** The same in nanoseconds (as in node:fs BigIntStats), taken where they are there: a double of milliseconds is good to a quarter of a microsecond. */
+  readonly atimeNs?: bigint;
+  readonly mtimeNs?: bigint;
+  readonly ctimeNs?: bigint;
+  /** When the file was made, for statx(2); where it is missing none is told. */
+  readonly birthtimeNs?: bigint;
 }
 
 /**

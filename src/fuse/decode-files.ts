@@ -4,6 +4,7 @@ import { Opcode } from './abi/opcodes.ts';
 import type { Decoder } from './decode-names.ts';
 import type { AttrChange, LockRequest } from './file-system.ts';
 import type { Input } from './input.ts';
+import { nearestInSeconds } from './seconds.ts';
 
 const two32 = 2 ** 32;
 /** OFFSET_MAX: the kernel's "to the end of the file" (fcntl(2), l_len 0). */
@@ -19,6 +20,9 @@ export const fileDecoders = {
     const change = attrChange(input);
     if (change.size !== undefined && change.size > Number.MAX_SAFE_INTEGER) request.replyError(Errno.EFBIG);
     else fs.setattr(request, change);
+  },
+  STATX(fs, request) {
+    fs.statx(request);
   },
   READLINK(fs, request) {
     fs.readlink(request);
@@ -119,12 +123,21 @@ function readdir(...[fs, request, input, plus]: [...Parameters<Decoder>, boolean
 function attrChange(input: Input): AttrChange {
   const valid = input.u32(0);
   const has = (flag: number): boolean => (valid & flag) !== 0;
+  const time = (flag: number, nowFlag: number, [secondsAt, nanosecondsAt]: readonly [number, number]): bigint | undefined => {
+    if (!has(flag)) return undefined;
+    const ns = timeNs(input, secondsAt, nanosecondsAt);
+    return has(nowFlag) ? nearestInSeconds(ns) : ns; // the kernel fills the present time in
+  };
+  const atimeNs = time(SetattrValid.ATIME, SetattrValid.ATIME_NOW, [8, 14]);
+  const mtimeNs = time(SetattrValid.MTIME, SetattrValid.MTIME_NOW, [10, 15]);
   return {
     fh: has(SetattrValid.FH) ? input.u64(2) : undefined,
     size: has(SetattrValid.SIZE) ? input.u64(4) : undefined,
-    atimeMs: has(SetattrValid.ATIME_NOW) ? Date.now() : has(SetattrValid.ATIME) ? timeMs(input, 8, 14) : undefined,
-    mtimeMs: has(SetattrValid.MTIME_NOW) ? Date.now() : has(SetattrValid.MTIME) ? timeMs(input, 10, 15) : undefined,
-    ctimeMs: has(SetattrValid.CTIME) ? timeMs(input, 12, 16) : undefined,
+    atimeMs: atimeNs === undefined ? undefined : milliseconds(atimeNs),
+    mtimeMs: mtimeNs === undefined ? undefined : milliseconds(mtimeNs),
+    ctimeMs: has(SetattrValid.CTIME) ? milliseconds(timeNs(input, 12, 16)) : undefined,
+    atimeNs,
+    mtimeNs,
     mode: has(SetattrValid.MODE) ? input.u32(17) : undefined,
     uid: has(SetattrValid.UID) ? input.u32(19) : undefined,
     gid: has(SetattrValid.GID) ? input.u32(20) : undefined,
@@ -132,9 +145,13 @@ function attrChange(input: Input): AttrChange {
 }
 
 /** Seconds are signed: times before 1970 are negative. */
-function timeMs(input: Input, secondsAt: number, nanosecondsAt: number): number {
+function timeNs(input: Input, secondsAt: number, nanosecondsAt: number): bigint {
   const seconds = input.u32(secondsAt) + (input.u32(secondsAt + 1) | 0) * two32;
-  return seconds * 1000 + input.u32(nanosecondsAt) / 1e6;
+  return BigInt(seconds) * 1_000_000_000n + BigInt(input.u32(nanosecondsAt));
+}
+
+function milliseconds(ns: bigint): number {
+  return Number(ns / 1_000_000n) + Number(ns % 1_000_000n) / 1e6;
 }
 
 function lockRequest(input: Input, wait: boolean): LockRequest | undefined {

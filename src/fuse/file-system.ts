@@ -2,7 +2,7 @@ import type { LockRange } from './attributes.ts';
 import type { Negotiated } from './init.ts';
 import type { Request } from './request.ts';
 
-/** What SETATTR changes. What is undefined stays. Times in milliseconds since 1970; a time of "now" comes as the present time. */
+/** What SETATTR changes. What is undefined stays. Times since 1970, in milliseconds and in nanoseconds; a time of "now" comes as the present one, such as a double of seconds holds. */
 export interface AttrChange {
   readonly fh: number | undefined;
   readonly mode: number | undefined;
@@ -12,6 +12,8 @@ export interface AttrChange {
   readonly atimeMs: number | undefined;
   readonly mtimeMs: number | undefined;
   readonly ctimeMs: number | undefined;
+  readonly atimeNs: bigint | undefined;
+  readonly mtimeNs: bigint | undefined;
 }
 
 /** A request for a lock; `wait`: SETLKW, to be answered when the lock is had. `flock`: flock(2), not fcntl(2). */
@@ -54,6 +56,8 @@ export interface FileSystem {
   forget?(nodeid: number, nlookup: number): void;
   /** @param fh the handle, for fstat(2). Answer: replyAttr. */
   getattr?(request: Request, fh: number | undefined): void;
+  /** statx(2) that wants to know when a file was made; all else is asked by GETATTR. Answer: replyStatx. */
+  statx?(request: Request): void;
   /** Answer: replyAttr. */
   setattr?(request: Request, change: AttrChange): void;
   /** Answer: replyText or replyBytes. */

@@ -28,6 +28,7 @@ interface Operation {
 const operations: { readonly [name in OpcodeName]?: Operation } = {
   LOOKUP: { method: 'lookup', bodySize: 2, missing: Errno.ENOENT, decode: nameDecoders.LOOKUP },
   GETATTR: { method: 'getattr', bodySize: 16, missing: Errno.EIO, decode: fileDecoders.GETATTR },
+  STATX: { method: 'statx', bodySize: 24, missing: Errno.ENOSYS, decode: fileDecoders.STATX },
   SETATTR: { method: 'setattr', bodySize: 88, missing: Errno.EPERM, decode: fileDecoders.SETATTR },
   READLINK: { method: 'readlink', bodySize: 0, missing: Errno.EINVAL, decode: fileDecoders.READLINK },
   SYMLINK: { method: 'symlink', bodySize: 4, missing: Errno.EPERM, decode: nameDecoders.SYMLINK },
@@ -67,7 +68,7 @@ const operations: { readonly [name in OpcodeName]?: Operation } = {
 };
 
 /**
- * One function for each opcode. Those without a method (BMAP, SYNCFS, TMPFILE, STATX, …) are ENOSYS: Linux remembers it, and answers with what it
+ * One function for each opcode. Those without a method (BMAP, SYNCFS, TMPFILE, …) are ENOSYS: Linux remembers it, and answers with what it
  * knows itself or the errno that fits. IOCTL it does not remember, and ENOTTY is what isatty(3) expects.
  */
 export function decodersFor(fs: FileSystem): Decoder[] {

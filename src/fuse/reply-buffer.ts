@@ -1,5 +1,6 @@
 import { Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
+import { putStatx } from './statx.ts';
 
 const two32 = 2 ** 32;
 const maxTimeoutSeconds = 2 ** 31;
@@ -51,6 +52,15 @@ export class ReplyBuffer {
     words[body + 3] = 0;
     this.putAttr(body + 4, attr);
     return Size.outHeader + Size.attrOut;
+  }
+
+  statx(attr: Attr, timeoutMs: number): number {
+    const seconds = wholeSeconds(timeoutMs);
+    this.words.fill(0, body, body + Size.statxOut / 4);
+    this.put64(body, seconds);
+    this.words[body + 2] = nanoseconds(timeoutMs, seconds);
+    putStatx(this, body + 8, attr);
+    return Size.outHeader + Size.statxOut;
   }
 
   entry(entry: Entry): number {
@@ -129,9 +139,9 @@ export class ReplyBuffer {
     this.put64(at, attr.ino);
     this.put64(at + 2, attr.size);
     this.put64(at + 4, attr.blocks);
-    this.#putTime(at + 6, at + 12, attr.atimeMs);
-    this.#putTime(at + 8, at + 13, attr.mtimeMs);
-    this.#putTime(at + 10, at + 14, attr.ctimeMs);
+    this.putTime(at + 6, at + 12, attr.atimeNs ?? attr.atimeMs);
+    this.putTime(at + 8, at + 13, attr.mtimeNs ?? attr.mtimeMs);
+    this.putTime(at + 10, at + 14, attr.ctimeNs ?? attr.ctimeMs);
     words[at + 15] = attr.mode;
     words[at + 16] = attr.nlink;
     words[at + 17] = attr.uid;
@@ -141,14 +151,24 @@ export class ReplyBuffer {
     words[at + 21] = 0;
   }
 
-  #putTime(secondsAt: number, nanosecondsAt: number, ms: number): void {
-    // A double of milliseconds since 1970 is good to a quarter of a microsecond: rounded to whole ones, a time that was set reads back equal.
-    const microseconds = Math.round(ms * 1000);
-    const seconds = Math.floor(microseconds / 1e6);
-    this.put64(secondsAt, seconds);
-    this.words[nanosecondsAt] = (microseconds - seconds * 1e6) * 1000;
+  /** @param time nanoseconds, or a number of milliseconds. */
+  putTime(secondsAt: number, nanosecondsAt: number, time: bigint | number): void {
+    if (typeof time === 'number') {
+      // A double of milliseconds since 1970 is good to a quarter of a microsecond: rounded to whole ones, a time that was set reads back equal.
+      const microseconds = Math.round(time * 1000);
+      const seconds = Math.floor(microseconds / 1e6);
+      this.put64(secondsAt, seconds);
+      this.words[nanosecondsAt] = (microseconds - seconds * 1e6) * 1000;
+      return;
+    }
+    const rest = time % second;
+    const nanosecond = rest < 0n ? rest + second : rest;
+    this.put64(secondsAt, Number((time - nanosecond) / second));
+    this.words[nanosecondsAt] = Number(nanosecond);
   }
 }
+
+const second = 1_000_000_000n;
 
 /** The whole seconds of a timeout, at most what the kernel can count with. */
 function wholeSeconds(ms: number): number {

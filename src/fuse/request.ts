@@ -61,6 +61,12 @@ export class Request extends RequestFields {
     this.#exchange.send(this.#out.attr(attr, timeoutMs));
   }
 
+  /** The answer to STATX. */
+  replyStatx(attr: Attr, timeoutMs: number): void {
+    this.#exchange.claim();
+    this.#exchange.send(this.#out.statx(attr, timeoutMs));
+  }
+
   /** The answer to OPEN and OPENDIR; openFlags as in OpenReplyFlag. */
   replyOpen(fh: number, openFlags: number): void {
     this.#exchange.claim();

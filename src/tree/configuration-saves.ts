@@ -3,6 +3,7 @@ import { Errno } from '../errors/errno.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
+import { isFile } from '../vfs/file-stats.ts';
 import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, configurationName, isConfigurationName } from './backed-directories.ts';
@@ -177,7 +178,7 @@ export function readable(fd: number): number {
 
 /** Opens a file to read; undefined for what is no regular file. */
 function openToRead(users: UserFiles, node: UserNode): number | undefined {
-  if (!users.stat(node).isFile()) return undefined;
+  if (!isFile(users.stat(node))) return undefined;
   const fd = users.open(node, constants.O_RDONLY);
   try {
     return readable(fd);

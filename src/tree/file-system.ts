@@ -8,6 +8,7 @@ import { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import { RootClosedError } from '../vfs/guest-files.ts';
 import { NodeJournal } from '../vfs/node-journal.ts';
 import { isGuestFile, isUserFile } from '../vfs/nodeid.ts';
+import type { SystemCalls } from '../vfs/system-calls.ts';
 import { UserFiles } from '../vfs/user-files.ts';
 import { BackedDirectories } from './backed-directories.ts';
 import type { FileSpec } from './file-spec.ts';
@@ -36,6 +37,7 @@ export interface FileSystemOptions {
   readonly timeoutMs: number;
   /** How many servers this connection had before. */
   readonly generation: number;
+  readonly calls: SystemCalls;
 }
 
 /**
@@ -60,7 +62,7 @@ export class NfioFileSystem implements FileSystem {
     const backed = new BackedDirectories(tree, this.#roots);
     this.#journal = new NodeJournal({ first: options.generation === 0 });
     this.#polls = new PollJournal({ first: options.generation === 0 });
-    const users = new UserFiles(() => backed.all(), this.#journal);
+    const users = new UserFiles(() => backed.all(), this.#journal, options.calls);
     const handles = new HandleNumbers(options.generation);
     const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
@@ -171,6 +173,10 @@ export class NfioFileSystem implements FileSystem {
     } catch (error) {
       this.#fail(request, error);
     }
+  }
+
+  statx(request: Request): void {
+    this.#guard(request, () => this.#file(request).statx(request));
   }
 
   setattr(request: Request, change: AttrChange): void {

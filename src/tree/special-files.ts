@@ -43,6 +43,13 @@ export class SpecialFiles {
     else this.#getattrOpen(request, { view, spec, fh });
   }
 
+  /** When its object was made is when the file was. */
+  statx(request: Request): void {
+    const { view, spec } = this.#nodes.file(request.nodeid);
+    const birthtimeNs = BigInt(Math.round(view.createdMs * 1000)) * 1000n;
+    request.replyStatx({ ...attributesOf(view, spec, sizeOf(view, spec)), birthtimeNs }, 0);
+  }
+
   /** An open file tells its true size, so it is asked each time. */
   #getattrOpen(request: Request, { view, spec, fh }: { readonly view: ObjectView; readonly spec: RegularSpec; readonly fh: number }): void {
     const file = this.#open.get(fh);

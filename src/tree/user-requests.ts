@@ -1,10 +1,11 @@
-import { closeSync, constants, openSync, readSync, type Stats, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
+import { type FileStats, generationOf } from '../vfs/file-stats.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Found, Listed, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
@@ -62,7 +63,7 @@ export class UserRequests implements FileSystem {
     this.#context.users.remember(node);
     show(node, stats);
     // A guest's file gets another time of birth when it is written first, and is the same one.
-    const generation = node.backing.guest === undefined ? Math.floor(stats.birthtimeMs * 1000) : 0;
+    const generation = node.backing.guest === undefined ? generationOf(stats) : 0;
     return { nodeid: node.nodeid, generation, entryTimeoutMs: timeoutMs, attrTimeoutMs: timeoutMs, attr: stats };
   }
 
@@ -81,6 +82,13 @@ export class UserRequests implements FileSystem {
     const stats = this.#context.users.stat(node);
     show(node, stats);
     request.replyAttr(stats, this.#timeout(node));
+  }
+
+  statx(request: Request): void {
+    const node = this.#node(request);
+    const stats = this.#context.users.stat(node);
+    show(node, stats);
+    request.replyStatx(stats, this.#timeout(node));
   }
 
   setattr(request: Request, change: AttrChange): void {
@@ -129,8 +137,7 @@ export class UserRequests implements FileSystem {
 
   symlink(request: Request, name: string, target: string): void {
     const parent = this.#node(request);
-    // What configures a VNF is a regular file: a link there would be seen by nobody before the next start, which refuses it.
-    if (isConfigurationName(parent, name) && (parent.backing as BackedDirectory).deployed()) {
+    if (isRunningConfiguration(parent, name)) {
       request.replyError(Errno.EINVAL);
       return;
     }
@@ -142,8 +149,7 @@ export class UserRequests implements FileSystem {
 
   mknod(request: Request, name: string, node: { readonly mode: number }): void {
     if (node.mode >>> 12 !== EntryType.REG) {
-      // Devices, FIFOs and sockets configure nothing.
-      request.replyError(Errno.EPERM);
+      this.#makeSpecial(request, name, node.mode);
       return;
     }
     const options = { flags: 1, mode: node.mode, creator: creatorOf(request) };
@@ -152,6 +158,18 @@ export class UserRequests implements FileSystem {
       before === undefined ? this.#context.users.create(this.#changed(request, name), name, options) : { ...before, fd: undefined };
     if (fd !== undefined) this.#context.users.close(found.node, fd);
     request.replyEntry(this.entryOf(found));
+  }
+
+  /** FIFOs and sockets are made in config/, where programs of this machine meet. Devices are not, nor what could not be the guest's own in its root. */
+  #makeSpecial(request: Request, name: string, mode: number): void {
+    const parent = this.#changed(request, name);
+    const isMeetingPoint = mode >>> 12 === EntryType.FIFO || mode >>> 12 === EntryType.SOCK;
+    if (!isMeetingPoint || parent.backing.guest !== undefined) request.replyError(Errno.EPERM);
+    else if (isRunningConfiguration(parent, name)) request.replyError(Errno.EINVAL);
+    else {
+      const made = this.#madeBefore(request, name) ?? this.#context.users.makeSpecial(parent, name, { mode, creator: creatorOf(request) });
+      request.replyEntry(this.entryOf(made));
+    }
   }
 
   mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
@@ -361,7 +379,7 @@ export class UserRequests implements FileSystem {
 }
 
 /** Inode numbers of the backing file system could be those of special files; nodeids are unique. */
-function show(node: UserNode, stats: Stats): void {
+function show(node: UserNode, stats: FileStats): void {
   stats.ino = node.nodeid;
   if (node.top && node.backing.guest !== undefined) Object.assign(stats, node.backing.guest.owner());
 }
@@ -384,6 +402,11 @@ function pendingOf(flags: number, truncated: boolean): PendingSave | undefined {
 /** Configurations are one tree to who renames or links. The root of each guest is a tree of its own: what the guest holds open in it must not end up elsewhere. */
 function isOneTree(one: UserNode, other: UserNode): boolean {
   return one.backing === other.backing || (one.backing.guest === undefined && other.backing.guest === undefined);
+}
+
+/** What configures a VNF is a regular file: another would be seen by nobody before the next start, which refuses it. */
+function isRunningConfiguration(parent: UserNode, name: string): boolean {
+  return isConfigurationName(parent, name) && (parent.backing as BackedDirectory).deployed();
 }
 
 function checked(node: UserNode, name?: string): UserNode {

@@ -4,24 +4,24 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  fstatSync,
   futimesSync,
   lchownSync,
-  lstatSync,
   lutimesSync,
   openSync,
   type PathLike,
-  type Stats,
 } from 'node:fs';
+import { isExactInSeconds, secondsOf } from '../fuse/seconds.ts';
+import { type FileStats, isLink, statsOfOpen } from './file-stats.ts';
+import type { SystemCalls } from './system-calls.ts';
 
-/** What SETATTR changes; undefined: left as it is. Times in milliseconds since 1970. */
+/** What SETATTR changes; undefined: left as it is. Times in nanoseconds since 1970. */
 export interface AttributeChange {
   readonly mode?: number | undefined;
   readonly uid?: number | undefined;
   readonly gid?: number | undefined;
   readonly size?: number | undefined;
-  readonly atimeMs?: number | undefined;
-  readonly mtimeMs?: number | undefined;
+  readonly atimeNs?: bigint | undefined;
+  readonly mtimeNs?: bigint | undefined;
 }
 
 /** O_PATH (fcntl.h); node:fs does not name it. */
@@ -29,46 +29,62 @@ export const O_PATH = 0o10000000;
 
 /** chown(2) leaves an id of -1 as it is. */
 const unchanged = -1;
+/** UTIME_OMIT (utimensat(2)): leaves a time as it is. */
+const omit = (1 << 30) - 2;
+const secondNs = 1_000_000_000n;
 
 /** Changes owner, mode and times of an open file, whatever its name is by now. */
-export function changeByDescriptor(fd: number, change: AttributeChange): void {
+export function changeByDescriptor(fd: number, change: AttributeChange, calls: SystemCalls): void {
   const { uid, gid, mode } = change;
   if (uid !== undefined || gid !== undefined) fchownSync(fd, uid ?? unchanged, gid ?? unchanged);
   if (mode !== undefined) fchmodSync(fd, mode & 0o7777);
-  if (changesTimes(change)) futimesSync(fd, ...times(change, fstatSync(fd)));
+  if (isExactTo(change)) futimesSync(fd, ...times(change));
+  else if (changesTimes(change)) setTimes(`/proc/self/fd/${fd}`, change, calls);
 }
 
 /** Changes them of the file with a path; of a symbolic link those of the link. */
-export function changeByPath(path: PathLike, change: AttributeChange): void {
+export function changeByPath(path: PathLike, change: AttributeChange, calls: SystemCalls): void {
   const { uid, gid, mode } = change;
   if (uid !== undefined || gid !== undefined) lchownSync(path, uid ?? unchanged, gid ?? unchanged);
   // The kernel never changes the mode of a symbolic link.
-  if (mode !== undefined) withInode(path, (inode, stats) => stats.isSymbolicLink() || chmodSync(inode, mode & 0o7777));
-  if (changesTimes(change)) lutimesSync(path, ...times(change, lstatSync(path)));
+  if (mode !== undefined) withInode(path, (inode, stats) => isLink(stats) || chmodSync(inode, mode & 0o7777));
+  if (isExactTo(change)) lutimesSync(path, ...times(change));
+  else if (changesTimes(change)) setTimes(path, change, calls);
 }
 
 /**
  * Calls `use` with a path for the very file that a path names now: calls that follow links (chmod(2)) cannot be led elsewhere by who puts a link in its place
  * meanwhile.
  */
-export function withInode<T>(path: PathLike, use: (inode: string, stats: Stats) => T): T {
+export function withInode<T>(path: PathLike, use: (inode: string, stats: FileStats) => T): T {
   const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
   try {
-    return use(`/proc/self/fd/${fd}`, fstatSync(fd));
+    return use(`/proc/self/fd/${fd}`, statsOfOpen(fd));
   } finally {
     closeSync(fd);
   }
 }
 
-function changesTimes({ atimeMs, mtimeMs }: AttributeChange): boolean {
-  return atimeMs !== undefined || mtimeMs !== undefined;
+function changesTimes({ atimeNs, mtimeNs }: AttributeChange): boolean {
+  return atimeNs !== undefined || mtimeNs !== undefined;
 }
 
-function times({ atimeMs, mtimeMs }: AttributeChange, before: Stats): [Date | number, Date | number] {
-  return [timeFor(atimeMs ?? before.atimeMs), timeFor(mtimeMs ?? before.mtimeMs)];
+/** True where node:fs sets both times right. */
+function isExactTo({ atimeNs, mtimeNs }: AttributeChange): boolean {
+  return atimeNs !== undefined && mtimeNs !== undefined && isExactInSeconds(atimeNs) && isExactInSeconds(mtimeNs);
 }
 
-/** node:fs takes a negative number to mean now, a Date before 1970 for what it says; a number keeps the microseconds that a Date has not. */
-function timeFor(ms: number): Date | number {
-  return ms < 0 ? new Date(ms) : ms / 1000;
+function times({ atimeNs = 0n, mtimeNs = 0n }: AttributeChange): [number, number] {
+  return [secondsOf(atimeNs), secondsOf(mtimeNs)];
+}
+
+function setTimes(path: PathLike, { atimeNs, mtimeNs }: AttributeChange, calls: SystemCalls): void {
+  calls.make('utimens', path, ...timespec(atimeNs), ...timespec(mtimeNs));
+}
+
+/** Seconds and nanoseconds; these count forward before 1970 too. */
+function timespec(ns: bigint | undefined): [bigint | number, bigint | number] {
+  if (ns === undefined) return [0, omit];
+  const rest = ((ns % secondNs) + secondNs) % secondNs;
+  return [(ns - rest) / secondNs, rest];
 }

@@ -1,4 +1,4 @@
-import { lstatSync, type PathLike, type Stats } from 'node:fs';
+import { type FileStats, isDirectory, isFile, isLink } from './file-stats.ts';
 import type { HeldDirectories } from './held-directories.ts';
 import { type GuestInode, guestNodeid } from './nodeid.ts';
 
@@ -50,17 +50,12 @@ export function deviceOf({ root, mounts }: GuestDevices, components: readonly st
  * True for what is not shown of a guest. A socket or FIFO would not be the one its processes use, a device would be this machine's by the guest's choice; and
  * overlayfs marks what the guest removed with devices of its own. What is mounted in a guest (its /proc, files of this machine) is no part of its root.
  */
-export function isGuestOnly(guest: GuestFiles, components: readonly string[], stats: Stats): boolean {
-  return stats.dev !== deviceOf(guest.devices(), components) || (!stats.isFile() && !stats.isDirectory() && !stats.isSymbolicLink());
+export function isGuestOnly(guest: GuestFiles, components: readonly string[], stats: FileStats): boolean {
+  return stats.dev !== deviceOf(guest.devices(), components) || (!isFile(stats) && !isDirectory(stats) && !isLink(stats));
 }
 
-/** The nodeid of a guest's file. A number that JavaScript's are not exact for is asked for once more. */
-export function nodeidOf(
-  guest: GuestFiles,
-  file: { readonly components: readonly string[]; readonly path: PathLike; readonly stats: Stats },
-): number {
-  const { components, path, stats } = file;
-  const ino = Number.isSafeInteger(stats.ino) ? BigInt(stats.ino) : lstatSync(path, { bigint: true }).ino;
+/** The nodeid of a guest's file. */
+export function nodeidOf(guest: GuestFiles, components: readonly string[], { exactIno: ino }: FileStats): number {
   const inode: GuestInode = { serial: guest.serial, mounted: guest.devices().mounts.has(components[0] ?? ''), ino };
   return guestNodeid(inode);
 }

@@ -5,11 +5,9 @@ import {
   constants,
   fchmodSync,
   fchownSync,
-  fstatSync,
   ftruncateSync,
   lchownSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
   type PathLike,
@@ -17,7 +15,6 @@ import {
   readlinkSync,
   renameSync,
   rmdirSync,
-  type Stats,
   type StatsFs,
   statfsSync,
   statSync,
@@ -28,9 +25,11 @@ import { isAbsence } from '../errors/index.ts';
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
+import { type FileStats, isDirectory, isFile, statsOf, statsOfExisting, statsOfOpen } from './file-stats.ts';
 import { deviceOf, isGuestOnly, nodeidOf } from './guest-files.ts';
 import type { NodeJournal } from './node-journal.ts';
 import { guestOfTop, guestTopNodeid, isGuestFile, userNodeid } from './nodeid.ts';
+import { SystemCalls } from './system-calls.ts';
 import { type Backing, UserNode } from './user-node.ts';
 import { withDirectory, withPath, withWritten } from './with-path.ts';
 
@@ -43,7 +42,7 @@ export interface Creator {
 /** A user file just found, with its attributes. */
 export interface Found {
   readonly node: UserNode;
-  readonly stats: Stats;
+  readonly stats: FileStats;
 }
 
 /** A name in a directory. */
@@ -78,19 +77,22 @@ export class UserFiles {
   readonly #nodes = new Map<number, UserNode>();
   readonly #backings: () => Iterable<Backing>;
   readonly #journal: NodeJournal | undefined;
+  /** Calls that node:fs does not have. */
+  readonly calls: SystemCalls;
 
   /**
    * @param backings every place where user files are, to find one again that an earlier server process named.
    * @param journal where guests' files are noted.
    */
-  constructor(backings: () => Iterable<Backing>, journal?: NodeJournal) {
+  constructor(backings: () => Iterable<Backing>, journal?: NodeJournal, calls = new SystemCalls()) {
+    this.calls = calls;
     this.#backings = backings;
     this.#journal = journal;
   }
 
   /** The directory where a backing begins. */
   enter(backing: Backing): Found {
-    const stats = lstatSync(backing.guest?.written() ?? backing.path());
+    const stats = statsOfExisting(backing.guest?.written() ?? backing.path());
     const nodeid = backing.guest === undefined ? userNodeid(stats) : guestTopNodeid(backing.guest.serial);
     let node = this.#nodes.get(nodeid);
     // A known one of another place is a removed directory whose inode number came back.
@@ -139,12 +141,12 @@ export class UserFiles {
     return components === undefined ? undefined : pathArgument([node.backing.path(), ...components].join('/'));
   }
 
-  stat(node: UserNode): Stats {
-    for (const fd of node.fds) return fstatSync(fd);
+  stat(node: UserNode): FileStats {
+    for (const fd of node.fds) return statsOfOpen(fd);
     const written = node.top ? node.backing.guest?.written() : undefined;
-    if (written !== undefined) return lstatSync(written);
+    if (written !== undefined) return statsOfExisting(written);
     return withPath(node, undefined, (path) => {
-      const stats = lstatSync(path);
+      const stats = statsOfExisting(path);
       checkPlace(node, stats);
       return stats;
     });
@@ -154,11 +156,11 @@ export class UserFiles {
     return withPath(node, undefined, (path) => statfsSync(path));
   }
 
-  change(node: UserNode, change: AttributeChange): Stats {
+  change(node: UserNode, change: AttributeChange): FileStats {
     if (change.size !== undefined) this.#truncate(node, change.size);
     const [fd] = node.fds;
-    if (fd === undefined) withPath(node, undefined, (path) => changeByPath(path, change));
-    else changeByDescriptor(fd, change);
+    if (fd === undefined) withPath(node, undefined, (path) => changeByPath(path, change, this.calls));
+    else changeByDescriptor(fd, change, this.calls);
     return this.stat(node);
   }
 
@@ -196,6 +198,18 @@ export class UserFiles {
     return this.#made(parent, name);
   }
 
+  /** Makes a FIFO or a socket, which nobody opens here: the kernel connects those who do. */
+  makeSpecial(parent: UserNode, name: string, options: { readonly mode: number; readonly creator: Creator }): Found {
+    withPath(parent, name, (path) => {
+      this.calls.make('mknod', path, (options.mode & ~0o7777) | 0o600);
+      withInode(path, (inode) => {
+        chownSync(inode, options.creator.uid, this.#groupFor(parent, options.creator));
+        chmodSync(inode, options.mode & 0o7777);
+      });
+    });
+    return this.#made(parent, name);
+  }
+
   /** Makes and opens a regular file; `flags` as open(2). */
   create(
     parent: UserNode,
@@ -226,7 +240,7 @@ export class UserFiles {
   #openByName(node: UserNode, flags: number): number {
     return withPath(node, undefined, (path) =>
       withInode(path, (inode, stats) => {
-        if (!stats.isFile()) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+        if (!isFile(stats)) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
         checkPlace(node, stats);
         return openSync(inode, flags & ~(notOurs | constants.O_NOFOLLOW));
       }),
@@ -306,13 +320,13 @@ export class UserFiles {
   }
 
   #look(parent: UserNode, name: string, path: PathLike): Found | undefined {
-    const stats = lstatSync(path, { throwIfNoEntry: false });
+    const stats = statsOf(path);
     if (stats === undefined) return undefined;
     const { guest } = parent.backing;
     if (guest === undefined) return this.#found(parent, name, { nodeid: userNodeid(stats), stats });
     const components = [...(parent.components() ?? []), name];
     if (isGuestOnly(guest, components, stats)) return undefined;
-    return this.#found(parent, name, { nodeid: nodeidOf(guest, { components, path, stats }), stats });
+    return this.#found(parent, name, { nodeid: nodeidOf(guest, components, stats), stats });
   }
 
   #made(parent: UserNode, name: string): Found {
@@ -321,7 +335,7 @@ export class UserFiles {
     return found;
   }
 
-  #found(parent: UserNode, name: string, { nodeid, stats }: { readonly nodeid: number; readonly stats: Stats }): Found {
+  #found(parent: UserNode, name: string, { nodeid, stats }: { readonly nodeid: number; readonly stats: FileStats }): Found {
     const known = this.#nodes.get(nodeid);
     // A known top directory is a removed one, whose inode number came back.
     const node = known === undefined || known.top ? new UserNode(nodeid, parent.backing, { top: false }) : known;
@@ -365,7 +379,7 @@ export class UserFiles {
         this.#nodes.set(node.nodeid, node);
         if (node.nodeid === nodeid) return node;
         for (const child of this.list(node)) {
-          if (child.node.nodeid === nodeid || child.stats.isDirectory()) pending.push(child.node);
+          if (child.node.nodeid === nodeid || isDirectory(child.stats)) pending.push(child.node);
         }
       }
     }
@@ -380,7 +394,7 @@ function namesIn(directory: string): string[] {
 }
 
 /** The guest may have mounted something over a file that was looked up before. @throws ESTALE */
-function checkPlace(node: UserNode, stats: Stats): void {
+function checkPlace(node: UserNode, stats: FileStats): void {
   const { guest } = node.backing;
   if (guest === undefined || stats.dev === deviceOf(guest.devices(), node.components() ?? [])) return;
   throw Object.assign(new Error('something is mounted over it'), { code: 'ESTALE' });

@@ -77,7 +77,7 @@ describe('a user file', () => {
     users.unlink(top, 'a');
     assert.throws(() => path(file), { code: 'ENOENT' });
     writeSync(made.fd, 'still here');
-    assert.equal(users.change(file, { mode: 0o600, size: 5, mtimeMs: -1000 }).size, 5);
+    assert.equal(users.change(file, { mode: 0o600, size: 5, mtimeNs: -1_000_000_000n }).size, 5);
     assert.deepEqual([users.stat(file).mode & 0o777, users.stat(file).mtimeMs, users.stat(file).nlink], [0o600, -1000, 0]);
     users.close(file, made.fd);
     assert.throws(() => users.stat(file), { code: 'ENOENT' });
@@ -142,7 +142,7 @@ describe('a user file', () => {
     assert.deepEqual([uid, gid, mode & 0o7777], [9, 42, 0o640]);
     const link = users.symlink(sub, 'l', { target: 'nowhere', creator: { uid: 9, gid: 10 } });
     assert.equal(users.readlink(link.node), 'nowhere');
-    assert.equal(users.change(link.node, { uid: 11, mode: 0o600, mtimeMs: 5000 }).uid, 11);
+    assert.equal(users.change(link.node, { uid: 11, mode: 0o600, mtimeNs: 5_000_000_000n }).uid, 11);
   });
 });
 

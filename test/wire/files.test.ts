@@ -64,6 +64,8 @@ test('SETATTR: every field', () => {
         atimeMs: 1_500_000_000_250,
         mtimeMs: -500,
         ctimeMs: 1_500_000_000_000,
+        atimeNs: 1_500_000_000_250_000_000n,
+        mtimeNs: -500_000_000n,
         mode: 0o644,
         uid: 2,
         gid: 3,
@@ -72,6 +74,48 @@ test('SETATTR: every field', () => {
       false,
     ],
     reply: attrOut,
+  });
+});
+
+test('STATX: attributes, and when the file was made', () => {
+  checkCase({
+    opcode: 'STATX',
+    body: `
+      00 00 00 00  getattr_flags
+      00 00 00 00  reserved
+      00 00 00 00 00 00 00 00  fh
+      00 00 00 00  sx_flags
+      ff 0f 00 00  sx_mask`,
+    serve: (note) => ({
+      statx(request) {
+        note(request.nodeid);
+        request.replyStatx({ ...attr, birthtimeNs: 1_500_000_000_999_999_999n, atimeNs: -1n }, 1500);
+      },
+    }),
+    args: [header.nodeid],
+    reply: `
+      01 00 00 00 00 00 00 00  attr_valid
+      00 65 cd 1d  attr_valid_nsec
+      00 00 00 00  flags
+      ${'00 '.repeat(16)} spare
+      ff 0f 00 00  stat.mask: all, and btime
+      00 10 00 00  stat.blksize
+      ${'00 '.repeat(8)} stat.attributes
+      03 00 00 00  stat.nlink
+      e8 03 00 00  stat.uid
+      64 00 00 00  stat.gid
+      a4 81 00 00  stat.mode and spare
+      02 00 00 00 01 00 00 00  stat.ino
+      e8 03 00 00 00 00 00 00  stat.size
+      08 00 00 00 00 00 00 00  stat.blocks
+      ${'00 '.repeat(8)} stat.attributes_mask
+      ff ff ff ff ff ff ff ff ff c9 9a 3b 00 00 00 00  stat.atime -1 ns
+      00 2f 68 59 00 00 00 00 ff c9 9a 3b 00 00 00 00  stat.btime
+      00 2f 68 59 00 00 00 00 48 e8 01 00 00 00 00 00  stat.ctime
+      fe ff ff ff ff ff ff ff 00 65 cd 1d 00 00 00 00  stat.mtime
+      08 00 00 00 01 00 00 00  stat.rdev 8:1
+      ${'00 '.repeat(8)} stat.dev
+      ${'00 '.repeat(112)} spare2`,
   });
 });
 

@@ -5,6 +5,7 @@ export const Size = {
   attr: 88,
   entryOut: 128,
   attrOut: 104,
+  statxOut: 288,
   openOut: 16,
   writeOut: 8,
   statfsOut: 80,

@@ -185,7 +185,7 @@ async function copyConfig(from: string, to: string): Promise<void> {
   const { uid, gid, mode } = await lstat(from);
   await lchown(to, 0, 0);
   await chmod(to, 0o700);
-  await cp(from, to, { recursive: true, verbatimSymlinks: true, force: true });
+  await cp(from, to, { recursive: true, verbatimSymlinks: true, force: true, filter: isCopied });
   await chmod(to, 0o700);
   for (const path of await readdir(to, { recursive: true })) {
     const owner = await lstat(join(from, path));
@@ -193,4 +193,10 @@ async function copyConfig(from: string, to: string): Promise<void> {
   }
   await chmod(to, mode & 0o7777);
   await lchown(to, uid, gid);
+}
+
+/** FIFOs and sockets are for the processes that made them; to open one would wait for those. */
+async function isCopied(path: string): Promise<boolean> {
+  const stats = await lstat(path);
+  return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink();
 }

@@ -1,0 +1,43 @@
+import type { CallWatch } from '../vfs/system-calls.ts';
+
+/** A call that takes longer hangs, milliseconds. */
+const lateMs = 10_000;
+const lookMs = 1000;
+/** What the two threads share: the process that makes a call, 0 for none, and when the call began, in seconds of the machine's clock. */
+const [pidAt, beganAt] = [0, 1] as const;
+
+/** Memory for what callWatch notes. */
+export function callNotes(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(8));
+}
+
+/** Notes the call that is under way, for another thread: who makes it waits for it and can do nothing else. */
+export function callWatch(notes: Int32Array): CallWatch {
+  return {
+    began: (pid) => {
+      Atomics.store(notes, beganAt, secondsNow());
+      Atomics.store(notes, pidAt, pid);
+    },
+    ended: () => {
+      Atomics.store(notes, pidAt, 0);
+    },
+  };
+}
+
+/** Kills a process whose call hangs, from another thread. Its caller then gets EIO, and the next call another process. */
+export function killLateCalls(notes: Int32Array): void {
+  setInterval(() => {
+    const pid = Atomics.load(notes, pidAt);
+    if (pid === 0 || (secondsNow() - Atomics.load(notes, beganAt)) * 1000 < lateMs) return;
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended, and the call with it.
+    }
+  }, lookMs).unref();
+}
+
+/** Since this server began, on a clock that nobody sets. */
+function secondsNow(): number {
+  return Number(process.hrtime.bigint() / 1_000_000_000n) | 0;
+}
