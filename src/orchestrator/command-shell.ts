@@ -15,18 +15,21 @@ export type PieceResult =
 /**
  * A POSIX shell that runs a script piece by piece, as one at a terminal does, and tells the status of each. Pieces come by descriptor 3, after a line with their
  * length in bytes; `!` before it runs the piece as it is, complete or not; with `-` alone the piece is the next line, and complete. Answers go to descriptor 4, each a
- * line that begins with "$1", a word that nothing prints by chance.
+ * line that begins with `mark`, a word that nothing prints by chance.
  *
  * A piece is complete when the shell can parse it, and, if it may have a here-document, can no more with a `)` behind it: one that is still open would swallow that.
  * (An argument of a program has at most 128 KiB, execve(2).)
  *
  * A piece runs inside the loops, so that its own `continue` and `break` reach them: each leads on to the answer, with status 0, as outside of a loop.
+ *
+ * A shell that does not answer ends, so that nobody waits for it. After `set -n` it carries out nothing: a loop with `while` would go round for ever then, one
+ * with `until` ends. What answers cannot be replaced by a piece: functions do not hide `command` once `unset` (a special built-in, which they cannot hide either) took
+ * such a one away, `command` ignores all others, and `-p` the PATH.
  */
-const script = `
+const script = (mark: string): string => `
 exec 3<&0 4>&1 </dev/null 2>&1
-nfio_mark=$1; shift
 nfio_parses() {
-  if [ \${#1} -lt 30000 ]; then /bin/sh -n -c "$1"; else command printf '%s\n' "$1" | /bin/sh -n; fi >/dev/null 2>&1 3<&- 4>&-
+  if command [ \${#1} -lt 30000 ]; then /bin/sh -n -c "$1"; else command printf '%s\n' "$1" | /bin/sh -n; fi >/dev/null 2>&1 3<&- 4>&-
 }
 nfio_complete() {
   nfio_parses "$1" || return 1
@@ -34,18 +37,20 @@ nfio_complete() {
 )" ;; esac
 }
 nfio_ran=
-while :; do
-while
-  if [ "$nfio_ran" ]; then nfio_ran=; command printf '%s %d\n' "$nfio_mark" "$nfio_status" >&4; fi
-  IFS= read -r nfio_length <&3 || exit 0
+until ! :; do
+until
+  unset -f command
+  if command [ "$nfio_ran" ]; then nfio_ran=; command printf '%s %d\n' ${mark} "$nfio_status" >&4 || exit; fi
+  IFS= command read -r nfio_length <&3 || exit 0
+  ! :
 do
   case $nfio_length in
-    -) IFS= read -r nfio_text <&3 ;;
-    *) nfio_text=$(head -c "\${nfio_length#!}" <&3; echo x); nfio_text=\${nfio_text%x} ;;
+    -) IFS= command read -r nfio_text <&3 ;;
+    *) nfio_text=$(command -p head -c "\${nfio_length#!}" <&3; command echo x); nfio_text=\${nfio_text%x} ;;
   esac
   case $nfio_length in
     -|!*) ;;
-    *) if ! nfio_complete "$nfio_text"; then command printf '%s more\n' "$nfio_mark" >&4; continue; fi ;;
+    *) if ! nfio_complete "$nfio_text"; then command printf '%s more\n' ${mark} >&4 || exit; continue; fi ;;
   esac
   nfio_ran=y nfio_status=0
   eval "$nfio_text" 3<&- 4>&-
@@ -72,7 +77,7 @@ export class CommandShell {
   #answer: (text: string) => void = () => undefined;
 
   constructor(execute: Execute) {
-    const argv = ['/bin/sh', '-c', script, 'sh', this.#mark];
+    const argv = ['/bin/sh', '-c', script(this.#mark), 'sh'];
     this.#ended = execute({ argv, stdin: this.#input }, (chunk) => this.#take(chunk));
     this.#ended.catch(() => undefined); // told to who runs a piece
   }
