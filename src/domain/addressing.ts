@@ -82,6 +82,11 @@ export function checkPort(subject: PlacedPort, network: NetworkRecord, others: I
   }
 }
 
+/** The ports that a VNF has on a network. */
+export function portsOn(network: string, vnf: VnfRecord): PlacedPort[] {
+  return vnf.ports.filter((port) => port.settings['network'] === network).map((port) => ({ vnf, port }));
+}
+
 /**
  * Refuses a network of which a subnet overlaps another's, or of which a gateway is outside its subnets.
  *

@@ -1,4 +1,4 @@
-import { checkPort } from '../domain/addressing.ts';
+import { checkPort, portsOn } from '../domain/addressing.ts';
 import type { Actor } from '../domain/authority.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { checkName } from '../domain/names.ts';
@@ -102,7 +102,7 @@ export class PortService {
     portSerial: number,
     change: { readonly path: string; readonly value: string; readonly restored: boolean },
   ): VnfRecord {
-    const value = change.path === 'mac' && this.#isDerived(change.value, vnf) ? '' : change.value;
+    const value = change.path === 'mac' && this.#isNoWish(change, vnf, portSerial) ? '' : change.value;
     const ports = vnf.ports.map((port) =>
       port.serial === portSerial ? { ...port, settings: { ...port.settings, [change.path]: value } } : port,
     );
@@ -114,15 +114,21 @@ export class PortService {
     if (network === undefined || !['network', 'address', 'mac'].includes(change.path)) return after;
     const others = vnf.deployed ? this.#model.deployedPorts(network.name) : [];
     checkPort({ vnf: after, port }, network, others);
-    checkMac({ vnf: after, port }, { network, others, mountId: this.#model.parts.store.mountId });
+    const near = vnf.deployed ? [...others, ...portsOn(network.name, after)] : [];
+    checkMac({ vnf: after, port }, { network, others: near, mountId: this.#model.parts.store.mountId });
     return after;
   }
 
-  /** A copy of a VNF writes the MAC address it read: one that another port has by default is no wish for this one. Of a deployed VNF only its own are meant. */
-  #isDerived(mac: string, subject: VnfRecord): boolean {
+  /**
+   * The default address of a port is what it has without one. A copy of a VNF writes the address that it read: one that another port has by default is no wish for this
+   * one. Of a deployed VNF only its own are meant.
+   */
+  #isNoWish(change: { readonly value: string; readonly restored: boolean }, subject: VnfRecord, portSerial: number): boolean {
     const { mountId } = this.#model.parts.store;
-    for (const vnf of subject.deployed ? [subject] : this.#model.inventory.vnfs()) {
-      if (vnf.ports.some((port) => namedMac(mountId, { vnf, port }) === mac)) return true;
+    const copied = subject.deployed ? [subject] : this.#model.inventory.vnfs();
+    for (const vnf of change.restored ? copied : [subject]) {
+      const ports = change.restored ? vnf.ports : vnf.ports.filter(({ serial }) => serial === portSerial);
+      if (ports.some((port) => namedMac(mountId, { vnf, port }) === change.value)) return true;
     }
     return false;
   }

@@ -1,4 +1,4 @@
-import { checkPort } from '../domain/addressing.ts';
+import { checkPort, portsOn } from '../domain/addressing.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { cancellableSteps, endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
@@ -216,7 +216,7 @@ export class VnfActions {
       if (network === undefined) continue;
       const others = this.#model.deployedPorts(network.name);
       checkPort({ vnf, port }, network, others);
-      checkMac({ vnf, port }, { network, others, mountId: this.#model.parts.store.mountId });
+      checkMac({ vnf, port }, { network, others: [...others, ...portsOn(network.name, vnf)], mountId: this.#model.parts.store.mountId });
     }
     const candidate = readCandidate(this.#model, vnf);
     const language = this.#model.middlebox(vnf.type).configuration?.language;

@@ -63,4 +63,23 @@ describe('addresses', { skip: whyNoGuests() ?? false, timeout: 240_000 }, () => 
     await refused(`echo lan > ${ports}/b/ports/eth0/network`, 'Address already in use', /hardware address of a\/ports\/eth0/);
     assert.equal(await mount.run(`echo 'cat /sys/class/net/eth0/address' > ${ports}/b/command; cat ${ports}/b/command`), `${mac}\n`);
   });
+
+  test('of hardware: what another port has by default is taken, and told when both are on one network', async () => {
+    await mount.run(
+      `mkdir -p ${ports}/c/ports/eth0 ${ports}/c/ports/eth1 ${ports}/d/ports/eth0; cd ${ports}; for p in c/ports/eth0 c/ports/eth1 d/ports/eth0; do echo lan > $p/network; done`,
+    );
+    const macOf = async (port: string): Promise<string> => (await mount.run(`cat ${ports}/${port}/mac`)).trim();
+    const theirs = await macOf('d/ports/eth0');
+    const own = await macOf('c/ports/eth0');
+    await mount.run(`echo ${theirs} > ${ports}/c/ports/eth0/mac; echo activate > ${ports}/d/action`);
+    assert.equal(await macOf('c/ports/eth0'), theirs);
+    await refused(`echo activate > ${ports}/c/action`, 'Address already in use', /hardware address of d\/ports\/eth0 on network lan/, 'c');
+    await mount.run(`cat ${ports}/c/ports/eth1/mac > ${ports}/c/ports/eth0/mac`);
+    await refused(`echo activate > ${ports}/c/action`, 'Address already in use', /hardware address of c\/ports\/eth1 on network lan/, 'c');
+    await mount.run(`echo ${own} > ${ports}/c/ports/eth0/mac; echo activate > ${ports}/c/action`);
+    await refused(`echo ${own} > ${ports}/c/ports/eth1/mac`, 'Address already in use', /hardware address of c\/ports\/eth0/, 'c');
+    assert.equal(await macOf('c/ports/eth0'), own);
+    await mount.run(`echo destroy > ${ports}/c/action; mv ${ports}/c ${ports}/e`);
+    assert.notEqual(await macOf('e/ports/eth0'), own, 'what a port has by default goes by its names');
+  });
 });

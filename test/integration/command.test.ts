@@ -65,7 +65,9 @@ describe('command', () => {
     assert.equal(await output(`{ echo 'printf() { :; }'; echo 'echo after'; } > command; cat command`), 'after\n');
   });
 
-  test('waits for no shell that was told to carry nothing out, nor for one whose own words were taken away', { timeout: 120_000 }, async () => {
+  test('waits for no shell that was told to carry nothing out, nor for one whose own words were taken away', {
+    timeout: 120_000,
+  }, async () => {
     assert.match(await output(`{ echo 'set -n'; echo 'echo two'; } > command; cat error`), /the shell of this descriptor has ended/);
     assert.equal(await output(`echo 'set -n; echo one' > command; cat command error`), '');
     for (const word of ['command', 'read', 'head', 'printf', 'echo', 'test']) {
@@ -76,7 +78,10 @@ describe('command', () => {
       const script = `{ echo '${line}'; echo '/bin/cat <<E'; echo after; echo E; } > command; cat command`;
       assert.equal(await output(script), 'after\n', line);
     }
-    assert.match(await output(`{ echo 'readonly nfio_status'; echo 'echo two'; } > command; cat error`), /^command: exit status 2|has ended/);
+    assert.match(
+      await output(`{ echo 'readonly nfio_status'; echo 'echo two'; } > command; cat error`),
+      /^command: exit status 2|has ended/,
+    );
   });
 
   test('that is no shell language is told when the file is closed, and does nothing before', async () => {
