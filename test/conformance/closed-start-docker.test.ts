@@ -30,6 +30,20 @@ describe('a firewall in a container that drops everything', { skip: whyNoEngine(
     equal(await lab.answered(() => times(5, 'stop', 'start', 'destroy', 'activate', 'restart')), 0);
   });
 
+  it('lets nothing through when it is started again while no server runs, and is configured when one does', async () => {
+    const rules = `echo 'nft list ruleset' > ${lab.guard}/command && cat ${lab.guard}/command`;
+    const id = (await lab.run(`cat ${lab.guard}/machine/vm.id`)).trim();
+    const pings = async (): Promise<number> => {
+      await lab.mount.unmount();
+      execFileSync('docker', ['-H', `unix://${engine.socket}`, 'restart', '-t', '0', id], { stdio: 'ignore' });
+      await lab.mount.mount();
+      return await lab.answered(() => lab.run(`until { ${rules}; } 2>/dev/null | grep -q 'policy drop'; do sleep 0.05; done; sleep 1`));
+    };
+    equal(await pings(), 0);
+    equal(await lab.run(`cat ${lab.guard}/ports/lan/state ${lab.guard}/error`), 'up\n');
+    await lab.run(`echo 'ping -c 1 -W 5 10.1.0.10' > ${lab.guard}/command; grep ' 1 received' ${lab.guard}/command`);
+  });
+
   it('lets nothing through while it is killed from outside, and is configured again when someone starts it', async () => {
     const docker = async (...words: readonly string[]): Promise<void> => {
       const id = (await lab.run(`cat ${lab.guard}/machine/vm.id`)).trim();

@@ -14,6 +14,8 @@ export interface GuestRecord {
   readonly guarded?: boolean;
   /** Ids of those that are closed. */
   readonly closed?: readonly string[];
+  /** Which of its lives its ports were made in: when that began, in Docker's words. */
+  readonly portsSince?: string;
 }
 
 /** Makes the directory of a guest. @throws VNFDeployError with the errno that says why it cannot. */

@@ -32,6 +32,8 @@ export class Guest {
   /** Addresses that Docker itself gave it. */
   addresses: readonly string[] = [];
   #status: GuestStatus = unknown;
+  /** When its main process began, in Docker's words. */
+  #startedAt = '';
   #told: { readonly text: string; readonly pid: number | undefined } | undefined;
   #record: GuestRecord;
 
@@ -62,6 +64,18 @@ export class Guest {
   /** Notes that none of its ports is open, when it is guarded. */
   closedAll(): void {
     if (this.guarded) this.remember({ closed: this.ports.filter(canOpen).map(({ id }) => id) });
+  }
+
+  /** Its ports were made: closed, when it is guarded. */
+  portsMade(): void {
+    this.remember({ portsSince: this.#startedAt });
+    this.closedAll();
+  }
+
+  /** True when someone started it again since its ports were made: they went with the life before. */
+  get hasLostPorts(): boolean {
+    const { ports, portsSince } = this.#record;
+    return this.process !== undefined && ports.length > 0 && portsSince !== undefined && portsSince !== this.#startedAt;
   }
 
   /** Limits that its container has, as they were last sent. */
@@ -109,6 +123,7 @@ export class Guest {
   /** Takes over what its engine says. */
   take({ State: state }: Container): void {
     const { Status: word, ExitCode: exitCode } = state;
+    this.#startedAt = state.StartedAt;
     if (word === 'exited' || word === 'dead') this.#status = { state: 'exited', word, exitCode };
     else if (word === 'running' || word === 'paused' || word === 'created') this.#status = { state: word, word };
     else this.#status = { state: 'unknown', word };

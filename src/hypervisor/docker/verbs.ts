@@ -143,7 +143,7 @@ export class Verbs {
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
     if (guest.guarded) guest.network.take(guest.process);
     await addPorts(guest.process, this.#parts.fabric, ports, { guarded: guest.guarded, signal });
-    guest.closedAll();
+    guest.portsMade();
   }
 
   /** What is left of a guarded guest while it ends passes on nothing. */

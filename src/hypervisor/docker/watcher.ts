@@ -125,8 +125,8 @@ export class Watcher {
     }
     const before = guest.process;
     await this.look(guest, signal);
-    if (before === undefined && guest.process !== undefined && guest.guarded) guest.network.take(guest.process);
-    if (before !== undefined) await this.#settle(guest, before).catch((error: Error) => this.#warn(guest, error));
+    if (before !== undefined || guest.hasLostPorts) await this.#settle(guest, before).catch((error: Error) => this.#warn(guest, error));
+    else if (guest.process !== undefined && guest.guarded) guest.network.take(guest.process);
   }
 
   /** After a change from outside: the ports of a guest end with it, and have to be made anew when someone starts it again. */
@@ -138,7 +138,7 @@ export class Watcher {
     if (init === undefined || ports.length === 0) return;
     if (guarded) network.take(init);
     await addPorts(init, this.#parts.fabric, ports, { guarded, signal: AbortSignal.timeout(attachTimeoutMs) });
-    guest.closedAll();
+    guest.portsMade();
   }
 
   #followLog(guest: Guest): void {
