@@ -19,7 +19,7 @@ import { AskedFiles } from './asked-files.ts';
 import { FileWrites } from './file-writes.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
-import { TreeChanges } from './tree-changes.ts';
+import { misplaced, TreeChanges } from './tree-changes.ts';
 import type { TreePublisher } from './tree-publisher.ts';
 import type { Watchers } from './watchers.ts';
 
@@ -123,6 +123,8 @@ export class Gateway {
         break;
       case 'create':
         return this.#replyCreate(ticket, this.#changes.recreate(ticket, message.name), message.fh);
+      case 'misplaced':
+        throw misplaced(message);
       case 'own':
         return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
       case 'write':

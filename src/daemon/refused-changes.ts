@@ -9,7 +9,15 @@ import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 
 /** What people call the requests that change names. */
-const commands = { mkdir: 'mkdir', symlink: 'ln', rmdir: 'rmdir', unlink: 'rm', rename: 'mv', create: 'create' } as const;
+const commands = {
+  mkdir: 'mkdir',
+  symlink: 'ln',
+  rmdir: 'rmdir',
+  unlink: 'rm',
+  rename: 'mv',
+  create: 'create',
+  misplaced: 'create',
+} as const;
 
 type NameChange = Extract<Forwarded, { readonly op: keyof typeof commands }>;
 

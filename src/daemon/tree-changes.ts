@@ -7,6 +7,7 @@ import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import { type DirectorySpec, type FileSpec, portLinkIndex } from '../tree/file-spec.ts';
 import { fileAt, topOf } from '../tree/files.ts';
+import type { Misplaced } from '../tree/forwarded.ts';
 import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
@@ -237,6 +238,19 @@ export class TreeChanges {
 
 function notPermitted(name: string): NfioError {
   return new NfioError('NotPermittedError', { message: `${name} belongs to the tree: it cannot be removed, renamed or given away` });
+}
+
+const places = {
+  file: 'files of your own go into config/ of a VNF',
+  link: 'links are made in service chains, chns/NAME, and in config/ of a VNF',
+  'hard link': 'they are made in config/ of a VNF',
+  node: 'devices, FIFOs and sockets are no part of this tree',
+} as const;
+
+/** Why something cannot be made where it was wanted, and where it can. */
+export function misplaced({ name, made }: { readonly name: string; readonly made: Misplaced }): NfioError {
+  const what = made === 'node' ? 'special file' : made;
+  return new NfioError('NotPermittedError', { message: `a ${what} ${name} means nothing here: ${places[made]}` });
 }
 
 /** Why an object cannot be called as wanted, or not be where it is wanted, and what to do instead. */

@@ -8,6 +8,8 @@ export interface GuestAccess {
   executeInNetwork(command: GuestCommand): Promise<ExecuteResult>;
   /** Names of the guest's interfaces, one a port. */
   readonly ports: readonly string[];
+  /** Those of ports that have a rate, a delay or losses of their own, and so a queue at their root. Absent: none has. */
+  readonly shaped?: readonly string[];
   readonly signal: AbortSignal;
 }
 

@@ -92,6 +92,11 @@ export function isAsWanted({ settings }: PortRecord, { up, mtu }: PortState): bo
   return up === (settings['state'] !== 'down') && mtu === (numberOf(settings['mtu']) ?? defaultMtu);
 }
 
+/** True when the port has a rate, a delay or losses of its own: queues at its ends. */
+export function isShaped({ rateBps, delayUsec, lossPercent }: PortSpec): boolean {
+  return rateBps !== undefined || delayUsec !== undefined || lossPercent !== undefined;
+}
+
 /** The hardware address of a port: the one that its owner chose, or the one that derives from its names. */
 export function macOf(placed: PlacedPort, mountId: string): string {
   return placed.port.settings['mac'] || namedMac(mountId, placed);

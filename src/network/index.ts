@@ -25,6 +25,6 @@ export { killTree } from './process-tree.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';
 export { sealedStdio } from './sealed-stdio.ts';
-export { isShaped, shapePort } from './shape-port.ts';
+export { shapePort } from './shape-port.ts';
 export { whyNoFastPath } from './steering/fast-path-trial.ts';
 export { makeTaps, moveTaps, removeTaps, shapeTap } from './taps.ts';

@@ -1,5 +1,5 @@
 import { guestInterfaceName } from '../domain/guest-interface.ts';
-import { nextHops } from '../domain/port-plan.ts';
+import { isShaped, nextHops } from '../domain/port-plan.ts';
 import type { NetworkSetup, PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import { changeRequests } from './change-requests.ts';
@@ -9,7 +9,7 @@ import { addressLine, gatewayLines, wayLines } from './port-lines.ts';
 import { canOpen, newPortRequests, openingRequest, reroutingRequests } from './port-requests.ts';
 import type { ProcessId } from './process-id.ts';
 import { type RunResult, runProgram } from './run-program.ts';
-import { isShaped, shapePort } from './shape-port.ts';
+import { shapePort } from './shape-port.ts';
 
 /** A port of a running guest as it is, and as it shall be. */
 export interface PortChange {

@@ -11,11 +11,6 @@ import { runProgram } from './run-program.ts';
 const bucketSeconds = 0.01;
 const minBucketBytes = 64 * 1024;
 
-/** True when the port has a rate, a delay or losses. */
-export function isShaped(port: PortSpec): boolean {
-  return port.rateBps !== undefined || port.delayUsec !== undefined || port.lossPercent !== undefined;
-}
-
 /**
  * Limits, delays and loses packets in both directions: a queue on the guest's end for what leaves it, one on the fabric's end
  * for what enters it. Rates are a token bucket (tc-tbf(8)), delay and loss netem (tc-netem(8)), applied each way.

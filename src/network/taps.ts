@@ -1,10 +1,11 @@
+import { isShaped } from '../domain/port-plan.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Fabric } from './fabric.ts';
 import { checkBatch } from './live-port.ts';
 import { fabricPortName, ipLine, machineTapName, shaperName } from './names.ts';
 import { runProgram } from './run-program.ts';
-import { isShaped, shapeInterface } from './shape-port.ts';
+import { shapeInterface } from './shape-port.ts';
 
 /*
  * A virtual machine's port is a tap device. It is made in the machine's own network namespace, where the machine's hypervisor opens it, and

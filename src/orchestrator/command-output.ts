@@ -1,7 +1,9 @@
 import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { type ErrnoName, errnoName, errnoOf, isAbsence } from '../errors/index.ts';
 
 /** Most output that is kept of the commands of one descriptor, bytes. */
 const outputLimit = 64 * 1024 * 1024;
+const cutShort = `\nnfio: more than ${outputLimit / 1024 / 1024} MiB were printed; the rest is not kept\n`;
 
 /** What the commands of one descriptor print: a file that grows, and takes the place of what others printed each time a command of ours has ended. */
 export class CommandOutput {
@@ -10,6 +12,7 @@ export class CommandOutput {
   #file: Promise<FileHandle> | undefined;
   #written: Promise<unknown> = Promise.resolve();
   #size = 0;
+  #failure: unknown;
 
   /** @param path of the file while its commands run; `shownAs`: where it is read. */
   constructor(path: string, shownAs: string) {
@@ -20,13 +23,35 @@ export class CommandOutput {
   /** Takes in what was printed; the chunk is copied. */
   add(chunk: Uint8Array): void {
     if (this.#size >= outputLimit) return;
-    const kept = Uint8Array.from(chunk.subarray(0, outputLimit - this.#size));
-    this.#size += kept.length;
-    this.#written = this.#written.then(async () => (await this.#open()).write(kept)).catch(() => undefined); // a full disk: what came before is shown
+    const room = outputLimit - this.#size;
+    this.#size += chunk.length;
+    this.#write(chunk.length > room ? Buffer.concat([chunk.subarray(0, room), Buffer.from(cutShort)]) : Uint8Array.from(chunk));
   }
 
-  /** Shows all that was printed so far. Of two commands at once the one that ends last is seen. */
-  async show(): Promise<void> {
+  /** What comes after a failure is not written: there would be a hole in it. */
+  #write(data: Uint8Array): void {
+    this.#written = this.#written
+      .then(async () => this.#failure ?? (await (await this.#open()).appendFile(data)))
+      .catch((error: unknown) => {
+        this.#failure = error;
+      });
+  }
+
+  /**
+   * Shows all that was printed so far. Of two commands at once the one that ends last is seen.
+   *
+   * @returns the errno by which some of it could not be kept or shown (ENOSPC: a full disk); undefined: none was lost, or the VNF is gone, and the place for it.
+   */
+  async show(): Promise<ErrnoName | undefined> {
+    await this.#shown().catch((error: unknown) => {
+      this.#failure ??= error;
+    });
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure === undefined || isAbsence(failure) ? undefined : errnoName(errnoOf(failure));
+  }
+
+  async #shown(): Promise<void> {
     await this.#open();
     await this.#written;
     const name = `${this.#path}.shown`;
@@ -44,7 +69,10 @@ export class CommandOutput {
   }
 
   #open(): Promise<FileHandle> {
-    this.#file ??= open(this.#path, 'w', 0o600);
+    this.#file ??= open(this.#path, 'w', 0o600).catch((error: unknown) => {
+      this.#file = undefined;
+      throw error;
+    });
     return this.#file;
   }
 }

@@ -1,4 +1,4 @@
-import { NfioError } from '../errors/index.ts';
+import { type ErrnoName, NfioError } from '../errors/index.ts';
 import { CommandOutput } from './command-output.ts';
 import { CommandSession } from './command-session.ts';
 import type { Execute } from './command-shell.ts';
@@ -90,25 +90,30 @@ export class CommandRunner {
     const interrupt = (): void => session.interrupt(how.signal.reason);
     how.signal.addEventListener('abort', interrupt, { once: true });
     let exitCode: number | undefined;
+    let lost: ErrnoName | undefined;
     try {
       exitCode = await session.run(execute, how.whole);
-      if (exitCode === undefined) return;
     } catch (cause) {
       if (how.signal.aborted) throw cancelled(cause);
       throw cause;
     } finally {
       how.signal.removeEventListener('abort', interrupt);
-      await session.show().catch(() => undefined); // the VNF is gone, and so is the place for it
+      lost = await session.show();
       this.#model.publishVnf(serial);
     }
+    if (exitCode === undefined) return;
     this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
-    if (exitCode !== 0) throw failed(exitCode);
+    if (exitCode !== 0 || lost !== undefined) throw failed(exitCode, lost);
   }
 }
 
-function failed(exitCode: number): NfioError {
+/** @param lost why what it printed could not be kept. */
+function failed(exitCode: number, lost: ErrnoName | undefined): NfioError {
   const signal = exitCode > 128 ? ` (signal ${exitCode - 128})` : '';
-  return new NfioError('VNFCommandExecutionError', { message: `exit status ${exitCode}${signal}; its output is in the file command` });
+  const status = `exit status ${exitCode}${signal}`;
+  if (lost === undefined) return new NfioError('VNFCommandExecutionError', { message: `${status}; its output is in the file command` });
+  const message = `${status}; not all of its output could be kept (${lost}). Make room on the disk of --root, and run it again if it may run twice`;
+  return new NfioError('VNFCommandExecutionError', { message, ...(exitCode === 0 && { errno: lost }) });
 }
 
 function cancelled(cause: unknown): NfioError {

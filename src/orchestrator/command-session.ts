@@ -1,5 +1,5 @@
 import { textOf } from '../domain/settings.ts';
-import { NfioError } from '../errors/index.ts';
+import { type ErrnoName, NfioError } from '../errors/index.ts';
 import type { CommandOutput } from './command-output.ts';
 import { CommandShell, type Execute } from './command-shell.ts';
 import { Lane } from './lane.ts';
@@ -93,8 +93,8 @@ export class CommandSession {
     }
   }
 
-  /** Shows what was printed so far. */
-  show(): Promise<void> {
+  /** Shows what was printed so far. @returns why not all of it could be. */
+  show(): Promise<ErrnoName | undefined> {
     return this.#output.show();
   }
 

@@ -2,7 +2,7 @@ import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
 import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { GuestAccess, Middlebox } from '../domain/middlebox.ts';
-import { planPorts } from '../domain/port-plan.ts';
+import { isShaped, planPorts } from '../domain/port-plan.ts';
 import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { ChainRecord, VnfRecord } from '../domain/records.ts';
@@ -96,10 +96,12 @@ export function guestAccess(model: Model, vnf: VnfRecord, caller: AbortSignal): 
   const signal = AbortSignal.any([caller, AbortSignal.timeout(languageTimeoutMs)]);
   const driver = model.driverOf(vnf);
   const ref = model.ref(vnf);
+  const ports = wantedPorts(model, vnf);
   return {
     execute: (command) => driver.executeInGuest(ref, command, { signal }),
     executeInNetwork: (command) => driver.executeInNetwork(ref, command, { signal }),
-    ports: wantedPorts(model, vnf).map(guestInterfaceName),
+    ports: ports.map(guestInterfaceName),
+    shaped: ports.filter(isShaped).map(guestInterfaceName),
     signal,
   };
 }

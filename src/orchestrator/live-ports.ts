@@ -45,6 +45,13 @@ export class LivePorts {
     runtime.applied = wanted;
   }
 
+  /** Puts back the ports of a guest after a change of them was refused, and what its configuration had made of them. */
+  async restore(vnf: VnfRecord): Promise<void> {
+    const { signal } = new AbortController();
+    await this.apply(vnf, signal);
+    if (this.#model.state(vnf) === 'running') await this.#configurator.restore(vnf, signal);
+  }
+
   async #takeBack(vnf: VnfRecord, done: readonly { before: unknown; after: unknown }[], reason: unknown): Promise<void> {
     const driver = this.#model.driverOf(vnf);
     const { signal } = new AbortController();

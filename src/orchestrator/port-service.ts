@@ -151,7 +151,7 @@ export class PortService {
           await this.#model.commitVnf(after);
         } catch (error) {
           this.#model.inventory.put(before);
-          await this.#live.apply(before, new AbortController().signal).catch(() => undefined);
+          await this.#live.restore(before).catch(() => undefined);
           throw error;
         }
         withdrawRemovedPorts(this.#model, before, after);

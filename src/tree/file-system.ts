@@ -200,13 +200,19 @@ export class NfioFileSystem implements FileSystem {
   }
 
   mknod(request: Request, name: string, node: { readonly mode: number }): void {
-    this.#userOnly(request, () => this.#user.mknod(request, name, node));
+    this.#guard(request, () => {
+      if (isUserFile(request.nodeid)) this.#user.mknod(request, name, node);
+      else this.#directories.misplaced(request, name, 'node');
+    });
   }
 
   link(request: Request, nodeid: number, name: string): void {
-    if (!isUserFile(nodeid)) request.replyError(Errno.EPERM);
-    else if (isGuestFile(nodeid) !== isGuestFile(request.nodeid)) request.replyError(Errno.EXDEV);
-    else this.#userOnly(request, () => this.#user.link(request, nodeid, name));
+    this.#guard(request, () => {
+      if (!isUserFile(request.nodeid)) this.#directories.misplaced(request, name, 'hard link');
+      else if (!isUserFile(nodeid)) request.replyError(Errno.EPERM);
+      else if (isGuestFile(nodeid) !== isGuestFile(request.nodeid)) request.replyError(Errno.EXDEV);
+      else this.#user.link(request, nodeid, name);
+    });
   }
 
   mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
@@ -294,12 +300,6 @@ export class NfioFileSystem implements FileSystem {
 
   interrupt(uniqueLow: number, uniqueHigh: number): void {
     this.#forward({ op: 'interrupt', uniqueLow, uniqueHigh });
-  }
-
-  /** Hard links and nodes are made among user files only; elsewhere they mean nothing. */
-  #userOnly(request: Request, answer: () => void): void {
-    if (isUserFile(request.nodeid)) this.#guard(request, answer);
-    else request.replyError(Errno.EPERM);
   }
 
   #guard(request: Request, answer: () => void): void {

@@ -10,6 +10,8 @@ export type Forwarded =
   | { readonly op: 'rmdir' | 'unlink'; readonly ticket: Ticket; readonly name: string }
   | { readonly op: 'rename'; readonly ticket: Ticket; readonly name: string; readonly parent: number; readonly newName: string }
   | { readonly op: 'create'; readonly ticket: Ticket; readonly name: string; readonly fh: number }
+  /** Something was to be made where it means nothing: the answer is EPERM, with a sentence. */
+  | { readonly op: 'misplaced'; readonly ticket: Ticket; readonly name: string; readonly made: Misplaced }
   | { readonly op: 'own'; readonly ticket: Ticket; readonly uid?: number; readonly gid?: number; readonly mode?: number }
   | WriteValue
   /** A write to `command`. */
@@ -41,6 +43,9 @@ export type Forwarded =
   | { readonly op: 'refused'; readonly nodeid: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
   | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
+
+/** What cannot be made everywhere. */
+export type Misplaced = 'file' | 'link' | 'hard link' | 'node';
 
 /** A write to a value or an action, or the close of one to which a part was written. */
 export interface WriteValue {

@@ -5,6 +5,7 @@ import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import { CopyingProcesses, isRestorer } from './copying.ts';
 import type { DirectorySpec, FileSpec } from './file-spec.ts';
+import type { Misplaced } from './forwarded.ts';
 import { Listings } from './listings.ts';
 import { fateOfWrite } from './restoring.ts';
 import { isScratchName, type ScratchFile } from './scratch-files.ts';
@@ -65,7 +66,8 @@ export class SpecialDirectories {
       else this.#context.scratch.makeLink(request, name, target);
       return;
     }
-    if (spec.listing !== 'entry' || spec.children.has(name)) request.replyError(spec.children.has(name) ? Errno.EEXIST : Errno.EPERM);
+    if (spec.children.has(name)) request.replyError(Errno.EEXIST);
+    else if (spec.listing !== 'entry') this.misplaced(request, name, 'link');
     else this.#context.forward({ op: 'symlink', ticket: request.defer(), name, target });
   }
 
@@ -74,7 +76,7 @@ export class SpecialDirectories {
     const existing = spec.children.get(name);
     if (existing?.type !== 'file') {
       if (existing === undefined && isScratchName({ view, spec, name }, file)) this.#context.scratch.make(request, name, file);
-      else request.replyError(Errno.EPERM);
+      else this.misplaced(request, name, 'file');
       return;
     }
     const fh = this.#context.handles.make(file.flags);
@@ -90,6 +92,11 @@ export class SpecialDirectories {
     }
     this.#copying.made(request.pid, view, existing.path);
     request.replyCreate(this.#nodes.entryOf(view, existing) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
+  }
+
+  /** Refuses what means nothing here, with a sentence. */
+  misplaced(request: Request, name: string, made: Misplaced): void {
+    this.#context.forward({ op: 'misplaced', ticket: request.defer(), name, made });
   }
 
   unlink(request: Request, name: string): void {
@@ -146,7 +153,7 @@ export class SpecialDirectories {
     const { view, spec } = this.#nodes.directory(to.parent);
     const target = spec.children.get(to.name);
     if (target?.type !== 'file') {
-      request.replyError(Errno.EPERM);
+      this.misplaced(request, to.name, 'file');
       return;
     }
     const fate = fateOfWrite(view, target, true);

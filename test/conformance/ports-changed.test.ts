@@ -74,4 +74,26 @@ describe('the configuration of a VNF is whole after a port', { skip: whyNoGuests
     match(refused.stdout, /nf_conf line 1: the VNF has no port wan/);
     await mount.run(`cd nf-types/shaper/v; sed -i s/wan/dmz/ config/nf_conf; echo wan > ports/dmz/network; echo destroy > action`);
   });
+
+  it('with a rate of its own: a port has that or the queue of nf_conf, and what is refused changes neither', async () => {
+    const queues = (port: string): Promise<string> =>
+      mount.run(`cd nf-types/shaper/v; echo 'tc qdisc show dev ${port}' > command; cat command`);
+    const refused = async (script: string): Promise<void> => {
+      const { status, stdout } = await mount.sh(`cd nf-types/shaper/v; { ${script}; } || { cat error; exit 4; }`);
+      equal(status, 4, script);
+      match(stdout, /nf_conf line 1: ports\/dmz has a rate, a delay or losses of its own.*echo > ports\/dmz\/\$f/);
+    };
+    await mount.run(`cd nf-types/shaper/v; echo wan > ports/lan/network; echo 5000000 > ports/lan/rate; echo activate > action
+      echo 'qdisc replace dev dmz root tbf rate 7mbit burst 32kbit latency 50ms' > config/nf_conf`);
+    match(await queues('lan'), /tbf .*rate 5Mbit/);
+    await refused('echo 4000000 > ports/dmz/rate');
+    equal(await mount.run('cat nf-types/shaper/v/ports/dmz/rate'), '');
+    match(await queues('dmz'), /tbf .*rate 7Mbit/);
+    await mount.run(`cd nf-types/shaper/v; echo > config/nf_conf; echo 4000000 > ports/dmz/rate`);
+    match(await queues('dmz'), /tbf .*rate 4Mbit/);
+    await refused(`echo 'qdisc replace dev dmz root tbf rate 7mbit burst 32kbit latency 50ms' > config/nf_conf; sync config/nf_conf`);
+    match(await queues('dmz'), /tbf .*rate 4Mbit/);
+    await refused('echo restart > action');
+    await mount.run('echo destroy > nf-types/shaper/v/action');
+  });
 });

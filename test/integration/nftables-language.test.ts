@@ -146,6 +146,8 @@ describe('nftables counts what it drops', { skip: whyNoNamespaces() ?? false, ti
 
 describe('nftables refuses', { skip: whyNoNamespaces() ?? false, timeout: 60_000 }, () => {
   const refused: Readonly<Record<string, RegExp>> = {
+    'table ip t {\n chain c {\n  tcp dportt 23 drop\n  tcp dport 1 accept\n  udp sportt 3\n  ip saddr 1.2.3.444 drop\n }\n}\n':
+      /^nf_conf line 3: syntax error, .* \(and \d more, in lines 5, 6\)$/,
     'table ip t {\n chain c {\n  tcp dport 23 dropp\n }\n}\n': /^nf_conf line \d: syntax error, .*\(column \d+\)/,
     'table ip t {\n chain c {\n  ip saddr @nowhere drop\n }\n}\n': /^nf_conf line 3: No such file or directory/,
     'table ip t {\n chain c {\n  iif nowhere drop\n }\n}\n': /^nf_conf line 3: Interface does not exist/,

@@ -94,6 +94,45 @@ describe('refusals', { timeout: 240_000 }, () => {
     });
   }
 
+  for (const [script, path, error, why] of [
+    [
+      'touch nf-types/host/h/notes',
+      'nf-types/host/h/notes',
+      'nf-types/host/h/error',
+      /^create notes: a file notes means nothing here: files of your own/,
+    ],
+    [
+      'echo 1 > nf-types/host/h/stats/mine',
+      'nf-types/host/h/stats/mine',
+      'nf-types/host/h/error',
+      /^create mine: a file mine means nothing here/,
+    ],
+    ['touch chns/web/x', 'chns/web/x', 'chns/web/error', /^create x: a file x means nothing here/],
+    ['touch networks/lan/x', 'networks/lan/x', 'networks/lan/error', /^create x: a file x means nothing here/],
+    ['touch networks/x', 'networks/x', undefined, /a file x means nothing here/],
+    [
+      'ln -s /tmp nf-types/host/h/x',
+      'nf-types/host/h/x',
+      'nf-types/host/h/error',
+      /^create x: a link x means nothing here: links are made in service/,
+    ],
+    [
+      'ln nf-types/host/h/status nf-types/host/h/y',
+      'nf-types/host/h/y',
+      'nf-types/host/h/error',
+      /^create y: a hard link y means nothing here/,
+    ],
+    ['mkfifo nf-types/host/h/z', 'nf-types/host/h/z', 'nf-types/host/h/error', /^create z: a special file z means nothing here/],
+  ] as const) {
+    test(`${script} is refused with a reason`, async () => {
+      const { status, stderr } = await mount.sh(script);
+      assert.equal(status, 1);
+      assert.match(stderr, /Operation not permitted/);
+      assert.match((await eventAt(path))?.why ?? '', /means nothing here/);
+      if (error !== undefined) assert.match(await mount.run(`cat ${error}`), why);
+    });
+  }
+
   test("what a module's file cannot tell is told in error, while that is so", async () => {
     await mount.run('mkdir nf-types/sessions nf-types/sessions/s');
     for (let times = 0; times < 3; times += 1)

@@ -126,6 +126,25 @@ filter add dev wan parent 1: protocol ip prio 1 u32 match ip protocol 1 0xff flo
     assert.equal(await language.drops?.(guest), 20 - received, 'other queues do not forget');
   });
 
+  it('leaves the queue of a port that has one of its own, and is refused where it wants one at the same place', async () => {
+    using parts = router();
+    const guest = Object.assign(parts.guest, { shaped: ['wan'] });
+    guest.sync(['tc', 'qdisc', 'add', 'dev', 'wan', 'root', 'handle', '2:', 'tbf', 'rate', '1mbit', 'burst', '4k', 'latency', '50ms']);
+    const lan = 'qdisc add dev lan root tbf rate 1mbit burst 4k latency 50ms\n';
+    const police = 'qdisc add dev wan ingress\n';
+    await language.apply({ text: lan + police, guestPath }, guest);
+    await language.apply({ text: lan + police, guestPath }, guest);
+    assert.deepEqual(
+      kinds(guest),
+      ['wan tbf', 'wan ingress', 'lan tbf'].sort((a, b) => kinds(guest).indexOf(a) - kinds(guest).indexOf(b)),
+    );
+    await assert.rejects(language.apply({ text: lan + shaped, guestPath }, guest), {
+      code: 'ConfigurationError',
+      message: /^nf_conf line 2: ports\/wan has a rate, a delay or losses of its own/,
+    });
+    assert.equal(kinds(guest).length, 3);
+  });
+
   it('is refused as a whole, with the line, and what was there stays', async () => {
     using parts = router();
     const { guest } = parts;

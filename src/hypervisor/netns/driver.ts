@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
+import { isShaped } from '../../domain/port-plan.ts';
 import type {
   CounterSource,
   Counters,
@@ -31,7 +32,6 @@ import {
   findAddress,
   isAlive,
   isOpenAtOnce,
-  isShaped,
   mayBeAlive,
   type PortChange,
   type ProcessId,

@@ -72,11 +72,16 @@ export function readTraces(guestDir: string): 'none' | 'made' | 'ran' {
 
 /** True once the guest's main process has ended, unless someone killed init itself; its processes may still be ending. */
 export function hasExitCode(guestDir: string): boolean {
-  return lstatSync(join(guestDir, 'exit'), { throwIfNoEntry: false }) !== undefined;
+  return readExit(guestDir) !== undefined;
 }
 
 /** Exit status of the guest's main process as its init noted it; 137 when someone killed init itself. @throws as node:fs does when it cannot be read. */
 export function readExitCode(guestDir: string): number {
+  return readExit(guestDir) ?? 137;
+}
+
+/** What init wrote at the end; before that the file holds no number. */
+function readExit(guestDir: string): number | undefined {
   const text = unlessAbsent(() => readFileSync(join(guestDir, 'exit'), 'utf8')) ?? '';
-  return /^\d{1,3}\n$/.test(text) ? Number(text) : 137;
+  return /^\d{1,3}\n$/.test(text) ? Number(text) : undefined;
 }

@@ -33,6 +33,8 @@ my %numbers = (
 my $call = $numbers{ (POSIX::uname())[4] } or exit 95;
 
 my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = (0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000);
+# What the file `exit` of a guest holds until its end: as many bytes as a status has.
+my $no_end = "---\n";
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
 my $pr_set_pdeathsig = 1;
@@ -183,6 +185,8 @@ sub open_files {
     chdir $guest->{directory} or fail('directory');
     sysopen(my $home, '.', O_RDONLY | O_DIRECTORY) or fail('directory');
     unlink 'exit' or $! == ENOENT or fail('exit');
+    # The end is written over this, which needs no room on the disk any more.
+    write_file('exit', O_CREAT, $no_end);
     my $nothing = POSIX::open('/dev/null', O_RDWR) // fail('log');
     my $log = $nothing;
     if (@{ $guest->{command} }) { $log = POSIX::open('log', O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0640) // fail('log') }
@@ -313,8 +317,8 @@ sub close_ports {
 sub finish {
     my ($home, $code) = @_;
     my $name = 'exit';
-    my $exit = syscall($call->{openat}, fileno $home, $name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
-    POSIX::write($exit, "$code\n", 1 + length $code) if $exit >= 0;
+    my $exit = syscall($call->{openat}, fileno $home, $name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0600);
+    POSIX::write($exit, sprintf("%03d\n", $code), length $no_end) if $exit >= 0;
     POSIX::_exit($code);
 }
 

@@ -22,6 +22,8 @@ exec nft -s list ruleset
 const maxCachedTexts = 64;
 const maxCachedLength = 4 * 1024 * 1024;
 const maxStandIns = 64;
+/** So many lines of further complaints are named. */
+const maxLines = 10;
 
 /** Turns what users write into the form that `nft list ruleset` prints: one statement a line, no variables, no shorthand. */
 export class RulesetNormaliser {
@@ -88,14 +90,22 @@ function looksLikeInterface(word: string): boolean {
   return /^[a-z][a-z0-9_.-]{0,14}$/.test(word) && word !== 'lo' && word !== 'all' && word !== 'default' && !word.startsWith('nfio-peer');
 }
 
+/** Where the other complaints are: nft tells of some at once. @param lines of all of them, in its order. */
+function othersOf([first, ...others]: readonly number[]): string {
+  const lines = [...new Set(others)].sort((a, b) => a - b);
+  if (lines.length === 0) return '';
+  const shown = lines.slice(0, maxLines).join(', ');
+  const where = lines.length === 1 && lines[0] === first ? 'in the same line' : `in line${lines.length === 1 ? '' : 's'} ${shown}`;
+  return ` (and ${others.length} more, ${where}${lines.length > maxLines ? ', …' : ''})`;
+}
+
 /** The first of nft's complaints, with the line in the user's file; lines of the text itself are left out. */
 function translate(stderr: string, exitCode: number): NfioError {
   const complaints = [...stderr.matchAll(/^\/dev\/stdin:(\d+):(\d+)[^:]*: (?:Error: )?(.*)$/gm)];
   const [first] = complaints;
-  const more = complaints.length > 1 ? ` (and ${complaints.length - 1} more)` : '';
   const message =
     first === undefined
       ? `nf_conf: ${stderr.trim().split('\n')[0] || `nft ended with status ${exitCode}`}`
-      : `nf_conf line ${first[1]}: ${first[3]} (column ${first[2]})${more}`;
+      : `nf_conf line ${first[1]}: ${first[3]} (column ${first[2]})${othersOf(complaints.map(([, line]) => Number(line)))}`;
   return new NfioError('ConfigurationError', { message });
 }
