@@ -9,7 +9,7 @@ import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { FileSpec } from '../tree/file-spec.ts';
-import type { Configure, Forwarded, ReplaceConfiguration, WriteValue } from '../tree/forwarded.ts';
+import type { Configure, Forwarded, KernelMessage, ReplaceConfiguration, WriteValue } from '../tree/forwarded.ts';
 import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { generationOf, statsOfExisting, statsOfOpen } from '../vfs/file-stats.ts';
@@ -61,6 +61,7 @@ export class Gateway {
     if ('ticket' in message) {
       if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
     } else if (message.op === 'released') this.#asked.release(message.fh);
+    else if (message.op === 'turn') this.#tell({ kind: 'turn' });
     else if (message.op === 'openRoot') void this.#openRoot(message.serial);
     else if (message.op === 'refused') void this.#writes.refused(message.nodeid);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
@@ -70,10 +71,15 @@ export class Gateway {
 
   /** Who waits for the root of a guest is served when this is done, or fails when it could not be. */
   async #openRoot(serial: number): Promise<void> {
-    const { orchestrator, publisher, logger } = this.#parts;
+    const { orchestrator, logger } = this.#parts;
     await orchestrator.roots.open(serial).catch((error: Error) => logger.error(`rfs of VNF ${serial}: ${error.message}`));
-    publisher.post({ kind: 'rootOpened', serial });
-    publisher.wake();
+    this.#tell({ kind: 'rootOpened', serial });
+  }
+
+  /** Tells the kernel thread, which sleeps until a request comes. */
+  #tell(message: KernelMessage): void {
+    this.#parts.publisher.post(message);
+    this.#parts.publisher.wake();
   }
 
   #interrupt(uniqueLow: number, uniqueHigh: number): void {

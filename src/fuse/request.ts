@@ -146,6 +146,11 @@ export class Request extends RequestFields {
     return this.#listing().addPlus(name, entry, nextOffset);
   }
 
+  /** Whether a name was added to the answer. */
+  get listsAny(): boolean {
+    return this.#exchange.directory.begun && this.#exchange.directory.length > Size.outHeader;
+  }
+
   /** Sends what was added; nothing added is the end of the directory. */
   replyDirectory(): void {
     this.#exchange.send(this.#listing().length);

@@ -26,6 +26,7 @@ import { SpecialFiles } from './special-files.ts';
 import { SpecialNodes } from './special-nodes.ts';
 import type { Tree } from './tree.ts';
 import { TreeWalkers } from './tree-walkers.ts';
+import { Turns } from './turns.ts';
 import { UserRequests } from './user-requests.ts';
 import type { ObjectView, TreeChange } from './views.ts';
 
@@ -53,6 +54,7 @@ export class NfioFileSystem implements FileSystem {
   readonly #forward: Forward;
   readonly #roots: OpenRoots;
   readonly #parked: ParkedRequests;
+  readonly #turns: Turns;
   readonly #journal: NodeJournal;
   readonly #polls: PollJournal;
 
@@ -85,10 +87,11 @@ export class NfioFileSystem implements FileSystem {
     this.#tree = tree;
     this.#forward = forward;
     this.#parked = new ParkedRequests(forward);
+    this.#turns = new Turns(forward);
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
     const descriptors = new DescriptorShares(descriptorBudget);
-    this.#user = new UserRequests({ users, descriptors, backed, forward, handles, refused, walkers, timeoutMs });
+    this.#user = new UserRequests({ users, descriptors, backed, forward, handles, refused, walkers, turns: this.#turns, timeoutMs });
     this.#scratch = new ScratchFiles(handles);
     const context = {
       tree,
@@ -114,6 +117,7 @@ export class NfioFileSystem implements FileSystem {
     else if (message.kind === 'configured') this.#user.configured(message.save, message.outcome);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
     else if (message.kind === 'runDirectory') this.#noteIn(message.path);
+    else if (message.kind === 'turn') this.#turns.come();
     else if (message.kind === 'rootOpened') this.#parked.release(message.serial);
     else this.#apply(message);
   }
@@ -130,9 +134,10 @@ export class NfioFileSystem implements FileSystem {
     else for (const view of change.views) if (view.kind === 'vnf') this.#roots.changed(view.serial, view.root);
   }
 
-  /** Serves the requests again that waited for what has been opened meanwhile. */
+  /** Serves the requests again that waited for what has been opened meanwhile, or for their turn. */
   resume(session: { resume(request: Uint8Array): void }): void {
     this.#parked.resume(session);
+    this.#turns.resume(session);
   }
 
   /** Answers a request that failed, or puts it aside until the root that it needs is open. */

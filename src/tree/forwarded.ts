@@ -39,6 +39,8 @@ export type Forwarded =
   /** Somebody wants to see the root of a guest that does not run. The answer is a `rootOpened` message. */
   | { readonly op: 'openRoot'; readonly serial: number }
   | { readonly op: 'released'; readonly fh: number }
+  /** A request is served in parts: a `turn` message comes back, after which the next part is. */
+  | { readonly op: 'turn' }
   /** Somebody wanted to write an action while another is under way. */
   | { readonly op: 'refused'; readonly nodeid: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
@@ -116,7 +118,8 @@ export type KernelMessage =
   | { readonly kind: 'runDirectory'; readonly path: string }
   /** The root of a VNF's guest is open, or cannot be opened. */
   | { readonly kind: 'rootOpened'; readonly serial: number }
-  | { readonly kind: 'acted'; readonly nodeid: number };
+  | { readonly kind: 'acted'; readonly nodeid: number }
+  | { readonly kind: 'turn' };
 
 /** Sends one to the main thread. */
 export type Forward = (message: Forwarded) => void;

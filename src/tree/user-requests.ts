@@ -5,19 +5,21 @@ import type { Entry } from '../fuse/attributes.ts';
 import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
+import type { DirectoryNames } from '../vfs/directory-names.ts';
 import { type FileStats, generationOf } from '../vfs/file-stats.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
-import type { Found, Listed, UserFiles } from '../vfs/user-files.ts';
+import type { Found, Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
 import { ConfigurationSaves, readable } from './configuration-saves.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
-import { Listings } from './listings.ts';
 import { PendingSave, type SaveOutcome } from './pending-save.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
 import type { TreeWalkers } from './tree-walkers.ts';
+import type { Turns } from './turns.ts';
+import { type Added, UserListings } from './user-listings.ts';
 
 /** What requests on user files need of their surroundings. */
 export interface UserContext {
@@ -28,6 +30,7 @@ export interface UserContext {
   readonly handles: HandleNumbers;
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;
+  readonly turns: Turns;
   readonly timeoutMs: number;
 }
 
@@ -50,7 +53,7 @@ export class UserRequests implements FileSystem {
   readonly #context: UserContext;
   readonly #open = new Map<number, OpenFile>();
   readonly #saves: ConfigurationSaves;
-  readonly #listings = new Listings<Listed>();
+  readonly #listings = new UserListings();
 
   constructor(context: UserContext) {
     this.#context = context;
@@ -304,12 +307,19 @@ export class UserRequests implements FileSystem {
 
   readdir(request: Request, fh: number, offset: number, plus: boolean): void {
     const node = this.#node(request);
-    this.#listings.reply(request, {
+    const { users, descriptors, turns } = this.#context;
+    const open = (): DirectoryNames => users.names(node, { written: this.#isWalked(request.pid, node) });
+    const answered = this.#listings.reply(request, {
       fh,
       offset,
-      list: () => this.#context.users.list(node, { written: this.#isWalked(request.pid, node) }),
-      add: (child, next) => this.#addChild(request, child, { plus, next }),
+      open: () => descriptors.open(request.uid, () => ({ fd: open() })).fd,
+      close: (names) => {
+        names[Symbol.dispose]();
+        descriptors.closed(names);
+      },
+      add: (name, next) => this.#addChild(request, { parent: node, name }, { plus, next }),
     });
+    if (!answered) turns.wait(request);
   }
 
   #isWalked(pid: number, { backing }: UserNode): boolean {
@@ -326,11 +336,14 @@ export class UserRequests implements FileSystem {
     this.#context.forward({ op: 'sync', ticket: request.defer(), fd: undefined, newIn });
   }
 
-  #addChild(request: Request, child: Listed, place: { readonly plus: boolean; readonly next: number }): boolean {
-    if (!place.plus) return request.addEntry(child.name, child.node.nodeid, child.stats.mode >>> 12, place.next);
-    const added = request.addEntryPlus(child.name, this.entryOf(child), place.next);
-    if (!added) this.#context.users.forget(child.node.nodeid, 1);
-    return added;
+  #addChild(request: Request, child: Place, { plus, next }: { readonly plus: boolean; readonly next: number }): Added {
+    const found = this.#context.users.lookup(child.parent, child.name);
+    if (found === undefined) return 'absent';
+    const { node, stats } = found;
+    if (!plus) return request.addEntry(child.name, node.nodeid, stats.mode >>> 12, next) ? 'added' : 'full';
+    const added = request.addEntryPlus(child.name, this.entryOf(found), next);
+    if (!added) this.#context.users.forget(node.nodeid, 1);
+    return added ? 'added' : 'full';
   }
 
   /** The same for a close, which may be of a file that is gone since: undefined. */

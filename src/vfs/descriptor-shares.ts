@@ -6,7 +6,8 @@ import type { DescriptorBudget } from './descriptor-limit.ts';
  */
 export class DescriptorShares {
   readonly #budget: () => DescriptorBudget;
-  readonly #owners = new Map<number, number>();
+  /** By what is open: a descriptor, or what holds one. */
+  readonly #owners = new Map<unknown, number>();
   readonly #held = new Map<number, number>();
 
   constructor(budget: () => DescriptorBudget) {
@@ -14,7 +15,7 @@ export class DescriptorShares {
   }
 
   /** Opens a file for a user. @throws EMFILE when the share is used up, and what `open` throws. */
-  open<T extends { readonly fd: number | undefined }>(uid: number, open: () => T): T {
+  open<T extends { readonly fd: unknown }>(uid: number, open: () => T): T {
     const { users, perUser } = this.#budget();
     if (this.#owners.size >= users || (this.#held.get(uid) ?? 0) >= perUser) {
       throw Object.assign(new Error(`user ${uid} has too many files open`), { code: 'EMFILE' });
@@ -27,7 +28,7 @@ export class DescriptorShares {
   }
 
   /** A descriptor is about to be closed. One that was not opened here is nobody's. */
-  closed(fd: number): void {
+  closed(fd: unknown): void {
     const uid = this.#owners.get(fd);
     if (uid === undefined) return;
     this.#owners.delete(fd);

@@ -11,7 +11,6 @@ import {
   mkdirSync,
   openSync,
   type PathLike,
-  readdirSync,
   readlinkSync,
   renameSync,
   rmdirSync,
@@ -25,6 +24,7 @@ import { isAbsence } from '../errors/index.ts';
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
+import { DirectoryNames } from './directory-names.ts';
 import { type FileStats, isDirectory, isFile, statsOf, statsOfExisting, statsOfOpen } from './file-stats.ts';
 import { deviceOf, isGuestOnly, nodeidOf } from './guest-files.ts';
 import type { NodeJournal } from './node-journal.ts';
@@ -57,11 +57,6 @@ export interface PreparedRename {
   readonly to: Place;
   readonly moved: UserNode | undefined;
   readonly replaced: UserNode | undefined;
-}
-
-/** A name in a directory, and the file it names. */
-export interface Listed extends Found {
-  readonly name: string;
 }
 
 /** open(2) flags that are the kernel's business, done before the request reaches us. */
@@ -293,28 +288,19 @@ export class UserFiles {
   }
 
   /**
-   * Names in a directory, with their kind; what only the guest can use is left out.
+   * Opens a directory, to read its names. Those that `lookup` does not find are not to be shown: they are gone by now, or what only the guest can use.
    *
-   * @param options.written leave out also what the guest did not write, where that can be told.
+   * @param options.written leave out what the guest did not write itself, where that can be told.
    */
-  list(node: UserNode, options: { readonly written: boolean } = { written: false }): Listed[] {
+  names(node: UserNode, options: { readonly written: boolean } = { written: false }): DirectoryNames {
     const written = options.written ? node.backing.guest?.written() : undefined;
-    const all = written === undefined ? undefined : this.#writtenIn(node, written);
-    if (all?.size === 0) return [];
-    return withDirectory(node, (directory) =>
-      namesIn(directory).flatMap((name) => {
-        if (all?.has(name) === false) return [];
-        const found = this.#look(node, name, pathArgument(`${directory}/${name}`));
-        return found === undefined ? [] : [{ name, ...found }];
-      }),
-    );
-  }
-
-  #writtenIn(node: UserNode, written: string): ReadonlySet<string> {
+    const all = (): DirectoryNames => withDirectory(node, (path) => new DirectoryNames(path));
+    if (written === undefined) return all();
     try {
-      return new Set(withWritten(node, written, namesIn));
+      return withWritten(node, written, (path) => new DirectoryNames(path));
     } catch (error) {
-      if (isAbsence(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return new Set(); // nothing
+      // The guest wrote nothing there.
+      if (isAbsence(error) || (error as NodeJS.ErrnoException).code === 'ENOTDIR') return new DirectoryNames(undefined);
       throw error;
     }
   }
@@ -378,20 +364,26 @@ export class UserFiles {
       for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
         this.#nodes.set(node.nodeid, node);
         if (node.nodeid === nodeid) return node;
-        for (const child of this.list(node)) {
+        for (const child of this.#children(node)) {
           if (child.node.nodeid === nodeid || isDirectory(child.stats)) pending.push(child.node);
         }
       }
     }
     return undefined;
   }
+
+  *#children(directory: UserNode): Iterable<Found> {
+    using names = this.names(directory);
+    for (let position = 0; names.reach(position, Number.POSITIVE_INFINITY); position += 1) {
+      const name = names.at(position);
+      if (name === undefined) return;
+      const found = this.lookup(directory, name);
+      if (found !== undefined) yield found;
+    }
+  }
 }
 
 const setGid = 0o2000;
-
-function namesIn(directory: string): string[] {
-  return readdirSync(pathArgument(directory), 'latin1').map(textOfLatin1);
-}
 
 /** The guest may have mounted something over a file that was looked up before. @throws ESTALE */
 function checkPlace(node: UserNode, stats: FileStats): void {
