@@ -8,7 +8,7 @@ import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 
-/** What people call the requests that change names. */
+/** What people call the requests that change names, owners and permissions. */
 const commands = {
   mkdir: 'mkdir',
   symlink: 'ln',
@@ -17,9 +17,10 @@ const commands = {
   rename: 'mv',
   create: 'create',
   misplaced: 'create',
+  own: 'chown',
 } as const;
 
-type NameChange = Extract<Forwarded, { readonly op: keyof typeof commands }>;
+type Change = Extract<Forwarded, { readonly op: keyof typeof commands }>;
 
 /** What a request is about. */
 interface Concerned {
@@ -42,22 +43,25 @@ export class RefusedChanges {
 
   /** A request failed. */
   failed(message: Forwarded, error: unknown): void {
-    if (!isNameChange(message) || !(error instanceof NfioError)) return;
+    if (!isChange(message) || !(error instanceof NfioError)) return;
     const concerned = this.#concernedBy(message);
-    if (concerned !== undefined) this.#model.tell({ ...concerned, what: what(message) }, error);
+    const what = [commandOf(message), nameIn(message).slice(0, 80)].join(' ').trim();
+    if (concerned !== undefined) this.#model.tell({ ...concerned, what }, error);
   }
 
   /** A request was carried out: what was told of one like it is over. */
   done(message: Forwarded): void {
-    if (!isNameChange(message)) return;
+    if (!isChange(message)) return;
     const serial = this.#concernedBy(message)?.serial;
-    if (serial !== undefined) this.#model.forgetTold(serial, `${commands[message.op]} `);
+    if (serial !== undefined) this.#model.forgetTold(serial, `${commandOf(message)}${message.op === 'own' ? ':' : ' '}`);
   }
 
-  #concernedBy({ ticket, name }: NameChange): Concerned | undefined {
-    const view = this.#tree.get(serialOf(ticket.nodeid));
-    const spec = view === undefined ? undefined : fileAt(view, indexOf(ticket.nodeid));
+  #concernedBy(message: Change): Concerned | undefined {
+    const { nodeid } = message.ticket;
+    const view = this.#tree.get(serialOf(nodeid));
+    const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
     if (view === undefined || spec === undefined) return undefined;
+    const name = nameIn(message);
     const path = [objectPath(this.#tree, view), spec.path, name].filter((part) => part !== '').join('/');
     return { path, serial: errorSerial(this.#child(view, spec, name) ?? view) };
   }
@@ -68,10 +72,16 @@ export class RefusedChanges {
   }
 }
 
-function isNameChange(message: Forwarded): message is NameChange {
+function isChange(message: Forwarded): message is Change {
   return message.op in commands;
 }
 
-function what(message: NameChange): string {
-  return `${commands[message.op]} ${message.name.slice(0, 80)}`;
+function commandOf(message: Change): string {
+  const onlyMode = message.op === 'own' && message.uid === undefined && message.gid === undefined;
+  return onlyMode ? 'chmod' : commands[message.op];
+}
+
+/** The name in a directory that a request is about; empty: the file itself. */
+function nameIn(message: Change): string {
+  return message.op === 'own' ? '' : message.name;
 }

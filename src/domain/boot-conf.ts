@@ -107,6 +107,11 @@ export function parseBootConf(text: string): BootOptions {
   return draft;
 }
 
+/** True for options with which a guest can act on the machine it runs on. */
+export function givesPower({ privileged, capabilities, mounts, network }: BootOptions): boolean {
+  return privileged || capabilities.length > 0 || mounts.length > 0 || network !== undefined;
+}
+
 function readLine(draft: Draft, content: string, line: { readonly number: number; readonly seen: Map<string, number> }): void {
   if (content.includes('\0')) throw new Error('there is a NUL byte in it');
   const equals = content.indexOf('=');

@@ -44,6 +44,8 @@ export interface VnfRecord extends ObjectRecord {
   readonly deployed: boolean;
   /** Where its guest is; undefined when it is not deployed. */
   readonly placement: Placement | undefined;
+  /** Its guest was made with powers over the machine, which only root gives (see givesPower); absent: it was not. */
+  readonly powerful?: boolean;
   /** A deployment failed, and so did cleaning up after it. */
   readonly inconsistent: boolean;
 }

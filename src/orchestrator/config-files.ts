@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parseBootConf } from '../domain/boot-conf.ts';
+import { givesPower, parseBootConf } from '../domain/boot-conf.ts';
 import type { ConfigCandidate } from '../domain/middlebox.ts';
 import type { BootOptions } from '../domain/ports/hypervisor.ts';
 import type { VnfRecord } from '../domain/records.ts';
@@ -61,11 +61,6 @@ export function readOpenCandidate(model: Model, vnf: VnfRecord, fd: number | und
 /** The guest sees config/ at /etc/nfio. */
 function guestPathOf(path: string): string {
   return `/etc/nfio/${path}`;
-}
-
-/** True for options with which a guest can act on the machine it runs on. */
-function givesPower({ privileged, capabilities, mounts, network }: BootOptions): boolean {
-  return privileged || capabilities.length > 0 || mounts.length > 0 || network !== undefined;
 }
 
 function isRootsAlone({ uid, mode }: Stats): boolean {

@@ -46,7 +46,10 @@ export class OwnershipService {
       case 'host':
         return await this.#changeHost(file, next);
       case 'vnf':
-        return await this.#changeVnf(file.serial, (vnf) => withOwnership(vnf, file.path, next));
+        return await this.#changeVnf(file.serial, (vnf) => {
+          checkStaysRoots(vnf, file, next);
+          return withOwnership(vnf, file.path, next);
+        });
       case 'port':
         return await this.#changePort(file, next);
       case 'chain':
@@ -103,6 +106,17 @@ export class OwnershipService {
   async #changeVnf(serial: number, change: (vnf: VnfRecord) => VnfRecord): Promise<void> {
     await this.#model.runtime(serial).lane.run(() => this.#model.commitVnf(change(this.#model.vnf(serial))));
   }
+}
+
+/** Files by which their owner has a guest do something. */
+const handles: readonly string[] = ['', 'action', 'command', 'rfs'];
+
+/** @throws BusyError for giving away a guest that has powers over the machine: its next owner could not have made it so. */
+function checkStaysRoots(vnf: VnfRecord, { path, current }: OwnedFile, next: Ownership): void {
+  if (!vnf.powerful || !handles.includes(path) || next.uid === 0 || next.uid === current.uid) return;
+  throw new NfioError('BusyError', {
+    message: `nf-types/${vnf.type}/${vnf.name} has powers over this machine that only root gives (config/boot.conf). Before it is given away run: echo destroy > nf-types/${vnf.type}/${vnf.name}/action`,
+  });
 }
 
 /** Also the object's own directory (path '') changes alone: its files keep the owner they were made with until they are named, as in chown -R. */

@@ -1,4 +1,5 @@
 import { checkPort, portsOn } from '../domain/addressing.ts';
+import { givesPower } from '../domain/boot-conf.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { cancellableSteps, endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
@@ -230,7 +231,7 @@ export class VnfActions {
     this.#model.runtime(vnf.serial).hidden.clear();
     await dropLog(spec);
     // On record before it is there, so that a crash in between leaves something that is found again.
-    await this.#model.commitVnf({ ...vnf, deployed: true, placement });
+    await this.#model.commitVnf({ ...vnf, deployed: true, placement, powerful: givesPower(spec.boot) });
     try {
       await this.#model.driver(placement.hypervisor).deploy(spec, signal);
       return spec;
@@ -245,6 +246,8 @@ export class VnfActions {
     how: { readonly spec: GuestSpec | undefined; readonly start: (spec: GuestSpec) => Promise<void>; readonly signal: AbortSignal },
   ): Promise<void> {
     const { spec = guestSpec(this.#model, vnf), start, signal } = how;
+    // A guest that runs again may have been given more since it was deployed.
+    if (givesPower(spec.boot) && !vnf.powerful) await this.#model.commitVnf({ ...vnf, powerful: true });
     await this.#ensureSegments(spec.ports, signal);
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
     const driver = this.#model.driverOf(vnf);
@@ -264,7 +267,7 @@ export class VnfActions {
     if (this.#model.address(vnf) === undefined) this.#forget(vnf);
     else await this.#model.driverOf(vnf).destroy(this.#model.ref(vnf), { force: true, signal: new AbortController().signal });
     this.#model.runtime(vnf.serial).applied = [];
-    await this.#model.commitVnf({ ...vnf, deployed: false, placement: undefined, inconsistent: false });
+    await this.#model.commitVnf({ ...vnf, deployed: false, placement: undefined, powerful: false, inconsistent: false });
   }
 
   /** The user took the address of the machine away: it will not come back, and with it went the guest. */
