@@ -16,6 +16,8 @@ export interface RunOptions {
 const concurrency = 2;
 /** A file that takes longer hangs: the longest take a quarter of that on an idle machine, more on a slow one. */
 const fileTimeoutMs = 400_000;
+/** With NFIO_THOROUGH set some tests try all there is to try, instead of a sample of it: they take as long as they take. */
+const isThorough = Boolean(process.env['NFIO_THOROUGH']);
 
 /** Counts what node:test's exit status alone does not tell. */
 class Verdict {
@@ -42,7 +44,7 @@ export async function runTests(files: readonly string[], options: RunOptions): P
   let clean = true;
 
   // A file whose tests have ended ends, whatever it still holds: the leak check tells what that was.
-  const events: TestsStream = run({ files, concurrency, timeout: fileTimeoutMs, forceExit: true });
+  const events: TestsStream = run({ files, concurrency, timeout: isThorough ? Infinity : fileTimeoutMs, forceExit: true });
   const judged = async function* (source: AsyncIterable<TestEvent>): AsyncGenerator<TestEvent> {
     for await (const event of condense(source)) {
       verdict.note(event);

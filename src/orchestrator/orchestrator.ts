@@ -46,7 +46,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly hidden: HiddenFiles;
   readonly chains: Chains;
   readonly replicas: Replicas;
-  /** A sentence for each record that could not be read. */
+  /** What the user must know: a sentence for each record that could not be read, and for what else was wrong with the state. */
   readonly unreadable: string[] = [];
   readonly #routes: DefaultRoutes;
   readonly #configurator: Configurator;
@@ -88,6 +88,7 @@ export class Orchestrator implements AsyncDisposable {
     const records = await store.load();
     this.model.inventory.put(localHost(hypervisor, mountedMs));
     for (const record of records) this.model.inventory.put(record);
+    for (const why of store.warnings) this.#warn('.', why);
     for (const record of records) if (record.unreadable !== undefined) this.#tellUnreadable(record, record.unreadable);
     for (const type of this.model.inventory.types()) await this.#loadType(type.name);
     const deployed = [...this.model.inventory.vnfs()].filter((vnf) => vnf.deployed);
@@ -121,6 +122,11 @@ export class Orchestrator implements AsyncDisposable {
   #isUndeployed(id: string, driver: HypervisorDriver): boolean {
     const vnf = this.model.inventory.vnfOfGuest(id);
     return vnf !== undefined && vnf.placement?.hypervisor !== driver.name;
+  }
+
+  #warn(path: string, why: string): void {
+    this.unreadable.push(why);
+    this.model.parts.events.add({ path, what: 'state', why });
   }
 
   /** A record that could not be read keeps its place, and says so wherever one looks. */

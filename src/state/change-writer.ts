@@ -1,6 +1,9 @@
 import { join } from 'node:path';
-import { inverseOf, Journal, type JournalEntry, journalName } from './journal.ts';
+import { Journal, journalName } from './journal.ts';
+import { inverseOf, type JournalEntry, withBefore } from './journal-entry.ts';
+import { readJournal } from './journal-text.ts';
 import { ObjectFiles } from './object-files.ts';
+import { replay } from './replay.ts';
 
 /** What the writer is asked to do. */
 export type WriterWork =
@@ -32,8 +35,10 @@ const syncDelayMs = 20;
 /** Confirms changes. Those that wait at the same time are confirmed together, by one wait for the disk. */
 export class ChangeWriter {
   readonly #report: (reply: WriterReply) => void;
+  readonly #root: string;
   readonly #files: ObjectFiles;
-  readonly #journal: Journal;
+  /** undefined until it could be opened: a full disk, or one that can only be read, is asked again with each change. */
+  #journal: Journal | undefined;
   /** Keys whose files are newer than the disk. */
   readonly #unsynced = new Set<string>();
   /** Inverses of failed changes that the journal could not take yet, and those, by key, that could not be carried out. */
@@ -44,29 +49,46 @@ export class ChangeWriter {
   /** @param report is told how each request ended. */
   constructor(root: string, report: (reply: WriterReply) => void) {
     this.#report = report;
+    this.#root = root;
     this.#files = new ObjectFiles(root);
-    this.#journal = new Journal(join(root, journalName));
   }
 
   /** Carries out all that wait. */
   take(requests: readonly WriterRequest[]): void {
     for (const group of groupsOfOneChangeAKey(requests)) this.#takeGroup(group);
+    if (this.#journal === undefined) return;
     if (this.#journal.size > journalLimit) codeOf(() => this.#empty());
     if (this.#journal.isAhead) this.#timer ??= setTimeout(() => this.#sync(), syncDelayMs);
   }
 
   /** What undoes a change is known before the change is in the journal: a look that fails leaves all as it is. */
   #takeGroup(requests: readonly WriterRequest[]): void {
+    const unopened = codeOf(() => void this.#openJournal());
+    if (unopened !== undefined) {
+      for (const { id } of requests) this.#reply(id, unopened);
+      return;
+    }
     codeOf(() => this.#restoreAll());
     const ready: (readonly [WriterRequest, JournalEntry | undefined])[] = [];
     for (const request of requests) {
       const failure = codeOf(() => void ready.push([request, this.#inverseOf(request.work)]));
       if (failure !== undefined) this.#reply(request.id, failure);
     }
-    const entries = ready.flatMap(([{ work }]) => (work.kind === 'change' ? [work.entry] : []));
+    const entries = ready.flatMap(([{ work }, inverse]) =>
+      work.kind === 'change' && inverse !== undefined ? [withBefore(work.entry, inverse)] : [],
+    );
     const sync = ready.some(([{ work }]) => work.kind !== 'change' || work.durable);
     const failure = codeOf(() => this.#append(entries, { sync }));
     for (const [{ id, work }, inverse] of ready) this.#reply(id, failure ?? this.#carryOut(work, inverse));
+  }
+
+  /** What a start could not finish, for want of room, is finished first. @throws as node:fs does */
+  #openJournal(): Journal {
+    if (this.#journal !== undefined) return this.#journal;
+    const path = join(this.#root, journalName);
+    replay(this.#root, readJournal(path));
+    this.#journal = new Journal(path);
+    return this.#journal;
   }
 
   #inverseOf(work: WriterWork): JournalEntry | undefined {
@@ -80,7 +102,7 @@ export class ChangeWriter {
 
   /** Before anything else the journal gets what it should have got already. */
   #append(entries: readonly JournalEntry[], { sync }: { readonly sync: boolean }): void {
-    this.#journal.append([...this.#owed, ...entries], { sync: sync || this.#owed.length > 0 });
+    this.#openJournal().append([...this.#owed, ...entries], { sync: sync || this.#owed.length > 0 });
     this.#owed = [];
   }
 
@@ -136,7 +158,7 @@ export class ChangeWriter {
     this.#append([], { sync: true });
     this.#restoreAll();
     for (const key of this.#unsynced) this.#files.sync(key);
-    this.#journal.clear();
+    this.#openJournal().clear();
     this.#unsynced.clear();
   }
 

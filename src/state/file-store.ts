@@ -6,39 +6,45 @@ import type { Logger } from '../domain/ports/logger.ts';
 import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
 import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
-import { type JournalEntry, journalName, readJournal } from './journal.ts';
+import type { JournalEntry } from './journal-entry.ts';
 import { loadRecord } from './load-records.ts';
 import { recordName, trashName } from './object-files.ts';
-import { encodeRecord } from './record-codec.ts';
-import { replay } from './replay.ts';
-import { lockRoot, openRoot, type RootHeader, writeHeader } from './root-directory.ts';
+import { objectKeys } from './object-keys.ts';
+import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { recoverJournal, type Unfinished } from './recover-journal.ts';
+import { lockRoot, openRoot } from './root-directory.ts';
+import { type RootHeader, writeHeader, writeHeaderCopy } from './root-header.ts';
 import { Writer } from './writer.ts';
 
 /** Serials are taken from nfio.json in blocks, so that most new objects need no write to it. */
 const serialBlock = 4096;
 
-/** With these a start has read all there is, and can serve it. */
-const servable: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
-
 /** State in a directory of plain files, one directory an object: `nf-types/firewall/fw-a/.record.json` beside its `config/`. */
 export class FileStore implements StateStore {
   readonly mountId: string;
   readonly eventsPath: string;
+  readonly warnings: string[] = [];
   readonly #root: string;
   readonly #lock: number | undefined;
   readonly #logger: Logger;
   readonly #writer: Writer;
   #serial: number;
   #header: RootHeader;
+  /** What the journal says that the directories do not. */
+  readonly #unfinished: Unfinished | undefined;
   /** False until the header on the disk says that serials from here on may be in use. */
   #isReserved = false;
 
-  private constructor(root: string, options: { header: RootHeader; lock: number | undefined; logger: Logger }) {
+  private constructor(
+    root: string,
+    options: { header: RootHeader; lock: number | undefined; logger: Logger; unfinished: Unfinished | undefined },
+  ) {
     this.#root = root;
     this.#header = options.header;
     this.#writer = new Writer(root);
     this.#lock = options.lock;
     this.#logger = options.logger;
+    this.#unfinished = options.unfinished;
     this.#serial = options.header.serialLimit;
     this.mountId = options.header.mountId;
     this.eventsPath = join(root, 'events.jsonl');
@@ -53,10 +59,11 @@ export class FileStore implements StateStore {
   static async open(root: string, options: { readonly locked: boolean; readonly logger: Logger }): Promise<FileStore> {
     const lock = options.locked ? undefined : lockRoot(root);
     try {
-      const header = await openRoot(root);
-      replay(root, readJournal(join(root, journalName)));
-      const store = new FileStore(root, { header, lock, logger: options.logger });
-      await store.#prepareForChanges();
+      const { header, hasCopy, told } = await openRoot(root);
+      const { unfinished, told: toldOfJournal } = recoverJournal(root);
+      const store = new FileStore(root, { header, lock, logger: options.logger, unfinished });
+      for (const sentence of [...told, ...toldOfJournal]) store.#warn(sentence);
+      if (unfinished === undefined) await store.#prepareForChanges({ hasCopy });
       return store;
     } catch (error) {
       if (lock !== undefined) closeSync(lock);
@@ -64,17 +71,22 @@ export class FileStore implements StateStore {
     }
   }
 
-  /** On a disk that is full, or can only be read, all is served as it is, and changes fail. */
-  async #prepareForChanges(): Promise<void> {
+  /** On a disk that takes nothing all is served as it is, and changes fail until it does. */
+  async #prepareForChanges({ hasCopy }: { readonly hasCopy: boolean }): Promise<void> {
     const trash = join(this.#root, trashName);
     try {
       for (const name of await readdir(trash)) await this.#clear(join(trash, name));
       this.#reserveSerials();
+      if (!hasCopy) writeHeaderCopy(this.#root, this.#header);
     } catch (error) {
-      const errno = error instanceof NfioError ? error.errnoName : errnoName(errnoOf(error));
-      if (!servable.has(errno ?? '')) throw error;
-      this.#logger.error(`${this.#root} is served as it is, and changes will fail: ${(error as Error).message}`);
+      if (!(error instanceof NfioError) && errnoName(errnoOf(error)) === undefined) throw error;
+      this.#warn(`${this.#root} is served as it is, and changes fail until it can be written: ${(error as Error).message}`);
     }
+  }
+
+  #warn(sentence: string): void {
+    this.warnings.push(sentence);
+    this.#logger.error(sentence);
   }
 
   #reserveSerials(): void {
@@ -84,9 +96,11 @@ export class FileStore implements StateStore {
   }
 
   async load(): Promise<readonly StoredRecord[]> {
-    const found = await mapBounded(await this.#places(), async (key) => {
+    const found = await mapBounded(this.#keys(), async (key) => {
+      const text = this.#unfinished?.texts.get(key);
+      if (text !== undefined) return decodeRecord(text);
       const path = join(this.#root, key, recordName);
-      const record = await loadRecord({ key, path }, () => this.nextSerial());
+      const record = await loadRecord({ key, path }, () => this.#nextMadeUpSerial());
       if (record === undefined) this.#logger.error(`${path}: there is none, so its directory is left out. Restore it from a backup`);
       else if (record.unreadable !== undefined) this.#logger.error(this.#whyUnreadable(record));
       return record;
@@ -95,17 +109,11 @@ export class FileStore implements StateStore {
   }
 
   /** Keys of all objects; types come before their VNFs. */
-  async #places(): Promise<string[]> {
-    const keys: string[] = [];
-    for (const type of await readdir(join(this.#root, 'nf-types'))) {
-      const children = await readdir(join(this.#root, 'nf-types', type), { withFileTypes: true });
-      const vnfs = children.filter((child) => child.isDirectory() && !child.name.startsWith('.'));
-      keys.push(`nf-types/${type}`, ...vnfs.map(({ name }) => `nf-types/${type}/${name}`));
-    }
-    for (const kind of ['networks', 'hosts', 'chns']) {
-      for (const name of await readdir(join(this.#root, kind))) keys.push(`${kind}/${name}`);
-    }
-    return keys;
+  #keys(): string[] {
+    const keys = objectKeys(this.#root);
+    if (this.#unfinished === undefined) return keys;
+    const { texts, gone } = this.#unfinished;
+    return [...new Set([...keys, ...texts.keys()])].filter((key) => !gone.has(key)).sort();
   }
 
   #whyUnreadable(record: StoredRecord): string {
@@ -116,6 +124,16 @@ export class FileStore implements StateStore {
   /** What stands in for a record must never take its place. */
   #checkReadable(record: StoredRecord): void {
     if (record.unreadable !== undefined) throw new NfioError('StateWriteError', { message: this.#whyUnreadable(record) });
+  }
+
+  /** Of what is never written down: it needs no room. */
+  #nextMadeUpSerial(): number {
+    try {
+      return this.nextSerial();
+    } catch {
+      this.#serial += 1;
+      return this.#serial - 1;
+    }
   }
 
   nextSerial(): number {

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { syncDirectory } from './durable-file.ts';
-import type { JournalEntry, UserDirectory } from './journal.ts';
+import type { JournalEntry, UserDirectory } from './journal-entry.ts';
 
 /** Name of an object's record in its directory. It begins with a dot, as no object's name can. */
 export const recordName = '.record.json';

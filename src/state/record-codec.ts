@@ -9,19 +9,20 @@ import type {
   StoredRecord,
   VnfRecord,
 } from '../domain/records.ts';
+import { seal, unseal } from './seal.ts';
 
-/** The text of a record on disk: JSON that a person can read and git can compare. */
+/** The text of a record on disk: JSON that a person can read and git can compare, with its checksum. */
 export function encodeRecord(record: StoredRecord): string {
-  return `${JSON.stringify(record, undefined, 2)}\n`;
+  return seal(`${JSON.stringify(record, undefined, 2)}\n`);
 }
 
 /**
- * A record from its text.
+ * A record from its text; one of an older version, or edited by hand, has no checksum.
  *
  * @throws SyntaxError or TypeError when the text is not a whole record: damaged, or written by something else.
  */
 export function decodeRecord(text: string): StoredRecord {
-  const value: unknown = JSON.parse(text);
+  const value: unknown = JSON.parse(unseal(text));
   const record = checkObject(value) as StoredRecord;
   if (record.kind === 'vnf') {
     if (typeof record.type !== 'string' || !Array.isArray(record.ports)) throw new TypeError('not a VNF record');

@@ -1,108 +1,144 @@
-import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { replaceFile } from './durable-file.ts';
-import type { JournalEntry, UserDirectory } from './journal.ts';
+import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { replaceFile, syncDirectory } from './durable-file.ts';
+import { finalStates, isPresent, keyOf, type PresentState } from './final-states.ts';
+import type { JournalContent } from './journal-text.ts';
 import { ObjectFiles, recordName, trashName } from './object-files.ts';
-import { decodeRecord } from './record-codec.ts';
-
-/** What the journal says in the end of one object. */
-interface Final {
-  readonly serial: number;
-  /** All it had in the journal's time, the last one last. */
-  readonly keys: readonly string[];
-  /** undefined: it is there no more. */
-  readonly text: string | undefined;
-  readonly made: UserDirectory | null | undefined;
-}
-
-/** An object that is there in the end. */
-type Present = Final & { readonly text: string };
+import { decodeRecord, encodeRecord } from './record-codec.ts';
+import { checksumOf } from './seal.ts';
 
 /**
  * Brings the directories of a root to what its journal says, after a crash. They may be anywhere between the first entry and the last: each entry was
  * carried out, in part, or not at all. Objects are told apart by their serials, so nothing that came later under the same name is
  * touched for the sake of what was there before. A record that was cut off is of the object that the journal has under its name.
+ *
+ * All it changes is durable when it returns, so that the journal can be emptied.
+ *
+ * @returns a sentence for each object that is as its files have it, because an entry of the journal was damaged and they are newer than the rest of it.
+ * @throws as node:fs does; the journal is needed still then.
  */
-export function replay(root: string, entries: readonly JournalEntry[]): void {
-  const files = new ObjectFiles(root);
+export function replay(root: string, { entries, damaged }: JournalContent): string[] {
   const finals = finalStates(entries);
-  const present = [...finals.values()].filter((final): final is Present => final.text !== undefined);
+  const present = finals.filter(isPresent);
   const places = new Map(present.map((final) => [keyOf(final), final.serial]));
-  for (const final of finals.values()) {
-    for (const key of final.keys) {
-      const there = serialAt(files, key, places.get(key) ?? final.serial);
-      if (there !== undefined && there !== places.get(key)) discard(root, key, there);
+  const serials = new Set(finals.map(({ serial }) => serial));
+  const state = new ReplayedRoot(root, damaged.length > 0);
+  for (const { keys, serial } of finals) {
+    for (const key of keys) {
+      const there = state.serialAt(key, places.get(key) ?? serial);
+      if (there !== undefined && there !== places.get(key) && serials.has(there)) state.discard(key, there);
     }
   }
-  for (const final of present) place(root, files, final);
+  for (const final of present) if (places.get(keyOf(final)) === final.serial) state.place(final);
+  state.sync();
+  return state.told;
 }
 
-function finalStates(entries: readonly JournalEntry[]): Map<number, Final> {
-  const finals = new Map<number, Final>();
-  for (const entry of entries) {
-    const { serial } = entry;
-    const before = finals.get(serial);
-    const made = entry.op === 'put' && entry.made !== undefined ? entry.made : before?.made;
-    const added = entry.op === 'rename' ? [entry.key, entry.to] : [entry.key];
-    const keys = [...(before?.keys ?? []).filter((key) => !added.includes(key)), ...added];
-    finals.set(serial, { serial, keys, made, text: entry.op === 'remove' ? undefined : entry.text });
+/** The directories of a root while its journal is replayed. */
+class ReplayedRoot {
+  readonly told: string[] = [];
+  readonly #root: string;
+  readonly #isDamaged: boolean;
+  readonly #files: ObjectFiles;
+  /** Directories whose names have changed. */
+  readonly #changed = new Set<string>();
+
+  /** @param isDamaged an entry of the journal is missing: what is on the disk may be newer than what the others say. */
+  constructor(root: string, isDamaged: boolean) {
+    this.#root = root;
+    this.#isDamaged = isDamaged;
+    this.#files = new ObjectFiles(root);
   }
-  return finals;
-}
 
-function keyOf({ keys }: Final): string {
-  return keys.at(-1) ?? '';
-}
-
-/** Puts what is at a key aside; one that has another name now is found there by its serial. */
-function discard(root: string, key: string, serial: number): void {
-  const waiting = join(root, trashName, String(serial));
-  rmSync(waiting, { recursive: true, force: true });
-  renameSync(join(root, key), waiting);
-}
-
-function place(root: string, files: ObjectFiles, final: Present): void {
-  const key = keyOf(final);
-  if (!existsSync(join(root, key))) {
-    const waiting = join(root, trashName, String(final.serial));
-    if (existsSync(waiting)) renameSync(waiting, join(root, key));
-    else files.apply({ op: 'put', key, serial: final.serial, text: final.text, made: final.made ?? null });
+  /**
+   * The serial of the object at a key, undefined when there is none; `torn` when its record was cut off in the middle, or the disk does not give it back.
+   *
+   * @throws as node:fs does, when it could not be looked at.
+   */
+  serialAt(key: string, torn: number): number | undefined {
+    if (!this.#files.exists(key)) return undefined;
+    let text: string | undefined;
+    try {
+      text = this.#files.read(key);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+    }
+    try {
+      return decodeRecord(text ?? '').serial;
+    } catch {
+      return torn;
+    }
   }
-  if (final.made !== undefined && final.made !== null) files.complete(key, final.made);
-  writeRecord(root, files, { key, serial: final.serial, text: final.text });
-}
 
-/** In place, which a full disk has room for: the journal has the text until all is done. What is right already needs to be on the disk only. */
-function writeRecord(
-  root: string,
-  files: ObjectFiles,
-  record: { readonly key: string; readonly serial: number; readonly text: string },
-): void {
-  const path = join(root, record.key, recordName);
-  if (!existsSync(path)) {
-    replaceFile(path, record.text);
-    return;
+  /** Puts what is at a key aside; one that has another name now is found there by its serial. */
+  discard(key: string, serial: number): void {
+    rmSync(this.#waiting(serial), { recursive: true, force: true });
+    this.#rename(join(this.#root, key), this.#waiting(serial));
   }
-  if (readFileSync(path, 'utf8') !== record.text) files.apply({ op: 'put', ...record });
-  files.sync(record.key);
+
+  place(final: PresentState): void {
+    const key = keyOf(final);
+    const { serial, text } = final;
+    const there = this.serialAt(key, serial);
+    if (there === undefined) {
+      if (this.#isDamaged && this.#isElsewhere(final)) return;
+      const waiting = this.#waiting(serial);
+      if (existsSync(waiting)) this.#rename(waiting, join(this.#root, key));
+      else this.#files.apply({ op: 'put', key, serial, text, made: final.made ?? null });
+    } else if (there !== serial) {
+      this.told.push(`${key}: the journal has another object of this name. It is left out, and what is there is served`);
+      return;
+    }
+    if (final.made !== undefined && final.made !== null) this.#files.complete(key, final.made);
+    this.#writeRecord(key, final);
+  }
+
+  /** Makes durable what was renamed. */
+  sync(): void {
+    for (const directory of this.#changed) syncDirectory(directory);
+  }
+
+  /** In place, which a full disk has room for: the journal has the text until all is done. What is right already needs to be on the disk only. */
+  #writeRecord(key: string, final: PresentState): void {
+    const path = join(this.#root, key, recordName);
+    if (!existsSync(path)) {
+      replaceFile(path, final.text);
+      return;
+    }
+    const text = this.#files.read(key) ?? '';
+    if (this.#isDamaged && isNewer(text, final))
+      this.told.push(`${key}: its record is newer than what can be read of the journal, and is served`);
+    else if (text !== final.text) this.#files.apply({ op: 'put', key, serial: final.serial, text: final.text });
+    this.#files.sync(key);
+  }
+
+  /** Whether an object is under a name that the journal does not tell of any more. */
+  #isElsewhere(final: PresentState): boolean {
+    const home = dirname(keyOf(final));
+    const names = readdirSync(join(this.#root, home)).filter((name) => !name.startsWith('.'));
+    const found = names.find((name) => this.serialAt(`${home}/${name}`, -1) === final.serial);
+    if (found !== undefined)
+      this.told.push(`${home}/${found}: was ${basename(keyOf(final))}, and its new name cannot be read in the journal`);
+    return found !== undefined;
+  }
+
+  #rename(from: string, to: string): void {
+    renameSync(from, to);
+    for (const path of [from, to]) this.#changed.add(dirname(path));
+  }
+
+  #waiting(serial: number): string {
+    return join(this.#root, trashName, String(serial));
+  }
 }
 
-/**
- * The serial of the object at a key, undefined when there is none; `torn` when its record was cut off in the middle, or the disk does not give it back.
- *
- * @throws as node:fs does, when it could not be looked at.
- */
-function serialAt(files: ObjectFiles, key: string, torn: number): number | undefined {
-  if (!files.exists(key)) return undefined;
-  let text: string | undefined;
+/** Whether a record is whole, and none that its object had as far as the journal tells. */
+function isNewer(text: string, { serial, known }: PresentState): boolean {
+  if (known.size === 0) return false;
   try {
-    text = files.read(key);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
-  }
-  try {
-    return decodeRecord(text ?? '').serial;
+    const record = decodeRecord(text);
+    return record.serial === serial && ![text, encodeRecord(record)].some((each) => known.has(checksumOf(each)));
   } catch {
-    return torn;
+    return false;
   }
 }

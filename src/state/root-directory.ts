@@ -1,25 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { NfioError } from '../errors/index.ts';
-import { replaceFile, stateWriteError } from './durable-file.ts';
-
-/** What nfio.json in a root says of it. */
-export interface RootHeader {
-  /** Version of the layout below the root. */
-  readonly format: number;
-  readonly mountId: string;
-  /** Serials below this one may be in use; a start continues from here. */
-  readonly serialLimit: number;
-}
-
-/** The layout this version writes. */
-export const currentFormat = 4;
+import { stateWriteError } from './durable-file.ts';
+import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
 
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
 const firstSerial = 16;
+
+const directories = ['nf-types', 'chns', 'networks', 'hosts', 'guests', 'trash'];
 
 /** From a format to the next one. A root is taken through them one by one. */
 const migrations: Readonly<Record<number, (root: string, header: RootHeader) => Promise<void>>> = {
@@ -31,6 +20,8 @@ const migrations: Readonly<Record<number, (root: string, header: RootHeader) => 
   2: async () => undefined,
   // Format 3 had no service chains.
   3: async () => undefined,
+  // Format 4 had no checksums; its records are read as they are.
+  4: async () => undefined,
 };
 
 /**
@@ -59,57 +50,34 @@ export function lockRoot(root: string): number {
   });
 }
 
+/** A root that was opened. */
+export interface OpenedRoot {
+  readonly header: RootHeader;
+  /** False: a copy of the header is to be written. */
+  readonly hasCopy: boolean;
+  /** What its user must know, a sentence each. */
+  readonly told: readonly string[];
+}
+
 /**
  * Reads the header of a locked root, makes it in an empty one, and brings an older layout up to date.
  *
- * @throws StateVersionError (EPROTO) when a newer version made it; nothing is changed then.
+ * @throws StateVersionError (EPROTO) when a newer version made it; nothing is changed then. StateWriteError for a new root that cannot be made.
  */
-export async function openRoot(root: string): Promise<RootHeader> {
-  const header = (await readHeader(root)) ?? { format: currentFormat, mountId: newMountId(), serialLimit: firstSerial };
+export async function openRoot(root: string): Promise<OpenedRoot> {
+  const found = findHeader(root);
+  const header = found.header ?? { format: currentFormat, mountId: newMountId(), serialLimit: firstSerial };
   if (header.format > currentFormat) {
     throw new NfioError('StateVersionError', {
       message: `${root} has format ${header.format}, and this nfio reads up to ${currentFormat}. Install a newer nfio, or choose another root directory`,
     });
   }
-  for (let format = header.format; format < currentFormat; format += 1) {
-    await migrations[format]?.(root, header);
-  }
-  for (const directory of ['nf-types', 'chns', 'networks', 'hosts', 'guests', 'trash']) {
-    mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
-  }
-  return { ...header, format: currentFormat };
-}
-
-/** Makes the header durable. @throws StateWriteError */
-export function writeHeader(root: string, header: RootHeader): void {
-  const path = join(root, 'nfio.json');
   try {
-    replaceFile(path, `${JSON.stringify(header, undefined, 2)}\n`);
+    for (let format = header.format; format < currentFormat; format += 1) await migrations[format]?.(root, header);
+    for (const directory of directories) mkdirSync(join(root, directory), { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw stateWriteError(path, error);
+    if (found.header === undefined) throw stateWriteError(root, error);
+    // What an older version did not have holds nothing, and what is put into it will tell.
   }
-}
-
-async function readHeader(root: string): Promise<RootHeader | undefined> {
-  const path = join(root, 'nfio.json');
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const { format, mountId, serialLimit } = JSON.parse(text) as Partial<RootHeader>;
-    if (!Number.isSafeInteger(format) || !Number.isSafeInteger(serialLimit) || !/^[a-z0-9]{8}$/.test(mountId ?? ''))
-      throw new SyntaxError();
-    return { format, mountId, serialLimit } as RootHeader;
-  } catch (cause) {
-    throw new NfioError('StateVersionError', { message: `${path} is not a header of nfio. Restore it from a backup`, errno: 'EIO', cause });
-  }
-}
-
-/** Eight characters of `[a-z0-9]`, at random. */
-function newMountId(): string {
-  return Array.from(randomBytes(8), (byte) => (byte % 36).toString(36)).join('');
+  return { header: { ...header, format: currentFormat }, hasCopy: found.hasCopy && header.format === currentFormat, told: found.told };
 }

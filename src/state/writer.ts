@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import type { WriterReply, WriterRequest, WriterWork } from './change-writer.ts';
 import { stateWriteError } from './durable-file.ts';
-import type { JournalEntry } from './journal.ts';
+import type { JournalEntry } from './journal-entry.ts';
 import type { WriterData } from './writer-thread.ts';
 
 /** What waits for a change. */

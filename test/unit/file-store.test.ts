@@ -6,7 +6,8 @@ import { afterEach, beforeEach, test } from 'node:test';
 import { noContents } from '../../src/domain/ports/state.ts';
 import type { VnfRecord } from '../../src/domain/records.ts';
 import { FileStore } from '../../src/state/file-store.ts';
-import { Journal, readJournal } from '../../src/state/journal.ts';
+import { Journal } from '../../src/state/journal.ts';
+import { readJournal } from '../../src/state/journal-text.ts';
 
 const logged: string[] = [];
 const log = (message: string): void => void logged.push(message);
@@ -99,7 +100,7 @@ test('a root of an older version is brought up to date', async () => {
   await using store = await open();
   assert.equal(store.mountId, 'abcdefgh');
   assert.ok(store.nextSerial() >= 7);
-  assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 4);
+  assert.equal(JSON.parse(readFileSync(join(root, 'nfio.json'), 'utf8')).format, 5);
 });
 
 test('a damaged record keeps its place, says so, and is not written over', async () => {
@@ -156,7 +157,7 @@ test('a journal knows whether it is ahead of the disk', () => {
   assert.equal(journal.isAhead, false);
   journal.append([entry], { sync: false });
   assert.equal(journal.isAhead, true);
-  assert.deepEqual(readJournal(join(root, 'journal')), [entry]);
+  assert.deepEqual(readJournal(join(root, 'journal')).entries, [entry]);
   journal.append([entry], { sync: true });
   assert.equal(journal.isAhead, false);
   journal.append([entry], { sync: false });
@@ -165,7 +166,7 @@ test('a journal knows whether it is ahead of the disk', () => {
   journal.append([entry], { sync: false });
   journal.clear();
   assert.equal(journal.isAhead, false);
-  assert.deepEqual(readJournal(join(root, 'journal')), []);
+  assert.deepEqual(readJournal(join(root, 'journal')).entries, []);
 });
 
 test('sync waits for what was made, whether or not something changed since', async () => {

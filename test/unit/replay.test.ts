@@ -3,7 +3,9 @@ import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFi
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { type JournalEntry, journalName, readJournal } from '../../src/state/journal.ts';
+import { journalName } from '../../src/state/journal.ts';
+import type { JournalEntry } from '../../src/state/journal-entry.ts';
+import { encodeEntries, readJournal } from '../../src/state/journal-text.ts';
 import { ObjectFiles } from '../../src/state/object-files.ts';
 import { replay } from '../../src/state/replay.ts';
 
@@ -62,7 +64,7 @@ for (const { name, entries, there } of crashes) {
     test(`${name}: crashed after ${done} of ${entries.length}`, () => {
       const files = new ObjectFiles(root);
       for (const entry of entries.slice(0, done)) files.apply(entry);
-      replay(root, entries);
+      replay(root, { entries, damaged: [] });
       assert.deepEqual(readdirSync(join(root, 'nf-types/host')).sort(), Object.keys(there));
       for (const [vnf, record] of Object.entries(there)) {
         assert.equal(readFileSync(join(root, 'nf-types/host', vnf, '.record.json'), 'utf8'), record);
@@ -76,7 +78,7 @@ test('what a user wrote in an object that was made and renamed stays', () => {
   const entries = [make(20, 'a'), rename(20, 'a', 'b')];
   new ObjectFiles(root).apply(make(20, 'a'));
   writeFileSync(join(root, 'nf-types/host/a/config/nf_conf'), 'mine');
-  replay(root, entries);
+  replay(root, { entries, damaged: [] });
   assert.equal(readFileSync(join(root, 'nf-types/host/b/config/nf_conf'), 'utf8'), 'mine');
   assert.equal(existsSync(join(root, 'nf-types/host/a')), false);
 });
@@ -85,13 +87,19 @@ test('a record that was cut off is made whole', () => {
   const entries = [make(20, 'a'), put(20, 'a', '10.0.0.1')];
   new ObjectFiles(root).apply(make(20, 'a'));
   writeFileSync(join(root, 'nf-types/host/a/.record.json'), text(20, 'a', '10.0.0.1').slice(0, 30));
-  replay(root, entries);
+  replay(root, { entries, damaged: [] });
   assert.equal(readFileSync(join(root, 'nf-types/host/a/.record.json'), 'utf8'), text(20, 'a', '10.0.0.1'));
 });
 
 test('an entry that was cut off was never confirmed', () => {
   const path = join(root, journalName);
-  writeFileSync(path, `${JSON.stringify(make(20, 'a'))}\n`);
-  appendFileSync(path, JSON.stringify(make(21, 'b')).slice(0, 40));
-  assert.deepEqual(readJournal(path), [make(20, 'a')]);
+  writeFileSync(path, encodeEntries([make(20, 'a')]));
+  appendFileSync(path, encodeEntries([make(21, 'b')]).slice(0, 40));
+  assert.deepEqual(readJournal(path), { entries: [make(20, 'a')], damaged: [] });
+});
+
+test('a journal of an older version, without checksums, is read', () => {
+  const path = join(root, journalName);
+  writeFileSync(path, `${JSON.stringify(make(20, 'a'))}\n${JSON.stringify(put(20, 'a', '10.0.0.1'))}\n\0\0\0`);
+  assert.deepEqual(readJournal(path), { entries: [make(20, 'a'), put(20, 'a', '10.0.0.1')], damaged: [] });
 });

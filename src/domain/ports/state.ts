@@ -13,6 +13,8 @@ export const noContents: NewFiles = {};
 export interface StateStore extends AsyncDisposable {
   /** Stable over restarts, `[a-z0-9]{8}`. */
   readonly mountId: string;
+  /** What the user must know of how it was found, a sentence each: what was damaged, and that it cannot be written. */
+  readonly warnings: readonly string[];
   /** Every record there is. */
   load(): Promise<readonly StoredRecord[]>;
   /** A serial that no object of this root has or had. */
