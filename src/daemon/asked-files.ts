@@ -12,6 +12,9 @@ import type { Tree } from '../tree/tree.ts';
 import type { ChainView, HopView, ObjectView, PortView, VnfView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 
+/** Nothing can be run in a guest that is not deployed, does not run, or is paused. */
+const asleep: ReadonlySet<string> = new Set(['VNFNotFoundError', 'VNFNotRunningError']);
+
 /** The file of a module at a path, if it declares one. */
 export function moduleFile(middlebox: Middlebox, path: string): ModuleFile | undefined {
   return middlebox.files?.find((file) => file.path === path);
@@ -120,10 +123,10 @@ export class AskedFiles {
     const language = model.middlebox(vnf.type).configuration?.language;
     if (atInterfaces === undefined || counter !== 'pkt_drops' || view.kind !== 'vnf' || language?.drops === undefined) return atInterfaces;
     const { drops } = language;
-    return (
-      atInterfaces +
-      (await this.#telling({ view, path: 'stats/pkt_drops', signal }, () => drops.call(language, guestAccess(model, vnf, signal))))
+    const byRules = await this.#telling({ view, path: 'stats/pkt_drops', signal }, () =>
+      drops.call(language, guestAccess(model, vnf, signal)).catch(noneIfAsleep),
     );
+    return byRules === undefined ? undefined : atInterfaces + byRules;
   }
 
   /** What a module fails to tell is told in `error` and events, as long as it does. */
@@ -151,7 +154,16 @@ export class AskedFiles {
     const middlebox = model.middlebox(vnf.type);
     const instance = hookInstance(model, vnf, signal);
     const file = moduleFile(middlebox, path);
-    const content = file?.read === undefined ? await middlebox.hooks?.read?.(instance, path) : await file.read(instance);
+    // The kernel lets root read what nobody is to read, as programs that copy do.
+    if (file !== undefined && (file.mode & 0o444) === 0) return new Uint8Array();
+    const read = async (): Promise<string | Uint8Array | undefined> =>
+      file?.read === undefined ? await middlebox.hooks?.read?.(instance, path) : await file.read(instance);
+    const content = await read().catch(noneIfAsleep);
     return typeof content === 'string' ? Buffer.from(content) : (content ?? new Uint8Array());
   }
+}
+
+/** What only a guest that runs could tell reads as empty while it does not run, as its counters do: copies and searches of VNFs that sleep end well. */
+function noneIfAsleep(error: unknown): undefined {
+  if (!(error instanceof NfioError && asleep.has(error.code))) throw error;
 }

@@ -204,9 +204,11 @@ export class FileWrites {
     const { model } = this.#orchestrator;
     const vnf = model.vnf(serial);
     const middlebox = model.middlebox(vnf.type);
+    const file = moduleFile(middlebox, path);
+    // It reads as empty, and so a copy of it is.
+    if (file?.mode === 0o200 && options.data.length === 0) return;
     const instance = hookInstance(model, vnf, options.signal);
     await model.recordVnf(serial, path, async () => {
-      const file = moduleFile(middlebox, path);
       try {
         if (file?.write !== undefined) await file.write(instance, textOf(options.data));
         else await middlebox.hooks?.write?.(instance, path, options.data);

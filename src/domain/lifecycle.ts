@@ -42,6 +42,12 @@ export function verbsFor(state: VnfState): readonly Verb[] {
   return allowed[state];
 }
 
+/** The verb after which a VNF in a state runs; undefined for one that runs, and where no verb leads there at once. */
+export function verbThatRuns(state: VnfState): Verb | undefined {
+  const leading: readonly Verb[] = ['activate', 'start', 'unpause'];
+  return allowed[state].find((verb) => leading.includes(verb));
+}
+
 /** True for the name of a verb. */
 export function isVerb(text: string): text is Verb {
   return (verbs as readonly string[]).includes(text);

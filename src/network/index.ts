@@ -20,7 +20,7 @@ export { limitHolds, NetworkHold } from './network-hold.ts';
 export { findAddress } from './port-address.ts';
 export { guestEndLines } from './port-lines.ts';
 export { canOpen, isOpenAtOnce, loopbackRequest, newPortRequests } from './port-requests.ts';
-export { findProcess, isAlive, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
+export { findProcess, isAlive, isEnding, mayBeAlive, type ProcessId, signalProcess, waitUntilGone } from './process-id.ts';
 export { killTree } from './process-tree.ts';
 export { listWords, type Report, ResidentProgram } from './resident-program.ts';
 export { exitStatus, type RunOptions, type RunResult, runProgram, spawnError } from './run-program.ts';

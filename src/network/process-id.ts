@@ -50,6 +50,14 @@ export function signalProcess(id: ProcessId, signal: NodeJS.Signals): void {
   }
 }
 
+/** How long the kernel takes to have a process that has let go of its namespaces ended, milliseconds. */
+const endingMs = 200;
+
+/** True for a process that has ended or is about to: what failed in its namespaces failed because of that. */
+export function isEnding(id: ProcessId): Promise<boolean> {
+  return waitUntilGone(id, endingMs);
+}
+
 /** Waits until the process is gone: true; false when it still runs after `timeoutMs`. */
 export async function waitUntilGone(id: ProcessId, timeoutMs: number): Promise<boolean> {
   const end = performance.now() + timeoutMs;

@@ -1,3 +1,4 @@
+import { verbThatRuns } from '../domain/lifecycle.ts';
 import { type ErrnoName, NfioError } from '../errors/index.ts';
 import { CommandOutput } from './command-output.ts';
 import { CommandSession } from './command-session.ts';
@@ -75,9 +76,12 @@ export class CommandRunner {
   }
 
   #checkRunning(serial: number): void {
-    const state = this.#model.state(this.#model.vnf(serial));
+    const vnf = this.#model.vnf(serial);
+    const state = this.#model.state(vnf);
     if (state === 'running') return;
-    throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}: a command needs a running one` });
+    const verb = verbThatRuns(state);
+    const remedy = verb === undefined ? '' : `. Run: echo ${verb} > ${pathOf(vnf)}/action`;
+    throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}, and a command needs a running one${remedy}` });
   }
 
   async #run(session: CommandSession, how: { readonly whole: boolean; readonly signal: AbortSignal }): Promise<void> {

@@ -55,7 +55,10 @@ export class Configurator {
 
   /** Lets packets pass the ports of a guest that is configured. */
   async open(vnf: VnfRecord, signal: AbortSignal): Promise<void> {
-    await this.#model.driverOf(vnf).openPorts(this.#model.ref(vnf), signal);
+    const opened = this.#model.driverOf(vnf).openPorts(this.#model.ref(vnf), signal);
+    await opened.catch(async (error: unknown) => {
+      throw await explainFailure(this.#model, vnf, error);
+    });
   }
 
   /**

@@ -104,9 +104,11 @@ export class HostService {
 
   #specsFor(hypervisor: HypervisorName): HostSpec[] {
     return [...this.#model.inventory.hosts()]
-      .filter((host) => this.#hypervisorOf(host) === hypervisor)
-      .map((host) => ({ address: hostAddress(host) ?? '', certificates: host.settings['certificates'] ?? '' }))
-      .filter(({ address }) => address !== '');
+      .filter((host) => !isLocalHost(host) && this.#hypervisorOf(host) === hypervisor)
+      .flatMap((host) => {
+        const address = hostAddress(host);
+        return address === undefined ? [] : [{ address, certificates: host.settings['certificates'] ?? '' }];
+      });
   }
 
   #changed(hypervisor: HypervisorName, news: { readonly address: string; readonly what: string; readonly why: string }): void {

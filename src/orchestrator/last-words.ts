@@ -26,11 +26,19 @@ const loggedMs = 1000;
  * @returns the error to throw.
  */
 export async function explainFailure(model: Model, vnf: VnfRecord, error: unknown): Promise<unknown> {
-  const died = error instanceof NfioError && (error.code === 'VNFNotRunningError' || error.code === 'VNFNotFoundError');
-  if (!(await hasEnded(model, vnf, died ? knownMs : likelyMs))) return error;
+  if (!(await hasEnded(model, vnf, tellsOfEnd(error) ? knownMs : likelyMs))) return error;
   await hasSaid(model, vnf);
   const { exitCode } = model.status(vnf);
   return new NfioError('VNFStartError', { message: endOf(model, vnf, exitCode), cause: error });
+}
+
+/** The same for a guest that could not be started: what its driver took back ended too, so only what tells of an end is explained by one. */
+export async function explainStart(model: Model, vnf: VnfRecord, error: unknown): Promise<unknown> {
+  return tellsOfEnd(error) ? await explainFailure(model, vnf, error) : error;
+}
+
+function tellsOfEnd(error: unknown): boolean {
+  return error instanceof NfioError && (error.code === 'VNFNotRunningError' || error.code === 'VNFNotFoundError');
 }
 
 /** A sentence about a main process that has ended. */

@@ -13,6 +13,7 @@ import type { DefaultRoutes } from './default-routes.ts';
 import { guestAccess, guestSpec } from './guest-spec.ts';
 import { hookInstance } from './hook-instance.ts';
 import { dropLog, keepLog } from './last-log.ts';
+import { explainStart } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
 import { tellWhileSlow } from './slow-verbs.ts';
 
@@ -252,7 +253,9 @@ export class VnfActions {
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
     const driver = this.#model.driverOf(vnf);
     if (driver.guestStatus(this.#model.ref(vnf)).state === 'absent') await driver.deploy(spec, signal);
-    await start(spec);
+    await start(spec).catch(async (error: unknown) => {
+      throw await explainStart(this.#model, vnf, error);
+    });
     this.#model.runtime(vnf.serial).applied = spec.ports;
   }
 

@@ -105,10 +105,15 @@ export class World {
     return this.loadedMiddlebox(type)?.intercepts === true;
   }
 
+  /** True for a type whose guests translate the addresses of what they pass on. */
+  translates(type: string): boolean {
+    return this.loadedMiddlebox(type)?.translates === true;
+  }
+
   /** What tells which addresses service chains have packets come back to. */
   readonly translation: TranslationWorld = {
     portsOn: (network) => this.inventory.portsOn(network),
-    translates: (type) => this.loadedMiddlebox(type)?.translates === true,
+    translates: (type) => this.translates(type),
   };
 
   /** How a VNF runs under its hypervisor; undefined: as any guest does. */

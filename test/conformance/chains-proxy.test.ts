@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ChainLab } from '../support/chain-lab.ts';
+import { ChainLab, errnoText } from '../support/chain-lab.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
 
 /* A hop that ends connections and makes its own: a proxy that neither client nor server is told of. */
@@ -70,6 +70,14 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
     assert.equal(await get('/page'), 'you are 10.1.0.10\n200\n');
     await untilLogged(/^\S+ +\d+ 10\.1\.0\.10 TCP_MISS\/200 \d+ GET http:\/\/10\.2\.0\.10\/page - ORIGINAL_DST\/10\.2\.0\.10 /m);
     assert.match(await lab.in('client', 'curl -s -i -m 10 http://10.2.0.10/via'), /^Via: 1\.1 proxy /m);
+  });
+
+  test('shares its hop with nobody, for what comes back would reach another one', async () => {
+    const refused = await lab.sh('echo 2 > chns/web/p/replicas');
+    assert.equal(errnoText(refused), 'Invalid argument');
+    assert.match(await lab.run('cat chns/web/error'), /^replicas: hop p: VNFs of type proxy end connections .* cannot share a hop/);
+    assert.equal(await lab.run('ls nf-types/proxy; cat chns/web/path'), 'p\nlan → i → p → wan\n');
+    assert.equal(await get('/alone'), 'you are 10.1.0.10\n200\n');
   });
 
   test('refuses what its configuration denies, at the next request', async () => {

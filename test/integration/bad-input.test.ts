@@ -66,7 +66,7 @@ describe('what is written', () => {
     assert.match(error, /^command: .*NUL/);
     assert.deepEqual(await refusal('nf-types/host/h', 'command', 'id'), {
       code: 'ENODEV',
-      error: 'command: the VNF is undeployed: a command needs a running one\n',
+      error: 'command: the VNF is undeployed, and a command needs a running one. Run: echo activate > nf-types/host/h/action\n',
     });
     const failed = await refusal(fw, 'command', 'echo out; echo err >&2; exit 3');
     assert.deepEqual([failed.code, failed.error], ['EIO', 'command: exit status 3; its output is in the file command\n']);

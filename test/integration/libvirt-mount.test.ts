@@ -78,6 +78,12 @@ describe('namespaces, containers and virtual machines on one mount', {
     assert.ok((await count('stats/cpu_usec')) > 0 && (await count('stats/memory_bytes')) > 0);
   });
 
+  it('has no count of dropped packets while it is paused, and who reads all there is meets no error', async () => {
+    const read = `echo pause > ${firewall}/action; cat ${firewall}/stats/pkt_drops; grep -r nothing ${firewall}/stats || echo "status $?"`;
+    assert.equal(await mount.run(`${read}; cat ${firewall}/error; echo unpause > ${firewall}/action`), 'status 1\n');
+    assert.ok(Number(await mount.run(`cat ${firewall}/stats/pkt_drops`)) > 0);
+  });
+
   it('takes a new rule set at once, and none that is wrong', async () => {
     const rules = (port: number): string =>
       `table inet filter { chain forward { type filter hook forward priority 0; tcp dport ${port} drop; }; }`;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PlacedPort } from '../../src/domain/addressing.ts';
-import { isVerbList, planAgain, planVerb, type VnfState, verbs, verbsFor } from '../../src/domain/lifecycle.ts';
+import { isVerbList, planAgain, planVerb, type VnfState, verbs, verbsFor, verbThatRuns } from '../../src/domain/lifecycle.ts';
 import { derivedMac, namedMac, nextHops, type PortSurroundings, planPorts, planSegment, portChanges } from '../../src/domain/port-plan.ts';
 import { network, placedPort } from '../support/records.ts';
 
@@ -29,6 +29,11 @@ describe('verbs', () => {
           });
       }
     }
+  });
+
+  test('after one of which it runs are named where something needs that', () => {
+    const named = states.map((state) => verbThatRuns(state) ?? '');
+    assert.deepEqual(named, ['activate', 'start', '', 'unpause', 'start', '', '', '']);
   });
 
   test('become steps that check before they change', () => {

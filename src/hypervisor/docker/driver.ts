@@ -27,6 +27,7 @@ import {
   closedAfter,
   type Fabric,
   findAddress,
+  isEnding,
   type PortChange,
   portsAfter,
   runProgram,
@@ -237,8 +238,13 @@ export class DockerDriver extends HypervisorBase {
       if (change.after !== undefined) throw noPorts(guest.ref, guest.link);
       return;
     }
-    const { guarded, closed, ports } = guest;
-    await changePort(guest.process, this.#fabric, change, { guarded, closed, signal });
+    const { process, guarded, closed, ports } = guest;
+    try {
+      await changePort(process, this.#fabric, change, { guarded, closed, signal });
+    } catch (error) {
+      if (!(await isEnding(process))) throw error;
+      return; // what is recorded is there when it starts again
+    }
     guest.remember({ ports: portsAfter(ports, change), ...(guarded && { closed: closedAfter(closed, change) }) });
   }
 

@@ -56,7 +56,7 @@ export class Engines implements Disposable {
   /** The addresses that mean the engine of a link. */
   addressesOf(link: EngineLink): string[] {
     const own = [...this.#hosts].filter(([key]) => this.#links.get(key) === link).map(([, { address }]) => address);
-    return link === this.#links.get(this.#key('')) ? ['', ...own] : own;
+    return link === this.#links.get(this.#key('')) ? [...new Set(['', ...own])] : own;
   }
 
   /** Follows the engines of these machines from now on; others only as long as `isUsed`. */

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import type { Logger } from '../../domain/ports/logger.ts';
 import { NfioError } from '../../errors/index.ts';
-import { addPorts, type Fabric, isAlive } from '../../network/index.ts';
+import { addPorts, type Fabric, isAlive, isEnding } from '../../network/index.ts';
+import { notRunning } from '../refusals.ts';
 import { noPorts } from './check-spec.ts';
 import { copyConfig, makeContainer, removeContainer, removeLeftovers } from './container.ts';
 import { asFailure, type Doing } from './failure.ts';
@@ -142,7 +143,10 @@ export class Verbs {
     if (guest.process === undefined) await this.#checkMainProcess(guest, signal);
     if (guest.process === undefined) throw noPorts(guest.ref, guest.link);
     if (guest.guarded) guest.network.take(guest.process);
-    await addPorts(guest.process, this.#parts.fabric, ports, { guarded: guest.guarded, signal });
+    const init = guest.process;
+    await addPorts(init, this.#parts.fabric, ports, { guarded: guest.guarded, signal }).catch(async (error: unknown) => {
+      throw (await isEnding(init)) ? notRunning(guest.ref, 'exited') : error;
+    });
     guest.portsMade();
   }
 

@@ -20,7 +20,8 @@ const unlimited = -1;
 export async function setVmLimits(guest: Guest, limits: GuestLimits, signal: AbortSignal): Promise<void> {
   const { record, link, domain, ref } = guest;
   const size = vmSize(limits);
-  if (limits.vcpu !== undefined && size.vcpus > record.vcpus) throw tooMuch(ref.name, 'vcpu', `${record.vcpus} processors`);
+  if (limits.vcpu !== undefined && size.vcpus > record.vcpus)
+    throw tooMuch(ref.name, 'vcpu', record.vcpus === 1 ? 'one processor' : `${record.vcpus} processors`);
   const memoryBytes = limits.memoryBytes ?? record.memoryBytes;
   if (memoryBytes > record.memoryBytes) throw tooMuch(ref.name, 'memory', `${record.memoryBytes} bytes`);
   await checkMemory(guest, memoryBytes, signal);

@@ -31,6 +31,7 @@ import {
   type Fabric,
   findAddress,
   isAlive,
+  isEnding,
   isOpenAtOnce,
   mayBeAlive,
   type PortChange,
@@ -238,8 +239,14 @@ export class NetnsDriver extends HypervisorBase {
   async setPort(ref: GuestRef, change: PortChange, signal: AbortSignal): Promise<void> {
     const guest = this.#guests.get(ref.id);
     if (guest?.process === undefined) return;
+    const { process } = guest;
     const { ports, guarded = false, closed = [] } = guest.record;
-    await changePort(guest.process, this.#fabric, change, { guarded, closed, signal });
+    try {
+      await changePort(process, this.#fabric, change, { guarded, closed, signal });
+    } catch (error) {
+      if (!(await isEnding(process))) throw error;
+      return; // what is recorded is there when it starts again
+    }
     guest.remember({ ports: portsAfter(ports, change), ...(guarded && { closed: closedAfter(closed, change) }) });
   }
 

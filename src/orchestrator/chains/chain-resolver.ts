@@ -5,6 +5,7 @@ import { commonFamilies, familiesOf } from '../../domain/chains/families.ts';
 import type { SteeringWorld } from '../../domain/chains/steering-plan.ts';
 import { translatedAddresses } from '../../domain/chains/translation.ts';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
+import { verbThatRuns } from '../../domain/lifecycle.ts';
 import {
   type AppliedChain,
   type AppliedInstance,
@@ -17,6 +18,7 @@ import {
 } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Model, pathOf } from '../model.ts';
+import { checkSharing } from './sharing.ts';
 
 /** Priority of a service chain whose user set none. */
 export const defaultPriority = '100';
@@ -73,7 +75,10 @@ export class ChainResolver {
     const path = new ChainReader(chain, chainSurroundings(this.#model)).read(options.unreached);
     this.#checkAuthority(chain, path);
     this.#checkGuests(chain, path);
-    for (const hop of path.hops) this.#checkTranslation(hop, path);
+    for (const hop of path.hops) {
+      this.#checkSharing(hop, path);
+      this.#checkTranslation(hop, path);
+    }
     const match = await this.#model.parts.network.checkMatch(chain.settings['match'] ?? '', options.signal);
     familiesOf(path, match);
     const applied: AppliedChain = {
@@ -121,9 +126,9 @@ export class ChainResolver {
   #checkGuest(chain: ChainRecord, hop: string, vnf: VnfRecord): void {
     const state = this.#model.state(vnf);
     if (state !== 'running' && state !== 'paused') {
-      throw new NfioError('VNFNotRunningError', {
-        message: `hop ${hop}: ${pathOf(vnf)} is ${state}. Run: echo ${state === 'undeployed' ? 'activate' : 'start'} > ${pathOf(vnf)}/action`,
-      });
+      const verb = verbThatRuns(state);
+      const remedy = verb === undefined ? '' : `. Run: echo ${verb} > ${pathOf(vnf)}/action`;
+      throw new NfioError('VNFNotRunningError', { message: `hop ${hop}: ${pathOf(vnf)} is ${state}${remedy}` });
     }
     if (this.#model.address(vnf) !== '') {
       throw new NfioError('UnsupportedError', {
@@ -133,16 +138,17 @@ export class ChainResolver {
     this.#checkPortNames(chain, hop, vnf);
   }
 
+  #checkSharing({ hop, mode, instances }: PathHop, { ingress, egress }: ChainPath): void {
+    const [first, ...more] = instances;
+    if (first === undefined || more.length === 0) return;
+    checkSharing({ name: hop.name, mode, type: first.type, ingress, egress }, this.#model);
+  }
+
   /** What comes back to a hop that translates has to find it on the egress. */
   #checkTranslation({ hop, mode, instances }: PathHop, { ingress, egress }: ChainPath): void {
-    const [vnf, ...more] = instances;
+    const [vnf] = instances;
     if (vnf === undefined || mode !== 'routed' || this.#model.translation.translates?.(vnf.type) !== true) return;
     const which = pathOf(vnf);
-    if (more.length > 0) {
-      throw new NfioError('InvalidValueError', {
-        message: `hop ${hop.name}: VNFs of type ${vnf.type} translate addresses: what comes back is for one of them, so they cannot share a hop. Leave one link in it`,
-      });
-    }
     const families = commonFamilies(ingress, egress);
     if (families.some((family) => translatedAddresses(vnf.serial, { network: egress.name, family }, this.#model.translation).length > 0))
       return;

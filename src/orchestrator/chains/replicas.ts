@@ -1,7 +1,7 @@
 import { chmod, cp, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Actor } from '../../domain/authority.ts';
-import { isInstanceLink } from '../../domain/chains/chain-path.ts';
+import { isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import type { ChainRecord, HopRecord, LinkRecord, Ownership, VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
@@ -11,6 +11,7 @@ import { requireMay, requireNetworks } from '../require.ts';
 import type { VnfActions } from '../vnf-actions.ts';
 import type { VnfService } from '../vnf-service.ts';
 import type { ChainService } from './chain-service.ts';
+import { checkSharing } from './sharing.ts';
 
 /** Instances that one hop may have. */
 const most = 32;
@@ -47,12 +48,13 @@ export class Replicas {
   /**
    * Writes `replicas` of a hop. Clones run when the first instance does, and are steered to once they do; those made last go first.
    *
-   * @throws InvalidValueError (EINVAL) for no number from 1 to 32, or for less than there are instances that nobody cloned; NotFoundError for a hop
-   *   without instance; BusyError while it is written already; and what making and starting a VNF throws: then that clone is not there.
+   * @throws InvalidValueError (EINVAL) for no number from 1 to 32, for less than there are instances that nobody cloned, or for a type that cannot share a hop; NotFoundError
+   *   for a hop without instance; BusyError while it is written already; and what making and starting a VNF throws: then that clone is not there.
    */
   async set(chain: number, hop: number, options: ReplicaWrite): Promise<void> {
     await this.#model.recordObject(this.#chain(chain), 'replicas', async () => {
       const wanted = parseCount(options.text);
+      if (wanted > 1) this.#checkSharing(chain, hop);
       if (this.#busy.has(hop)) throw new NfioError('BusyError', { message: 'its replicas are being changed already', retryable: true });
       this.#busy.add(hop);
       try {
@@ -62,6 +64,16 @@ export class Replicas {
         this.#busy.delete(hop);
       }
     });
+  }
+
+  /** Before anything is made. While its networks are not known, activation finds out. */
+  #checkSharing(chain: number, serial: number): void {
+    const { settings, ...record } = this.#chain(chain);
+    const hop = record.hops.find((each) => each.serial === serial);
+    const [ingress, egress] = [settings['ingress'], settings['egress']].map((name) => this.#model.inventory.network(name ?? ''));
+    if (hop === undefined || ingress === undefined || egress === undefined) return;
+    const { type } = this.#original(chain, serial);
+    checkSharing({ name: hop.name, mode: modeOf(hop), type, ingress, egress }, this.#model);
   }
 
   async #add(chain: number, hop: number, { actor, signal }: ReplicaWrite): Promise<void> {
