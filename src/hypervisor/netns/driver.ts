@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
@@ -42,6 +42,7 @@ import {
   waitUntilGone,
 } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
+import { removeTree } from '../remove-tree.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
 import { executeInGuest, executeInNetwork } from './execute.ts';
@@ -118,7 +119,7 @@ export class NetnsDriver extends HypervisorBase {
     await this.#prepare();
     checkInstalled(spec.requires);
     checkNetwork(spec);
-    makeGuestDirectory(spec);
+    await makeGuestDirectory(spec);
     this.#guests.set(spec.id, new Guest(spec, this.#records));
   }
 
@@ -200,7 +201,7 @@ export class NetnsDriver extends HypervisorBase {
     }
     if (guest !== undefined) await this.#clearAfterEnd(guest);
     if (guest?.view !== undefined) await this.#views.close(guest);
-    await rm(ref.guestDir, { recursive: true, force: true }).catch((error: unknown) => {
+    await removeTree(ref.guestDir).catch((error: unknown) => {
       throw asNfioError('VNFDestroyError', ref, error);
     });
     this.#records.remove(ref.id);

@@ -1,7 +1,8 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, NfioError, unlessAbsent } from '../../errors/index.ts';
+import { removeTree } from '../remove-tree.ts';
 
 /** File systems that cannot hold an overlay's upper directory, by the number statfs(2) gives. */
 const unfitTypes = new Map([
@@ -11,7 +12,7 @@ const unfitTypes = new Map([
 ]);
 
 /*
- * File calls here are synchronous: they are few, small and local, and done so they cost a tenth of what a thread pool's do.
+ * File calls here are synchronous, but for what a guest wrote: they are few, small and local, and done so they cost a tenth of what a thread pool's do.
  */
 
 /**
@@ -20,12 +21,12 @@ const unfitTypes = new Map([
  *
  * @throws UnsupportedError (EOPNOTSUPP) when its file system cannot hold a guest, VNFDeployError with the errno that says why else.
  */
-export function makeGuestDirectory({ guestDir, boot }: GuestSpec): void {
+export async function makeGuestDirectory({ guestDir, boot }: GuestSpec): Promise<void> {
   for (const mount of boot.mounts) checkMount(mount);
   try {
     const isNew = makeDirectory(guestDir, 0o700); // set-user-id programs a guest writes are not for this machine's users
     for (const path of [`${guestDir}/upper`, `${guestDir}/work`]) {
-      if (!isNew) rmSync(path, { recursive: true, force: true }); // a guest may have left anything there
+      if (!isNew) await removeTree(path); // a guest may have left anything there
       mkdirSync(path);
     }
   } catch (cause) {
