@@ -109,13 +109,22 @@ export interface ReplaceConfiguration {
   readonly nodeid: number;
 }
 
+/** Where servers leave what those after them have to know. */
+export interface Directories {
+  readonly kind: 'directories';
+  /** For what need not survive a reboot. */
+  readonly run: string;
+  /** On the file system of config/: for files that are open and have no name any more. */
+  readonly unlinked: string;
+}
+
 /** What the main thread tells the kernel thread; it takes them in before each request. */
 export type KernelMessage =
   | TreeChange
   | { readonly kind: 'replaced'; readonly replacement: number; readonly done: boolean }
   | { readonly kind: 'configured'; readonly save: number; readonly outcome: SaveOutcome }
-  /** The first message of all: directory for what need not survive a reboot. */
-  | { readonly kind: 'runDirectory'; readonly path: string }
+  /** The first message of all. */
+  | Directories
   /** The root of a VNF's guest is open, or cannot be opened. */
   | { readonly kind: 'rootOpened'; readonly serial: number }
   | { readonly kind: 'acted'; readonly nodeid: number }
