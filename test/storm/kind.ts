@@ -18,14 +18,14 @@ export interface Kind {
   check(mount: TestMount, said: readonly Said[]): Promise<readonly string[]>;
 }
 
-/** What may be there by what a client said: the last that was confirmed, or anything that it tried since. */
+/** What may be there by what a client said: the last that was confirmed, or anything that it tried since. Empty: it is not known, for nothing was confirmed. */
 export function possible(said: readonly Said[]): readonly string[] {
   const last = said.findLastIndex(({ word }) => word === 'ok');
-  const tried = said.slice(last + 1).filter(({ word }) => word === 'try');
-  return [...(last < 0 ? [] : [(said[last] as Said).rest]), ...tried.map(({ rest }) => rest)];
+  if (last < 0) return [];
+  return said.slice(last).flatMap(({ word, rest }) => (word === 'ok' || word === 'try' ? [rest] : []));
 }
 
-/** A sentence when what is there is nothing that may be; when nothing was tried, anything may. */
+/** A sentence when what is there is nothing that may be. */
 export function differing(what: string, found: string, said: readonly Said[]): readonly string[] {
   const may = possible(said);
   return may.length === 0 || may.includes(found) ? [] : [`${what} is ${JSON.stringify(found)}, not ${may.slice(0, 5).join(' or ')}`];

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 /** Streams an instance of the kernel's tracing with the requests of FUSE that end with EIO, each with the kernel's stack, until its input ends. */
 const script = `
 mount -t tracefs nfio-storm /sys/kernel && cd /sys/kernel && mkdir instances/"$1" && cd instances/"$1" || exit 1
-echo 'error == -5' > events/fuse/fuse_request_end/filter && echo stacktrace > events/fuse/fuse_request_end/trigger &&
+echo 'error == -5' > events/fuse/fuse_request_end/filter && echo 'stacktrace if error == -5' > events/fuse/fuse_request_end/trigger &&
   echo 1 > events/fuse/fuse_request_end/enable || exit 1
 cat trace_pipe & echo watching; read -r _; sleep 1; kill $!; wait
 cd ..; rmdir "$1"`;
@@ -16,10 +16,11 @@ cd ..; rmdir "$1"`;
  */
 export class LostRequests implements AsyncDisposable {
   readonly #child: ChildProcess;
-  readonly #minors = new Set<number>();
-  /** The minor numbers of the mounts that lost one each. */
-  readonly #lost: number[] = [];
+  /** The minor number of the mount that is watched; another may have it afterwards. */
+  #watched: number | undefined;
+  /** That of the request whose stack follows. */
   #minor: number | undefined;
+  count = 0;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -37,21 +38,17 @@ export class LostRequests implements AsyncDisposable {
     return begun ? watched : undefined;
   }
 
-  /** Counts for a mount, by the device of its files (stat(2)). */
-  add(device: number): void {
-    this.#minors.add((device % 0x100) + Math.floor(device / 0x10_0000) * 0x100);
+  /** Counts for a mount from now on, by the device of its files (stat(2)). */
+  of(device: number): void {
+    this.#watched = (device % 0x100) + Math.floor(device / 0x10_0000) * 0x100;
   }
 
   #note(line: string): void {
     const [, connection] = /fuse_request_end: connection (\d+) /.exec(line) ?? [];
     if (connection !== undefined) this.#minor = Number(connection);
     if (!/=> fuse_dev_do_read/.test(line) || this.#minor === undefined) return;
-    this.#lost.push(this.#minor);
+    if (this.#minor === this.#watched) this.count += 1;
     this.#minor = undefined;
-  }
-
-  get count(): number {
-    return this.#lost.filter((minor) => this.#minors.has(minor)).length;
   }
 
   /** Ends, with all that was seen counted. */

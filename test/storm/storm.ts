@@ -45,7 +45,7 @@ class Storm {
     for (const kind of this.#options.kinds) await this.#mount.run(kind.setUp, { timeoutMs: 60_000 });
     const endMs = Date.now() + this.#options.minutes * 60_000;
     do {
-      lost?.add((await stat(this.#mount.path)).dev);
+      lost?.of((await stat(this.#mount.path)).dev);
       await this.#round(Math.min(endMs, Date.now() + roundMs));
     } while (Date.now() < endMs && this.killer.kills < this.#options.kills);
   }

@@ -10,16 +10,12 @@ export const commands: Kind = {
     text: `
 cd nf-types/firewall/commands
 run() { echo "echo $STORM_ROUND.$n >> /tmp/ran; sleep 0.0$((n % 8)); echo printed $n" > command; }
-# A command that was under way when the server was killed may have run: its error file says so.
-told() {
-  attempt get error
-  case $text in *'nf.io was restarted while the command ran'*) ;; *) say "failed EIO run" ;; esac
-}
 n=0
 while more; do
   n=$((n + 1))
   say try $STORM_ROUND.$n
-  refused='Input/output error' attempt run || { told; continue; }
+  # One that was under way when the server was killed may have run: its writer is told so.
+  refused='Input/output error' attempt run || continue
   say ok $STORM_ROUND.$n
   attempt get command && expect command "$text" "printed $n"
 done`,
