@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
+import { stateWriteError, takesNothing } from '../state/durable-file.ts';
 import { cachedEnvironment } from './compile-cache.ts';
 import type { SupervisorMessage } from './messages.ts';
 import { parseMountOptions } from './mount-options.ts';
@@ -89,9 +90,15 @@ function ready(supervisor: ChildProcess, where: string): Promise<readonly string
   });
 }
 
+/** A root that takes nothing is served without a log. */
 function openLog(root: string): number {
-  mkdirSync(root, { recursive: true, mode: 0o700 });
-  const path = join(root, 'daemon.log');
-  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logLimit) truncateSync(path);
-  return openSync(path, 'a', 0o600);
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    const path = join(root, 'daemon.log');
+    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logLimit) truncateSync(path);
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    if (!takesNothing(error)) throw stateWriteError(root, error);
+    return openSync('/dev/null', 'a');
+  }
 }

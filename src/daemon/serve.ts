@@ -47,8 +47,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   };
   orchestrator = await compose(options, { logger, listener, mountedMs });
   const { store } = orchestrator.model.parts;
-  const unlinked = join(options.root, 'unlinked');
-  publisher.post({ kind: 'directories', run: join(runtimeDirectory, store.mountId), unlinked });
+  publisher.post({ kind: 'runDirectory', path: join(runtimeDirectory, store.mountId) });
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 
@@ -68,7 +67,6 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   if (failure !== undefined) logger.error(`kernel thread: ${failure.stack ?? failure.message}`);
   await orchestrator[Symbol.asyncDispose]();
   await removeRunDirectory(orchestrator);
-  await rm(unlinked, { recursive: true, force: true });
   removeMountRecord(store.mountId); // its supervisor may have been killed
   return code;
 }

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { Errno, type ErrnoName, errnoName, errnoOf, NfioError } from '../errors/index.ts';
+import { type ErrnoName, errnoName, errnoOf, NfioError } from '../errors/index.ts';
 
 /**
  * Replaces a file so that after a crash at any moment it has either its old content or the new one, whole:
@@ -37,10 +37,19 @@ export function syncDirectory(path: string): void {
   }
 }
 
+/** Whether a change failed because its file system takes nothing now: it is full, or can only be read. */
+export function takesNothing(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** The error of a failed change below the root, with the errno that says why. */
 export function stateWriteError(path: string, cause: unknown): NfioError {
   const errno: ErrnoName = errnoName(errnoOf(cause)) ?? 'EIO';
-  const full = errnoOf(cause) === Errno.ENOSPC || errnoOf(cause) === Errno.EDQUOT;
-  const remedy = full ? 'Free space on the file system of the root directory' : 'See why: tail daemon.log in the root directory';
+  const remedies: Partial<Record<ErrnoName, string>> = {
+    ENOSPC: 'Free space, or inodes (df -i), on the file system of the root directory',
+    EDQUOT: 'Free space on the file system of the root directory, or raise the quota of root',
+    EROFS: 'It can only be read. See why: dmesg. Then mount it for writing again: mount -o remount,rw',
+  };
+  const remedy = remedies[errno] ?? 'See why: tail daemon.log in the root directory';
   return new NfioError('StateWriteError', { message: `${path} could not be written (${errno}). ${remedy}`, errno, cause });
 }

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { NfioError } from '../errors/index.ts';
-import { stateWriteError } from './durable-file.ts';
+import { stateWriteError, takesNothing } from './durable-file.ts';
 import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
 
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
@@ -32,13 +32,7 @@ const migrations: Readonly<Record<number, (root: string, header: RootHeader) => 
  * @throws StateInUseError (EBUSY) when another mount holds it.
  */
 export function lockRoot(root: string): number {
-  let lock: number;
-  try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
-    lock = openSync(join(root, 'lock'), 'a', 0o600);
-  } catch (error) {
-    throw stateWriteError(root, error);
-  }
+  const lock = openLock(root);
   const { status, error } = spawnSync('flock', ['--nonblock', '--exclusive', '3'], { stdio: ['ignore', 'ignore', 'ignore', lock] });
   if (status === 0) return lock;
   closeSync(lock);
@@ -48,6 +42,18 @@ export function lockRoot(root: string): number {
   throw new NfioError('StateInUseError', {
     message: `${root} is in use by another mount. See which: nfio status. Unmount that one, or choose another root directory`,
   });
+}
+
+/** flock(2) needs no writing. */
+function openLock(root: string): number {
+  const path = join(root, 'lock');
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    return openSync(path, 'a', 0o600);
+  } catch (error) {
+    if (takesNothing(error) && existsSync(path)) return openSync(path, 'r');
+    throw stateWriteError(root, error);
+  }
 }
 
 /** A root that was opened. */

@@ -31,6 +31,7 @@ export class TestMount implements AsyncDisposable {
   readonly #directory: string;
   readonly #options: TestMountOptions;
   #supervisor: number;
+  #warnings: readonly string[] = [];
 
   private constructor(directory: string, options: TestMountOptions) {
     this.#directory = directory;
@@ -60,6 +61,11 @@ export class TestMount implements AsyncDisposable {
     return this.#supervisor;
   }
 
+  /** What the last mount told its user. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
   /** Pid of the server that answers now. */
   async server(): Promise<number> {
     for (const deadline = Date.now() + endTimeoutMs; Date.now() < deadline; await delay(20)) {
@@ -74,7 +80,9 @@ export class TestMount implements AsyncDisposable {
   async mount(): Promise<void> {
     const { root: _, ...chosen } = this.#options;
     const options = { mountpoint: this.path, root: this.root, hypervisor: 'netns', logLevel: 'info', foreground: false } as const;
-    this.#supervisor = (await startDaemon({ ...options, ...chosen })).pid;
+    const { pid, warnings } = await startDaemon({ ...options, ...chosen });
+    this.#supervisor = pid;
+    this.#warnings = warnings;
   }
 
   /** Unmounts and waits for the daemon's end. Guests go on. */
