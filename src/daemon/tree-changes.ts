@@ -156,7 +156,7 @@ export class TreeChanges {
   async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
     const { uid, gid, mode } = attributesOf(view, spec);
     if (isSame({ uid, gid, mode: mode & 0o7777 }, change)) return;
-    if (view.kind === 'root') throw notPermitted(spec.name);
+    if (view.kind === 'root') throw notGivenAway(spec.name);
     await this.#orchestrator.ownership.change(
       { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
       { uid: change.uid, gid: change.gid, mode: change.mode },
@@ -238,6 +238,16 @@ export class TreeChanges {
 
 function notPermitted(name: string): NfioError {
   return new NfioError('NotPermittedError', { message: `${name} belongs to the tree: it cannot be removed, renamed or given away` });
+}
+
+/** Directories whose contents can belong to others. */
+const shareable: ReadonlySet<string> = new Set(['networks', 'chns', 'nf-types']);
+
+function notGivenAway(name: string): NfioError {
+  if (!shareable.has(name)) return notPermitted(name);
+  return new NfioError('NotPermittedError', {
+    message: `${name} itself stays root's, and what is in it can belong to others. Run: mkdir ${name}/NAME; chown -R USER ${name}/NAME`,
+  });
 }
 
 const places = {

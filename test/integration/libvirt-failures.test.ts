@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -73,9 +73,15 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
     await refused({ image: '' }, { code: 'VNFImageNameIsEmptyError', errnoName: 'EINVAL' });
     await refused({ image: '/nowhere/disk.qcow2' }, wrong('ENOENT', /does not exist/));
     await refused({ image: 'debian:12' }, wrong('EINVAL', /absolute path/));
-    await refused({ image: image('private.img', readFileSync(disk), 0o600) }, wrong('EACCES', /chmod a\+r/));
+    await refused({ image: image('private.img', readFileSync(disk), 0o600) }, wrong('EACCES', /readable for everyone.* Fix: /));
     mkdirSync(join(world.base, 'closed'), { mode: 0o700 });
-    await refused({ image: idleDisk(join(world.base, 'closed/idle.img')) }, wrong('EACCES', /chmod o\+x/));
+    await refused({ image: idleDisk(join(world.base, 'closed/idle.img')) }, wrong('EACCES', /cannot pass/));
+    // Nobody is told what is in a directory that is closed, nor by a link into it.
+    await refused({ image: join(world.base, 'closed/nothing.img') }, wrong('EACCES', /cannot pass .*closed,/));
+    symlinkSync(join(world.base, 'closed/nothing.img'), join(world.base, 'way-in.img'));
+    await refused({ image: join(world.base, 'way-in.img') }, wrong('EACCES', /cannot pass .*closed,/));
+    symlinkSync(join(world.base, 'loop.img'), join(world.base, 'loop.img'));
+    await refused({ image: join(world.base, 'loop.img') }, wrong('ELOOP', /links/));
     await refused({ image: image('text.img', 'no disk at all') }, wrong('EINVAL', /no disk that boots/));
     await refused({ image: image('damaged.qcow2', 'QFI\xfb and no more') }, wrong('EINVAL', /damaged/));
     mkdirSync(join(world.base, 'directory'));

@@ -122,7 +122,7 @@ async function hasEnded({ supervisorPid, serverPid }: MountRecord, timeoutMs: nu
 function keepRunning(states: readonly VnfState[], root = 'its root'): string {
   const running = states.filter(({ status }) => status === 'running' || status === 'paused').map(({ vnf }) => vnf);
   if (running.length === 0) return '';
-  const shown = running.length > 10 ? [...running.slice(0, 10), '…'] : running;
+  const shown = running.length > 10 ? [...running.slice(0, 10), `and ${running.length - 10} more`] : running;
   const subject = running.length === 1 ? '1 VNF keeps running' : `${running.length} VNFs keep running`;
   const again = `nfio mount --root ${root} MOUNTPOINT`;
   return `${subject}: ${shown.join(', ')}.\nReach them again with: ${again}\nDestroy them with: ${again} && nfio umount --destroy MOUNTPOINT\n`;

@@ -1,9 +1,9 @@
-import { constants, type Stats } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { GuestSpec, MachineOptions } from '../../domain/ports/hypervisor.ts';
-import { type ErrnoName, errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
+import { refused, statReadable } from './readable-file.ts';
 
 /** A disk that instances begin with; it is never written. */
 export interface BaseDisk {
@@ -46,7 +46,7 @@ export async function resolveImage(spec: Pick<GuestSpec, 'image' | 'boot' | 'typ
     throw noImage(spec.type);
   }
   if (spec.image === '') return await kernelImage({ disk: undefined, agent: false, directory: undefined }, options);
-  const found = await statImage(spec.image);
+  const found = await statReadable(spec.image);
   if (found.isDirectory()) return await directoryImage(spec.image, options, signal);
   const disk = await readDisk(spec.image, { bootable: options.kernel === undefined && options.firmware !== 'efi', signal });
   return options.kernel === undefined
@@ -85,7 +85,7 @@ async function kernelImage(
   const own = directory !== undefined && (await exists(join(directory, 'initrd'))) ? join(directory, 'initrd') : undefined;
   const initrd = options.initrd ?? own;
   await checkKernel(kernel);
-  if (initrd !== undefined) await statImage(initrd);
+  if (initrd !== undefined) await statReadable(initrd);
   return { kind: 'kernel', kernel, initrd, cmdline: argumentsOf(options), disk, agent, options };
 }
 
@@ -100,7 +100,7 @@ function noImage(type: string): NfioError {
 }
 
 async function checkKernel(path: string): Promise<void> {
-  await statImage(path);
+  await statReadable(path);
   if ((await readAt(path, kernelMagicAt, 4)).toString('latin1') !== 'HdrS')
     throw refused('EINVAL', `${path} is not a Linux kernel for x86`);
 }
@@ -127,7 +127,7 @@ interface DiskInfo {
  * @param how.bootable whether there is no kernel beside it, so that it must begin as a disk that boots.
  */
 async function readDisk(path: string, how: { readonly bootable: boolean; readonly signal: AbortSignal }): Promise<BaseDisk> {
-  await statImage(path);
+  await statReadable(path);
   if ((await readAt(path, 0, 4)).toString('latin1') !== 'QFI\xfb') {
     const signature = await readAt(path, bootSignatureAt, 2);
     if (how.bootable && signature.toString('hex') !== '55aa')
@@ -145,34 +145,6 @@ async function readDisk(path: string, how: { readonly bootable: boolean; readonl
   return { path, format: 'qcow2' };
 }
 
-/**
- * QEMU runs as a user of its own: what it is to read everyone must be allowed to read. So nobody can have it read a file that they could
- * not read themselves.
- */
-async function statImage(path: string): Promise<Stats> {
-  if (!isAbsolute(path)) throw refused('EINVAL', `${path} is not an absolute path: vm.image is a file or a directory of this machine`);
-  let found: Stats;
-  try {
-    found = await stat(path);
-  } catch (cause) {
-    const errno = errnoName(errnoOf(cause)) ?? 'EIO';
-    throw refused(errno, `${path} ${errno === 'ENOENT' ? 'does not exist' : `cannot be read (${errno})`}`, cause);
-  }
-  await checkWay(dirname(path));
-  if (found.isDirectory()) return found;
-  if (!found.isFile()) throw refused('EINVAL', `${path} is neither a file nor a directory`);
-  if ((found.mode & constants.S_IROTH) === 0)
-    throw refused('EACCES', `${path} is not readable for everyone, as QEMU needs it: chmod a+r ${path}`);
-  return found;
-}
-
-/** Each directory on the way must let everyone pass. */
-async function checkWay(directory: string): Promise<void> {
-  const { mode } = await stat(directory);
-  if ((mode & constants.S_IXOTH) === 0) throw refused('EACCES', `QEMU's user cannot pass ${directory}: chmod o+x ${directory}`);
-  if (directory !== '/') await checkWay(dirname(directory));
-}
-
 async function exists(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined)) !== undefined;
 }
@@ -185,8 +157,4 @@ async function readAt(path: string, position: number, length: number): Promise<B
   } finally {
     await file.close();
   }
-}
-
-function refused(errno: ErrnoName, message: string, cause?: unknown): NfioError {
-  return new NfioError('VNFDeployError', { errno, message: `image: ${message}`, ...(cause === undefined ? {} : { cause }) });
 }
