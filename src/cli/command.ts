@@ -49,8 +49,8 @@ export interface CommandSpec<Options extends OptionTable> {
   readonly options: Options;
   /** Values that the first operand may have, for completion. */
   readonly operandChoices?: readonly string[];
-  /** What operands are completed to besides: mounts of nf.io, or types that have an image. Default: directories. */
-  readonly completes?: 'mountpoints' | 'types';
+  /** What operands are completed to besides: mounts of nf.io, types that have an image, or files. Default: directories. */
+  readonly completes?: 'mountpoints' | 'types' | 'files';
   /** A paragraph or two of help. */
   readonly description: string;
   readonly examples: readonly Example[];

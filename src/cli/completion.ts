@@ -1,4 +1,4 @@
-import type { Command } from './command.ts';
+import type { Command, OptionSpec } from './command.ts';
 import { listedOptions } from './help.ts';
 
 /** Shells that completion scripts can be made for. */
@@ -31,52 +31,84 @@ function optionNames(command: Command): string {
   return [...listedOptions(command).map(([name]) => `--${name}`), '--help'].join(' ');
 }
 
-/** A case arm for each option that has a fixed set of values. */
-function choiceArms(commands: readonly Command[], arm: (option: string, choices: string) => string): string {
-  const options = new Map(
-    commands.flatMap((command) =>
-      listedOptions(command).flatMap(([name, spec]) => (spec.choices === undefined ? [] : [[name, spec.choices.join(' ')] as const])),
-    ),
-  );
-  return [...options].map(([name, choices]) => arm(`--${name}`, choices)).join('');
+/** How a shell completes what follows an option, or is an operand: to words, to what is in the file system, or not at all. */
+interface Completers {
+  words(words: string): string;
+  readonly directories: string;
+  readonly files: string;
+  readonly nothing: string;
 }
+
+/** A case arm for each option that takes a value. */
+function valueArms(commands: readonly Command[], completers: Completers): string {
+  const options = new Map(commands.flatMap((command) => listedOptions(command).filter(([, spec]) => spec.type === 'string')));
+  return [...options].map(([name, spec]) => `    --${name}) ${completerOf(spec, completers)}; return ;;\n`).join('');
+}
+
+function completerOf({ choices, value }: OptionSpec, completers: Completers): string {
+  if (choices !== undefined) return completers.words(choices.join(' '));
+  if (value === 'DIR') return completers.directories;
+  return value === 'PATH' ? completers.files : completers.nothing;
+}
+
+const inBash: Completers = {
+  words: (words) => `mapfile -t COMPREPLY < <(compgen -W '${words}' -- "$word")`,
+  directories: 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -d -- "$word")',
+  files: 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$word")',
+  nothing: 'COMPREPLY=()',
+};
 
 function bash(commands: readonly Command[], types: readonly string[]): string {
   const arms = commands.map((command) => {
+    const words = operandWords(command, types).join(' ');
     const mounts = command.completes === 'mountpoints' ? ' mounts=1' : '';
-    return `    ${command.name}) words='${[...operandWords(command, types), optionNames(command)].join(' ')}'${mounts} ;;\n`;
+    const files = command.completes === 'files' ? ' kind=-f' : '';
+    return `    ${command.name}) words='${words}' options='${optionNames(command)}'${mounts}${files} ;;\n`;
   });
   return `# bash completion for nfio
 _nfio() {
-  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} words='' mounts='' IFS=$' \\t\\n'
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD - 1]} words='' options='' mounts='' kind=-d mount IFS=$' \\t\\n'
+  COMPREPLY=()
   case $before in
-${choiceArms(commands, (option, choices) => `    ${option}) COMPREPLY=($(compgen -W '${choices}' -- "$word")); return ;;\n`)}  esac
+${valueArms(commands, inBash)}  esac
   if ((COMP_CWORD == 1)); then
-    COMPREPLY=($(compgen -W '${names(commands)} --help --version' -- "$word"))
+    ${inBash.words(`${names(commands)} --help --version`)}
     return
   fi
   case \${COMP_WORDS[1]} in
 ${arms.join('')}    help) words='${names(commands)}' ;;
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-  if [[ $mounts && $word != -* ]]; then
+  if [[ $word == -* ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+    return
+  fi
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+  if [[ $mounts ]]; then
     compopt -o filenames 2>/dev/null
     while IFS= read -r mount; do [[ $mount != "$word"* ]] || COMPREPLY+=("$mount"); done < <(${listMountpoints})
   fi
-  if [[ \${#COMPREPLY[@]} -eq 0 ]]; then
+  if [[ \${#COMPREPLY[@]} -eq 0 && ! $words ]]; then
     compopt -o filenames 2>/dev/null
-    COMPREPLY=($(compgen -d -- "$word"))
+    mapfile -t COMPREPLY < <(compgen $kind -- "$word")
   fi
 }
 complete -F _nfio nfio
 `;
 }
 
+const inZsh: Completers = {
+  words: (words) => `compadd -- ${words}`,
+  directories: '_directories',
+  files: '_files',
+  nothing: "_message 'a value'",
+};
+
 function zsh(commands: readonly Command[], types: readonly string[]): string {
   const described = commands.map((command) => `    '${command.name}:${command.summary.replaceAll("'", '')}'\n`);
   const arms = commands.map((command) => {
     const words = [...operandWords(command, types), optionNames(command)].join(' ');
-    const more = command.completes === 'mountpoints' ? `compadd -- \${(f)"$(${listMountpoints})"}` : '_directories';
+    const paths = command.completes === 'files' ? inZsh.files : inZsh.directories;
+    const more = command.completes === 'mountpoints' ? `compadd -- \${(f)"$(${listMountpoints})"}` : paths;
     return `    ${command.name}) compadd -- ${words}; ${more} ;;\n`;
   });
   return `#compdef nfio
@@ -90,7 +122,7 @@ ${described.join('')}    'help:Show the help of a command'
     return
   fi
   case \${words[CURRENT - 1]} in
-${choiceArms(commands, (option, choices) => `    ${option}) compadd -- ${choices}; return ;;\n`)}  esac
+${valueArms(commands, inZsh)}  esac
   case \${words[2]} in
 ${arms.join('')}    help) _describe command commands ;;
   esac

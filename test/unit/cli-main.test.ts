@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { commands } from '../../src/cli/commands/index.ts';
@@ -95,6 +96,30 @@ describe('completion', () => {
     assert.deepEqual(complete('nfio', 'completion', 'z'), ['zsh']);
     assert.deepEqual(complete('nfio', 'images', 'build', 'p'), ['proxy']);
     assert.deepEqual(complete('nfio', 'help', 'h'), ['help']);
+  });
+
+  test('what an option takes is completed to what it may be, and to nothing where that is not known', () => {
+    const script = completionScript('bash', commands, ['firewall', 'proxy']);
+    const directory = mkdtempSync(join(tmpdir(), 'nfio-completion-'));
+    try {
+      mkdirSync(join(directory, 'a directory'));
+      writeFileSync(join(directory, 'a file'), '');
+      const complete = (...words: readonly string[]): string[] => {
+        const ask = 'eval "$(cat)"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _nfio; printf "%s\\n" "${COMPREPLY[@]}"';
+        return spawnSync('bash', ['-c', ask, 'bash', ...words], { input: script, encoding: 'utf8', cwd: directory })
+          .stdout.trim()
+          .split('\n')
+          .sort();
+      };
+      assert.deepEqual(complete('nfio', 'images', '--host', ''), ['']);
+      assert.deepEqual(complete('nfio', 'mount', '--root', ''), ['a directory']);
+      assert.deepEqual(complete('nfio', 'mount', '--docker-socket', ''), ['a directory', 'a file']);
+      assert.deepEqual(complete('nfio', 'save', ''), ['a directory', 'a file']);
+      assert.deepEqual(complete('nfio', 'mount', ''), ['a directory']);
+      assert.deepEqual(complete('nfio', 'images', ''), ['build', 'firewall', 'list', 'proxy']);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test('every listed option is in each script', () => {

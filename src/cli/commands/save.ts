@@ -10,6 +10,7 @@ export const saveCommand = defineCommand({
   name: 'save',
   summary: 'Save the configuration of a VNF, and say why it is refused',
   operands: ['VNF', 'FILE'],
+  completes: 'files',
   options: {},
   description: `Puts FILE (-: standard input) in the place of config/nf_conf of a VNF, as one step. On a running VNF it is checked and
 applied first: when it is refused the reason is printed with its line, the status is 1, and neither what runs nor nf_conf changes.
