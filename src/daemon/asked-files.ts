@@ -58,15 +58,19 @@ export class AskedFiles {
   }
 
   /**
-   * The size of an open file: that of what it showed, or of what it will show to who reads it now; undefined when that cannot be told soon. The read that
+   * The size of a file, of an open one that of what it showed, or of what it will show to who reads it now; undefined when that cannot be told soon. The read that
    * follows waits, or says why not.
    */
-  async size(ticket: Ticket, fh: number, signal: AbortSignal): Promise<number | undefined> {
-    const known = this.#shown.get(fh);
-    const keeps = known !== undefined && (known.read || performance.now() - known.sinceMs < promiseMs);
-    const { content } = keeps ? known : this.#show(ticket, fh, signal);
+  async size(ticket: Ticket, fh: number | undefined, signal: AbortSignal): Promise<number | undefined> {
+    const content = fh === undefined ? this.#ask(ticket.nodeid, signal) : this.#promised(ticket, fh, signal);
     const soon = setTimeout(sizeMs, undefined, { ref: false });
     return (await Promise.race([content, soon]).catch(() => undefined))?.length;
+  }
+
+  #promised(ticket: Ticket, fh: number, signal: AbortSignal): Promise<Uint8Array> {
+    const known = this.#shown.get(fh);
+    const keeps = known !== undefined && (known.read || performance.now() - known.sinceMs < promiseMs);
+    return (keeps ? known : this.#show(ticket, fh, signal)).content;
   }
 
   #show(ticket: Ticket, fh: number, signal: AbortSignal): Shown {

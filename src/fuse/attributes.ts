@@ -19,7 +19,8 @@ export interface Attr {
   readonly atimeNs?: bigint;
   readonly mtimeNs?: bigint;
   readonly ctimeNs?: bigint;
-  /** When the file was made, for statx(2); where it is missing none is told. */
+  /** When the file was made, for statx(2); where both are missing none is told. */
+  readonly birthtimeMs?: number;
   readonly birthtimeNs?: bigint;
 }
 

@@ -21,9 +21,6 @@ export const fileDecoders = {
     if (change.size !== undefined && change.size > Number.MAX_SAFE_INTEGER) request.replyError(Errno.EFBIG);
     else fs.setattr(request, change);
   },
-  STATX(fs, request) {
-    fs.statx(request);
-  },
   READLINK(fs, request) {
     fs.readlink(request);
   },

@@ -54,10 +54,8 @@ export interface FileSystem {
   lookup?(request: Request, name: string): void;
   /** The kernel gives back `nlookup` lookups of a node. No answer. */
   forget?(nodeid: number, nlookup: number): void;
-  /** @param fh the handle, for fstat(2). Answer: replyAttr. */
+  /** GETATTR, and STATX, which also wants to know when the file was made. @param fh the handle, for fstat(2). Answer: replyAttr. */
   getattr?(request: Request, fh: number | undefined): void;
-  /** statx(2) that wants to know when a file was made; all else is asked by GETATTR. Answer: replyStatx. */
-  statx?(request: Request): void;
   /** Answer: replyAttr. */
   setattr?(request: Request, change: AttrChange): void;
   /** Answer: replyText or replyBytes. */

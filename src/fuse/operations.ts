@@ -28,7 +28,7 @@ interface Operation {
 const operations: { readonly [name in OpcodeName]?: Operation } = {
   LOOKUP: { method: 'lookup', bodySize: 2, missing: Errno.ENOENT, decode: nameDecoders.LOOKUP },
   GETATTR: { method: 'getattr', bodySize: 16, missing: Errno.EIO, decode: fileDecoders.GETATTR },
-  STATX: { method: 'statx', bodySize: 24, missing: Errno.ENOSYS, decode: fileDecoders.STATX },
+  STATX: { method: 'getattr', bodySize: 24, missing: Errno.ENOSYS, decode: fileDecoders.GETATTR },
   SETATTR: { method: 'setattr', bodySize: 88, missing: Errno.EPERM, decode: fileDecoders.SETATTR },
   READLINK: { method: 'readlink', bodySize: 0, missing: Errno.EINVAL, decode: fileDecoders.READLINK },
   SYMLINK: { method: 'symlink', bodySize: 4, missing: Errno.EPERM, decode: nameDecoders.SYMLINK },

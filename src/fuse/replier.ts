@@ -1,4 +1,5 @@
 import { Errno } from '../errors/errno.ts';
+import { Opcode } from './abi/opcodes.ts';
 import { Size } from './abi/structs.ts';
 import type { Attr, Entry, LockRange, StatfsResult } from './attributes.ts';
 import { bytesOfText } from './byte-names.ts';
@@ -68,8 +69,10 @@ export class Replier {
     return this.#claim(ticket) && this.#send(ticket, this.#out.entry(entry));
   }
 
+  /** GETATTR, STATX, SETATTR. */
   attr(ticket: Ticket, attr: Attr, timeoutMs: number): boolean {
-    return this.#claim(ticket) && this.#send(ticket, this.#out.attr(attr, timeoutMs));
+    if (!this.#claim(ticket)) return false;
+    return this.#send(ticket, ticket.opcode === Opcode.STATX ? this.#out.statx(attr, timeoutMs) : this.#out.attr(attr, timeoutMs));
   }
 
   open(ticket: Ticket, fh: number, openFlags: number): boolean {

@@ -55,16 +55,10 @@ export class Request extends RequestFields {
     this.#exchange.send(this.#out.entry(entry));
   }
 
-  /** The answer to GETATTR and SETATTR. */
+  /** The answer to GETATTR, STATX and SETATTR. */
   replyAttr(attr: Attr, timeoutMs: number): void {
     this.#exchange.claim();
-    this.#exchange.send(this.#out.attr(attr, timeoutMs));
-  }
-
-  /** The answer to STATX. */
-  replyStatx(attr: Attr, timeoutMs: number): void {
-    this.#exchange.claim();
-    this.#exchange.send(this.#out.statx(attr, timeoutMs));
+    this.#exchange.send(this.opcode === Opcode.STATX ? this.#out.statx(attr, timeoutMs) : this.#out.attr(attr, timeoutMs));
   }
 
   /** The answer to OPEN and OPENDIR; openFlags as in OpenReplyFlag. */

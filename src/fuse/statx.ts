@@ -14,8 +14,8 @@ interface Words {
 /** Writes struct fuse_statx (linux/fuse.h) at a word of a reply, where all is 0. */
 export function putStatx(out: Words, at: number, attr: Attr): void {
   const { words } = out;
-  const { birthtimeNs } = attr;
-  words[at] = birthtimeNs === undefined ? basicStats : basicStats | birthTime;
+  const born = attr.birthtimeNs ?? attr.birthtimeMs;
+  words[at] = born === undefined ? basicStats : basicStats | birthTime;
   words[at + 1] = attr.blksize;
   words[at + 4] = attr.nlink;
   words[at + 5] = attr.uid;
@@ -25,7 +25,7 @@ export function putStatx(out: Words, at: number, attr: Attr): void {
   out.put64(at + 10, attr.size);
   out.put64(at + 12, attr.blocks);
   out.putTime(at + 16, at + 18, attr.atimeNs ?? attr.atimeMs);
-  if (birthtimeNs !== undefined) out.putTime(at + 20, at + 22, birthtimeNs);
+  if (born !== undefined) out.putTime(at + 20, at + 22, born);
   out.putTime(at + 24, at + 26, attr.ctimeNs ?? attr.ctimeMs);
   out.putTime(at + 28, at + 30, attr.mtimeNs ?? attr.mtimeMs);
   words[at + 32] = (attr.rdev >>> 8) & 0xfff;

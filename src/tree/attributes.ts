@@ -1,9 +1,7 @@
 import { specialNodeid } from '../vfs/nodeid.ts';
 import type { FileSpec } from './file-spec.ts';
+import { sizeOf } from './special-content.ts';
 import type { ObjectView } from './views.ts';
-
-/** The size every special file reports: the original's constant, so that tools which trust st_size still read it. */
-export const specialSize = 1000;
 
 /** Attributes in the shape of fuse_attr (fuse.h), times in milliseconds since 1970. */
 export interface SpecialAttributes {
@@ -19,6 +17,7 @@ export interface SpecialAttributes {
   atimeMs: number;
   mtimeMs: number;
   ctimeMs: number;
+  birthtimeMs: number;
 }
 
 const typeBits = { directory: 0o040000, backed: 0o040000, file: 0o100000, link: 0o120000 } as const;
@@ -37,18 +36,15 @@ const answer: SpecialAttributes = {
   atimeMs: 0,
   mtimeMs: 0,
   ctimeMs: 0,
+  birthtimeMs: 0,
 };
 
-/**
- * Attributes of a special file.
- *
- * @param size for streams: their true length. Default: the constant for files, 0 for directories.
- */
-export function attributesOf(view: ObjectView, spec: FileSpec, size?: number): SpecialAttributes {
+/** Attributes of a special file. `size`: its length where that was asked for. */
+export function attributesOf(view: ObjectView, spec: FileSpec, size = sizeOf(view, spec)): SpecialAttributes {
   const own = view.ownership[spec.path];
   const directory = spec.type === 'directory' || spec.type === 'backed';
   answer.ino = specialNodeid(view.serial, spec.index);
-  answer.size = size ?? (directory ? 0 : specialSize);
+  answer.size = size;
   answer.mode = typeBits[spec.type] | ((own === undefined ? defaultMode(view, spec) : own.mode) & 0o7777);
   answer.nlink = directory ? 2 : 1;
   answer.uid = own === undefined ? view.uid : own.uid;
@@ -58,6 +54,7 @@ export function attributesOf(view: ObjectView, spec: FileSpec, size?: number): S
   answer.atimeMs = timeMs;
   answer.mtimeMs = timeMs;
   answer.ctimeMs = timeMs;
+  answer.birthtimeMs = view.createdMs;
   return answer;
 }
 

@@ -180,10 +180,6 @@ export class NfioFileSystem implements FileSystem {
     }
   }
 
-  statx(request: Request): void {
-    this.#guard(request, () => this.#file(request).statx(request));
-  }
-
   setattr(request: Request, change: AttrChange): void {
     try {
       this.#file(request).setattr(request, change);

@@ -30,8 +30,8 @@ export type Forwarded =
     }
   /** A value is truncated, by SETATTR, or by closing a file that nothing was written to. */
   | { readonly op: 'empty'; readonly ticket: Ticket }
-  /** The true size of an open file that is asked for. */
-  | { readonly op: 'size'; readonly ticket: Ticket; readonly fh: number }
+  /** The true size of a file that is asked for; `fh`: it is open. */
+  | { readonly op: 'size'; readonly ticket: Ticket; readonly fh: number | undefined }
   | { readonly op: 'read'; readonly ticket: Ticket; readonly fh: number; readonly offset: number; readonly size: number }
   | SyncFile
   | Configure

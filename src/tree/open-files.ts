@@ -1,3 +1,4 @@
+import { processOf } from '../fuse/process-of.ts';
 import type { RegularSpec } from './file-spec.ts';
 import type { PendingSave } from './pending-save.ts';
 import { isStream, sizeOf, textOf } from './special-content.ts';
@@ -39,7 +40,7 @@ export function textFromStart(file: OpenFile, view: ObjectView): string {
 }
 
 /**
- * The true size of an open file, in bytes: that of what it showed last, or else of what it will show to who reads it now. Programs that ask an open file for its
+ * The true size of an open counter, in bytes: that of what it showed last, or else of what it will show to who reads it now. Programs that ask an open file for its
  * size (tar, rsync) insist on reading as much.
  */
 export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
@@ -54,16 +55,25 @@ export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
 /** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
 export function hasChanged(file: OpenFile, view: ObjectView): boolean {
   if (file.inherited) return true;
-  if (isStream(file.spec)) return (sizeOf(view, file.spec) ?? 0) > file.position;
+  if (isStream(file.spec)) return sizeOf(view, file.spec) > file.position;
   return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
 }
 
-/** The open special files, by handle, and the one of each file that was opened last. */
-export class OpenFiles {
-  readonly #files = new Map<number, OpenFile & { readonly before: number | undefined }>();
-  readonly #newest = new Map<number, number>();
+/** So many of those who have a file open are looked at for another thread of a process. */
+const mostAsked = 16;
 
-  add(nodeid: number, fh: number, opened: Pick<OpenFile, 'view' | 'spec' | 'pending' | 'restoring'>): OpenFile {
+/** The open special files, by handle. */
+export class OpenFiles {
+  readonly #files = new Map<number, OpenFile & { readonly nodeid: number; readonly pid: number }>();
+  /** Handles of each file, the newest last. */
+  readonly #handles = new Map<number, Set<number>>();
+
+  /** @param place the file, and the thread that opens it. */
+  add(
+    { nodeid, pid }: { readonly nodeid: number; readonly pid: number },
+    fh: number,
+    opened: Pick<OpenFile, 'view' | 'spec' | 'pending' | 'restoring'>,
+  ): OpenFile {
     const state = {
       text: undefined,
       promisedMs: undefined,
@@ -73,9 +83,11 @@ export class OpenFiles {
       inherited: false,
       written: undefined,
     };
-    const file = { ...opened, ...state, before: this.#newest.get(nodeid) };
+    const file = { ...opened, ...state, nodeid, pid };
     this.#files.set(fh, file);
-    this.#newest.set(nodeid, fh);
+    const handles = this.#handles.get(nodeid);
+    if (handles === undefined) this.#handles.set(nodeid, new Set([fh]));
+    else handles.add(fh);
     return file;
   }
 
@@ -83,19 +95,23 @@ export class OpenFiles {
     return this.#files.get(fh);
   }
 
-  /** Handle of the newest open file of a nodeid. The kernel does not say which one an fstat(2) is of. */
-  newest(nodeid: number): number | undefined {
-    return this.#newest.get(nodeid);
+  /** Handle of a file that a process has open, the newest. The kernel does not say which one an fstat(2) is of. */
+  newest(nodeid: number, pid: number): number | undefined {
+    const handles = [...(this.#handles.get(nodeid) ?? [])].reverse();
+    const own = handles.find((fh) => this.#files.get(fh)?.pid === pid);
+    if (own !== undefined || handles.length === 0) return own;
+    const asker = processOf(pid);
+    return handles.slice(0, mostAsked).find((fh) => processOf(this.#files.get(fh)?.pid ?? 0) === asker);
   }
 
   /** @returns the file, undefined when the handle is not open. */
-  remove(nodeid: number, fh: number): OpenFile | undefined {
+  remove(fh: number): OpenFile | undefined {
     const file = this.#files.get(fh);
+    if (file === undefined) return undefined;
     this.#files.delete(fh);
-    if (this.#newest.get(nodeid) !== fh) return file;
-    const before = file?.before;
-    if (before !== undefined && this.#files.has(before)) this.#newest.set(nodeid, before);
-    else this.#newest.delete(nodeid);
+    const handles = this.#handles.get(file.nodeid);
+    handles?.delete(fh);
+    if (handles?.size === 0) this.#handles.delete(file.nodeid);
     return file;
   }
 }

@@ -151,10 +151,6 @@ export class ScratchFiles implements FileSystem {
     request.replyAttr(attributesOf(this.#file(request)), 0);
   }
 
-  statx(request: Request): void {
-    request.replyStatx(attributesOf(this.#file(request)), 0);
-  }
-
   setattr(request: Request, change: AttrChange): void {
     const file = this.#file(request);
     file.uid = change.uid ?? file.uid;

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { unlessAbsent } from '../errors/index.ts';
 import { readCounter } from './counters.ts';
 import type { FileSpec, RegularSpec } from './file-spec.ts';
@@ -40,15 +40,32 @@ export function streamPath(view: ObjectView, spec: RegularSpec): string {
   return spec.name === 'log' ? view.logPath : view.outputPath;
 }
 
-/** The size a file reports where it is not the constant of special files: of links, of what grows, and of module files whose module says so. */
-export function sizeOf(view: ObjectView, spec: FileSpec): number | undefined {
+/** The size of what is live: the original's constant, so that tools which trust st_size still read it. */
+export const liveSize = 1000;
+
+/**
+ * The size a file reports, in bytes: its true one, and the constant where the content is live, which is only known when it is read: of counters that count, and of what is asked for at
+ * each read (where its module does not say better).
+ */
+export function sizeOf(view: ObjectView, spec: FileSpec): number {
   if (view.kind === 'symlink') return Buffer.byteLength(view.target);
   if (view.kind === 'port' && spec.type === 'link') return Buffer.byteLength(view.linkTarget);
-  if (spec.type !== 'file') return undefined;
-  if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size;
-  if (spec.content !== 'stream') return undefined;
+  if (spec.type !== 'file') return 0;
+  if (spec.content === 'stream') return streamStats(view, spec)?.size ?? 0;
+  if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size ?? liveSize;
+  return isLive(view, spec) ? liveSize : Buffer.byteLength(textOf(view, spec));
+}
+
+/** True for content that changes by itself. */
+export function isLive(view: ObjectView, spec: RegularSpec): boolean {
+  if (isAsked(view, spec)) return true;
+  return spec.content === 'counter' && (view.kind === 'vnf' || view.kind === 'port') && view.counters !== undefined;
+}
+
+/** Of the file behind a stream, undefined when nothing was written to it yet. */
+export function streamStats(view: ObjectView, spec: RegularSpec): Stats | undefined {
   const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
-  return stats?.isFile() === true ? stats.size : 0;
+  return stats?.isFile() === true ? stats : undefined;
 }
 
 /** Opens a stream for reading, undefined when nothing was written to it yet. */

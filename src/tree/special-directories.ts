@@ -80,7 +80,7 @@ export class SpecialDirectories {
       return;
     }
     const fh = this.#context.handles.make(file.flags);
-    this.#context.open.add(specialNodeid(view.serial, existing.index), fh, {
+    this.#context.open.add({ nodeid: specialNodeid(view.serial, existing.index), pid: request.pid }, fh, {
       view,
       spec: existing,
       pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true) : undefined,

@@ -11,7 +11,7 @@ import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart
 import { PendingSave } from './pending-save.ts';
 import { readiness } from './readiness.ts';
 import { fateOfWrite } from './restoring.ts';
-import { isAsked, openStream, sizeOf, streamPath } from './special-content.ts';
+import { isAsked, isLive, liveSize, openStream, sizeOf, streamPath } from './special-content.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
 import type { ObjectView } from './views.ts';
 import { isCutByBuffer, WrittenText } from './written-text.ts';
@@ -37,26 +37,24 @@ export class SpecialFiles {
 
   getattr(request: Request): void {
     const { view, spec } = this.#nodes.file(request.nodeid);
-    const fh = this.#open.newest(request.nodeid);
-    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), this.#context.timeoutMs);
-    else if (fh === undefined) request.replyAttr(attributesOf(view, spec, sizeOf(view, spec)), 0);
-    else this.#getattrOpen(request, { view, spec, fh });
+    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec), this.#context.timeoutMs);
+    else if (!this.#asksSize(request, view, spec)) request.replyAttr(attributesOf(view, spec, this.#promisedSize(request, view, spec)), 0);
   }
 
-  /** When its object was made is when the file was. */
-  statx(request: Request): void {
-    const { view, spec } = this.#nodes.file(request.nodeid);
-    const birthtimeNs = BigInt(Math.round(view.createdMs * 1000)) * 1000n;
-    request.replyStatx({ ...attributesOf(view, spec, sizeOf(view, spec)), birthtimeNs }, 0);
+  /** Has the main thread tell the size of what only it knows: of open files, for programs insist on what fstat(2) said; and of what a module shows of a VNF at rest. */
+  #asksSize(request: Request, view: ObjectView, spec: RegularSpec): boolean {
+    const fh = this.#open.newest(request.nodeid, request.pid);
+    const atRest = spec.content === 'module' && view.kind === 'vnf' && !view.deployed;
+    if (!isAsked(view, spec) || sizeOf(view, spec) !== liveSize || (fh === undefined && !atRest)) return false;
+    this.#context.forward({ op: 'size', ticket: request.defer(), fh });
+    return true;
   }
 
-  /** An open file tells its true size, so it is asked each time. */
-  #getattrOpen(request: Request, { view, spec, fh }: { readonly view: ObjectView; readonly spec: RegularSpec; readonly fh: number }): void {
-    const file = this.#open.get(fh);
-    const size = sizeOf(view, spec);
-    if (size !== undefined || file === undefined) request.replyAttr(attributesOf(view, spec, size), 0);
-    else if (isAsked(view, spec)) this.#context.forward({ op: 'size', ticket: request.defer(), fh });
-    else request.replyAttr(attributesOf(view, spec, sizeWhileOpen(file, view)), 0);
+  /** Of a counter that whoever asks has open: that of what it will read. Others, who have it not open, change nothing of that. */
+  #promisedSize(request: Request, view: ObjectView, spec: RegularSpec): number | undefined {
+    const fh = isLive(view, spec) ? this.#open.newest(request.nodeid, request.pid) : undefined;
+    const file = fh === undefined ? undefined : this.#open.get(fh);
+    return file === undefined ? undefined : sizeWhileOpen(file, view);
   }
 
   setattr(request: Request, change: AttrChange): void {
@@ -115,7 +113,7 @@ export class SpecialFiles {
     }
     const fh = this.#context.handles.make(flags);
     const pending = writes && fate === 'done' ? pendingOf(spec, (flags & constants.O_TRUNC) !== 0) : undefined;
-    this.#open.add(request.nodeid, fh, { view, spec, pending, restoring });
+    this.#open.add(request, fh, { view, spec, pending, restoring });
     const closing = pending === undefined ? OpenReplyFlag.NOFLUSH : 0;
     // Those who opened it before a write is under way are not kept waiting either.
     request.replyOpen(fh, OpenReplyFlag.DIRECT_IO | OpenReplyFlag.PARALLEL_DIRECT_WRITES | closing);
@@ -241,7 +239,7 @@ export class SpecialFiles {
   }
 
   release(request: Request, fh: number): void {
-    const file = this.#open.remove(request.nodeid, fh);
+    const file = this.#open.remove(fh);
     if (file?.fd !== undefined) {
       this.#context.descriptors.closed(file.fd);
       closeSync(file.fd);
@@ -279,7 +277,7 @@ export class SpecialFiles {
     const { view, spec } = this.#nodes.file(request.nodeid);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
     // What was written through it is not known: a close carries out nothing.
-    const file = this.#open.add(request.nodeid, fh, { view, spec, pending: pendingOf(spec, false), restoring: false });
+    const file = this.#open.add(request, fh, { view, spec, pending: pendingOf(spec, false), restoring: false });
     file.inherited = true;
     return file;
   }

@@ -10,7 +10,6 @@ import type { OpenFiles } from './open-files.ts';
 import type { PollJournal } from './poll-journal.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
 import type { ScratchFiles } from './scratch-files.ts';
-import { sizeOf } from './special-content.ts';
 import type { Tree } from './tree.ts';
 import type { TreeWalkers } from './tree-walkers.ts';
 import type { ObjectView } from './views.ts';
@@ -64,9 +63,9 @@ export class SpecialNodes {
     entry.nodeid = specialNodeid(view.serial, spec.index);
     entry.generation = Math.floor(view.createdMs);
     entry.entryTimeoutMs = this.#context.timeoutMs;
-    // An open file tells its true size, another the constant one.
+    // Its size changes with what it shows.
     entry.attrTimeoutMs = spec.type === 'file' ? 0 : this.#context.timeoutMs;
-    entry.attr = attributesOf(view, spec, sizeOf(view, spec));
+    entry.attr = attributesOf(view, spec);
     return entry;
   }
 }

@@ -87,13 +87,6 @@ export class UserRequests implements FileSystem {
     request.replyAttr(stats, this.#timeout(node));
   }
 
-  statx(request: Request): void {
-    const node = this.#node(request);
-    const stats = this.#context.users.stat(node);
-    show(node, stats);
-    request.replyStatx(stats, this.#timeout(node));
-  }
-
   setattr(request: Request, change: AttrChange): void {
     // What runs may be given away with its VNF, and shown to others.
     const node = change.size === undefined ? this.#node(request) : this.#changed(request);

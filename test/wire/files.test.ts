@@ -87,9 +87,9 @@ test('STATX: attributes, and when the file was made', () => {
       00 00 00 00  sx_flags
       ff 0f 00 00  sx_mask`,
     serve: (note) => ({
-      statx(request) {
+      getattr(request) {
         note(request.nodeid);
-        request.replyStatx({ ...attr, birthtimeNs: 1_500_000_000_999_999_999n, atimeNs: -1n }, 1500);
+        request.replyAttr({ ...attr, birthtimeNs: 1_500_000_000_999_999_999n, atimeNs: -1n }, 1500);
       },
     }),
     args: [header.nodeid],
