@@ -247,7 +247,7 @@ export class Gateway {
   }
 
   #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }, size?: number): void {
-    const attr = attributesOf(view, spec, size);
+    const attr = attributesOf(this.#parts.publisher.tree, { view, spec, size });
     if (spec.type === 'backed') this.#parts.replier.attr(ticket, { ...attr, ino: guestTopNodeid(view.serial) }, 0);
     else this.#parts.replier.attr(ticket, attr, spec.type === 'file' ? 0 : this.#parts.timeoutMs);
   }
@@ -270,7 +270,7 @@ export class Gateway {
       generation: Math.floor(view.createdMs),
       entryTimeoutMs: this.#parts.timeoutMs,
       attrTimeoutMs: spec.type === 'file' ? 0 : this.#parts.timeoutMs,
-      attr: attributesOf(view, spec),
+      attr: attributesOf(this.#parts.publisher.tree, { view, spec }),
     };
   }
 }

@@ -4,7 +4,7 @@ import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import type { OwnershipChange } from '../orchestrator/ownership-service.ts';
-import { attributesOf } from '../tree/attributes.ts';
+import { ownershipOf } from '../tree/attributes.ts';
 import { type DirectorySpec, type FileSpec, portLinkIndex } from '../tree/file-spec.ts';
 import { fileAt, topOf } from '../tree/files.ts';
 import type { Misplaced } from '../tree/forwarded.ts';
@@ -154,7 +154,7 @@ export class TreeChanges {
   }
 
   async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
-    const { uid, gid, mode } = attributesOf(view, spec);
+    const { uid, gid, mode } = ownershipOf(view, spec);
     if (isSame({ uid, gid, mode: mode & 0o7777 }, change)) return;
     if (view.kind === 'root') throw notGivenAway(spec.name);
     await this.#orchestrator.ownership.change(

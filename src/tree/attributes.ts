@@ -1,6 +1,8 @@
+import type { Ownership } from '../domain/records.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
 import type { FileSpec } from './file-spec.ts';
-import { sizeOf } from './special-content.ts';
+import { sizeOf, streamStats } from './special-content.ts';
+import type { Tree } from './tree.ts';
 import type { ObjectView } from './views.ts';
 
 /** Attributes in the shape of fuse_attr (fuse.h), times in milliseconds since 1970. */
@@ -18,6 +20,13 @@ export interface SpecialAttributes {
   mtimeMs: number;
   ctimeMs: number;
   birthtimeMs: number;
+}
+
+/** A special file, and its size where that was asked for, bytes. */
+export interface Described {
+  readonly view: ObjectView;
+  readonly spec: FileSpec;
+  readonly size?: number | undefined;
 }
 
 const typeBits = { directory: 0o040000, backed: 0o040000, file: 0o100000, link: 0o120000 } as const;
@@ -39,23 +48,33 @@ const answer: SpecialAttributes = {
   birthtimeMs: 0,
 };
 
-/** Attributes of a special file. `size`: its length where that was asked for. */
-export function attributesOf(view: ObjectView, spec: FileSpec, size = sizeOf(view, spec)): SpecialAttributes {
-  const own = view.ownership[spec.path];
+/** Attributes of a special file of the tree. `size`: its length where that was asked for. Good until the next call. */
+export function attributesOf(tree: Tree, { view, spec, size }: Described): SpecialAttributes {
   const directory = spec.type === 'directory' || spec.type === 'backed';
+  const stream = spec.type === 'file' && spec.content === 'stream' ? streamStats(view, spec) : undefined;
+  putOwner(view, spec);
   answer.ino = specialNodeid(view.serial, spec.index);
-  answer.size = size;
-  answer.mode = typeBits[spec.type] | ((own === undefined ? defaultMode(view, spec) : own.mode) & 0o7777);
+  answer.size = size ?? stream?.size ?? sizeOf(view, spec);
   answer.nlink = directory ? 2 : 1;
-  answer.uid = own === undefined ? view.uid : own.uid;
-  answer.gid = own === undefined ? view.gid : own.gid;
-  // What is in a directory hardly changes, what is in its files does: tar and others take a new time for a change under their hands.
-  const timeMs = directory ? view.createdMs : view.changedMs;
+  const timeMs = directory ? tree.directoryChangedMs(view, spec.path) : (stream?.mtimeMs ?? view.changedMs);
   answer.atimeMs = timeMs;
   answer.mtimeMs = timeMs;
   answer.ctimeMs = timeMs;
   answer.birthtimeMs = view.createdMs;
   return answer;
+}
+
+/** Whose a special file is, and its mode with the type. Good until the next call. */
+export function ownershipOf(view: ObjectView, spec: FileSpec): Ownership {
+  putOwner(view, spec);
+  return answer;
+}
+
+function putOwner(view: ObjectView, spec: FileSpec): void {
+  const own = view.ownership[spec.path];
+  answer.mode = typeBits[spec.type] | ((own === undefined ? defaultMode(view, spec) : own.mode) & 0o7777);
+  answer.uid = own === undefined ? view.uid : own.uid;
+  answer.gid = own === undefined ? view.gid : own.gid;
 }
 
 function defaultMode(view: ObjectView, spec: FileSpec): number {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { GuestFiles, GuestOwner } from '../vfs/guest-files.ts';
 import { userNodeid } from '../vfs/nodeid.ts';
 import type { Backing, UserNode } from '../vfs/user-node.ts';
-import { attributesOf } from './attributes.ts';
+import { ownershipOf } from './attributes.ts';
 import { type FileSpec, rootIndex } from './file-spec.ts';
 import { fileAt } from './files.ts';
 import type { OpenRoots } from './open-roots.ts';
@@ -93,7 +93,7 @@ export class BackedDirectories {
 function ownerOf(view: VnfView): GuestOwner {
   const spec = fileAt(view, rootIndex);
   if (spec === undefined) throw Object.assign(new Error('a VNF has rfs'), { code: 'ENOENT' });
-  const { uid, gid, mode } = attributesOf(view, spec);
+  const { uid, gid, mode } = ownershipOf(view, spec);
   return { uid, gid, mode };
 }
 

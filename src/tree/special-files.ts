@@ -37,15 +37,19 @@ export class SpecialFiles {
 
   getattr(request: Request): void {
     const { view, spec } = this.#nodes.file(request.nodeid);
-    if (spec.type !== 'file') request.replyAttr(attributesOf(view, spec), this.#context.timeoutMs);
-    else if (!this.#asksSize(request, view, spec)) request.replyAttr(attributesOf(view, spec, this.#promisedSize(request, view, spec)), 0);
+    if (spec.type !== 'file') request.replyAttr(attributesOf(this.#context.tree, { view, spec }), this.#context.timeoutMs);
+    else if (!this.#asksSize(request, view, spec)) {
+      const size = this.#promisedSize(request, view, spec);
+      request.replyAttr(attributesOf(this.#context.tree, { view, spec, size }), 0);
+    }
   }
 
   /** Has the main thread tell the size of what only it knows: of open files, for programs insist on what fstat(2) said; and of what a module shows of a VNF at rest. */
   #asksSize(request: Request, view: ObjectView, spec: RegularSpec): boolean {
+    if (!isAsked(view, spec) || sizeOf(view, spec) !== liveSize) return false;
     const fh = this.#open.newest(request.nodeid, request.pid);
     const atRest = spec.content === 'module' && view.kind === 'vnf' && !view.deployed;
-    if (!isAsked(view, spec) || sizeOf(view, spec) !== liveSize || (fh === undefined && !atRest)) return false;
+    if (fh === undefined && !atRest) return false;
     this.#context.forward({ op: 'size', ticket: request.defer(), fh });
     return true;
   }

@@ -65,7 +65,7 @@ export class SpecialNodes {
     entry.entryTimeoutMs = this.#context.timeoutMs;
     // Its size changes with what it shows.
     entry.attrTimeoutMs = spec.type === 'file' ? 0 : this.#context.timeoutMs;
-    entry.attr = attributesOf(view, spec);
+    entry.attr = attributesOf(this.#context.tree, { view, spec });
     return entry;
   }
 }

@@ -1,3 +1,4 @@
+import { DirectoryTimes } from './directory-times.ts';
 import type { Listing } from './file-spec.ts';
 import type { HopView, ObjectView, SymlinkView, TreeChange } from './views.ts';
 
@@ -9,6 +10,7 @@ const noChildren: ReadonlyMap<string, ObjectView> = new Map();
  */
 export class Tree {
   readonly #objects = new Map<number, ObjectView>();
+  readonly #times = new DirectoryTimes();
   /** By what is listed, then by the serial of the directory's object, then by name. */
   readonly #children: Readonly<Record<Listing, Map<number, Map<string, ObjectView>>>> = {
     type: new Map(),
@@ -23,8 +25,18 @@ export class Tree {
 
   /** Takes one change in. */
   apply(change: TreeChange): void {
-    if (change.kind === 'remove') this.#remove(change.serial);
-    else for (const view of change.views) this.#put(view);
+    if (change.kind === 'put') for (const view of change.views) this.#put(view);
+    else {
+      const view = this.#objects.get(change.serial);
+      if (view !== undefined) this.#times.changed(view, Date.now());
+      this.#times.forget(change.serial);
+      this.#remove(change.serial);
+    }
+  }
+
+  /** When what is in a directory of an object changed last, milliseconds since 1970. @param path below the object. */
+  directoryChangedMs(view: ObjectView, path: string): number {
+    return Math.max(view.createdMs, this.#times.get(view.serial, path));
   }
 
   /** The object with a serial, undefined when there is none (any more). */
@@ -58,6 +70,7 @@ export class Tree {
   }
 
   #put(view: ObjectView): void {
+    this.#times.replaced(this.#objects.get(view.serial), view);
     this.#remove(view.serial);
     this.#objects.set(view.serial, view);
     if (view.kind === 'root') return;

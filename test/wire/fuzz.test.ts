@@ -95,7 +95,7 @@ function fuzz(seed: number, count: number, make: (random: Prng) => Buffer): void
 
 /** The session still serves an honest request. */
 function checkUsable(wire: Wire): void {
-  assert.deepEqual(wire.serve(request(Opcode.STATX, Buffer.alloc(32))), [reply(undefined, 38)]);
+  assert.deepEqual(wire.serve(request(Opcode.SYNCFS, Buffer.alloc(32))), [reply(undefined, 38)]);
 }
 
 function someRequest(random: Prng): Buffer {
