@@ -191,12 +191,13 @@ export class Gateway {
     }
   }
 
-  async #configure({ ticket, serials, fd, cause, save }: Configure, signal: AbortSignal): Promise<void> {
+  async #configure({ ticket, serials, file, cause, save }: Configure, signal: AbortSignal): Promise<void> {
     const { configs } = this.#parts.orchestrator;
+    const fd = file?.fd;
     let outcome: SaveOutcome = 'failed';
     try {
       await closing(fd, async () => {
-        for (const serial of serials) await configs.save({ serial, fd }, { onlyNew: cause !== 'written', signal });
+        for (const serial of serials) await configs.save({ serial, file }, { onlyNew: cause !== 'written', signal });
         outcome = 'saved';
         if (cause === 'synced') await configs.sync(fd, undefined);
         this.#replySaved(ticket, fd);
@@ -216,10 +217,10 @@ export class Gateway {
   }
 
   async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
-    const { ticket, fd, nodeid, to } = message;
+    const { ticket, file, nodeid, to } = message;
     let done = false;
     try {
-      await closing(fd, () => this.#parts.orchestrator.configs.replace(message, signal));
+      await closing(file?.fd, () => this.#parts.orchestrator.configs.replace(message, signal));
       done = true;
     } finally {
       this.#parts.publisher.post({ kind: 'replaced', replacement: message.replacement, done });

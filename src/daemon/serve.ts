@@ -47,7 +47,8 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   };
   orchestrator = await compose(options, { logger, listener, mountedMs });
   const { store } = orchestrator.model.parts;
-  publisher.post({ kind: 'runDirectory', path: join(runtimeDirectory, store.mountId) });
+  const unlinked = join(options.root, 'unlinked');
+  publisher.post({ kind: 'directories', run: join(runtimeDirectory, store.mountId), unlinked });
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
   await orchestrator.start();
 
@@ -67,6 +68,7 @@ async function serveUntilUnmounted({ options, mountedMs, negotiated }: ServerSta
   if (failure !== undefined) logger.error(`kernel thread: ${failure.stack ?? failure.message}`);
   await orchestrator[Symbol.asyncDispose]();
   await removeRunDirectory(orchestrator);
+  await rm(unlinked, { recursive: true, force: true });
   removeMountRecord(store.mountId); // its supervisor may have been killed
   return code;
 }

@@ -39,7 +39,11 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
     calls,
   };
   killLateCalls(calls);
-  const kernelThread = new Worker(daemonModule('kernel-thread'), { workerData: data, transferList: [inbox.port2, outbox.port2] });
+  const kernelThread = new Worker(daemonModule('kernel-thread'), {
+    workerData: data,
+    transferList: [inbox.port2, outbox.port2],
+    trackUnmanagedFds: false, // it opens descriptors that the main thread closes
+  });
   let failure: Error | undefined;
   kernelThread.once('error', (error) => {
     failure = error;

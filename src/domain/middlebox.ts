@@ -13,6 +13,9 @@ export interface GuestAccess {
   readonly signal: AbortSignal;
 }
 
+/** Largest configuration that is taken, bytes. */
+export const mostConfigurationBytes = 1024 * 1024;
+
 /** A candidate for a configuration. */
 export interface ConfigCandidate {
   readonly text: string;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import type { ExecuteResult, GuestCommand } from '../domain/ports/hypervisor.ts';
+import { CommandAnswers } from './command-answers.ts';
 
 /** Runs a program in a guest, to its end or to that of the signal. Output arrives in order. */
 export type Execute = (command: GuestCommand, onOutput: (chunk: Uint8Array) => void) => Promise<ExecuteResult>;
@@ -71,14 +72,16 @@ export class CommandShell {
   readonly #mark = randomBytes(16).toString('hex');
   readonly #input = new PassThrough();
   readonly #ended: Promise<ExecuteResult>;
-  /** Of what was printed: what may be the beginning of an answer. */
-  #rest = Buffer.alloc(0);
+  readonly #answers = new CommandAnswers(this.#mark, {
+    onOutput: (chunk) => this.#output(chunk),
+    onAnswer: (text) => this.#answer(text),
+  });
   #output: (chunk: Uint8Array) => void = () => undefined;
   #answer: (text: string) => void = () => undefined;
 
   constructor(execute: Execute) {
     const argv = ['/bin/sh', '-c', script(this.#mark), 'sh'];
-    this.#ended = execute({ argv, stdin: this.#input }, (chunk) => this.#take(chunk));
+    this.#ended = execute({ argv, stdin: this.#input }, (chunk) => this.#answers.take(chunk));
     this.#ended.catch(() => undefined); // told to who runs a piece
   }
 
@@ -95,7 +98,7 @@ export class CommandShell {
     this.#input.write(isPlainLine(text) ? `-\n${text.trimEnd()}\n` : `${how.whole ? '!' : ''}${Buffer.byteLength(text)}\n${text}`);
     const outcome = await Promise.race([answered, this.#ended]);
     if (typeof outcome !== 'string') {
-      this.#output(this.#rest);
+      this.#answers.end();
       return { kind: 'ran', exitCode: outcome.exitCode, ended: true };
     }
     return outcome === 'more' ? { kind: 'incomplete' } : { kind: 'ran', exitCode: Number(outcome), ended: false };
@@ -104,30 +107,5 @@ export class CommandShell {
   /** Ends the shell, once it has run what it was given. What it left in the background goes on. */
   end(): void {
     this.#input.end();
-  }
-
-  /** Hands on what was printed, and takes answers out of it. */
-  #take(chunk: Uint8Array): void {
-    let data = Buffer.concat([this.#rest, chunk]);
-    for (let at = data.indexOf(this.#mark); at >= 0; at = data.indexOf(this.#mark)) {
-      const end = data.indexOf('\n', at);
-      if (end < 0) break;
-      if (at > 0) this.#output(data.subarray(0, at));
-      this.#answer(data.toString('latin1', at + this.#mark.length + 1, end));
-      data = data.subarray(end + 1);
-    }
-    const kept = this.#beginningOfMark(data);
-    if (kept > 0) this.#output(data.subarray(0, kept));
-    this.#rest = Buffer.from(data.subarray(kept));
-  }
-
-  /** Where in the data a mark may begin that has not come whole; the length of the data: nowhere. */
-  #beginningOfMark(data: Buffer): number {
-    const whole = data.indexOf(this.#mark);
-    if (whole >= 0) return whole;
-    for (let at = Math.max(0, data.length - this.#mark.length + 1); at < data.length; at += 1) {
-      if (this.#mark.startsWith(data.toString('latin1', at))) return at;
-    }
-    return data.length;
   }
 }

@@ -1,15 +1,14 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { givesPower, parseBootConf } from '../domain/boot-conf.ts';
-import type { ConfigCandidate } from '../domain/middlebox.ts';
+import { type ConfigCandidate, mostConfigurationBytes } from '../domain/middlebox.ts';
 import type { BootOptions } from '../domain/ports/hypervisor.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
-/** Largest boot.conf, and largest nf_conf, that is read. Bytes. */
+/** Largest boot.conf that is read, bytes. */
 const bootConfLimit = 64 * 1024;
-const nfConfLimit = 1024 * 1024;
 
 /** Bits of a mode that let others than the owner write. */
 export const othersWrite = 0o022;
@@ -42,20 +41,29 @@ export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
 /** The configuration in config/nf_conf, undefined when there is no such file or the type has no configuration. */
 export function readCandidate(model: Model, vnf: VnfRecord): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  const file = readConfig(join(model.parts.store.configDir(vnf), 'nf_conf'), nfConfLimit);
+  const file = readConfig(join(model.parts.store.configDir(vnf), 'nf_conf'), mostConfigurationBytes);
   return file === undefined ? undefined : { text: file.text, guestPath: guestPathOf('nf_conf') };
 }
 
 /**
- * The configuration in an open file that is nf_conf, or is to be; undefined when the type has no configuration.
+ * What a file held that is nf_conf, or is to be; undefined when the type has no configuration.
  *
- * @param fd undefined: what has the name is no regular file, which is refused.
+ * @param content undefined: what has the name is no regular file, which is refused.
  * @param path of the file below config/ as yet.
  */
-export function readOpenCandidate(model: Model, vnf: VnfRecord, fd: number | undefined, path = 'nf_conf'): ConfigCandidate | undefined {
+export function candidateOf(model: Model, vnf: VnfRecord, content: Uint8Array | undefined, path = 'nf_conf'): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  if (fd === undefined) throw notRegular('nf_conf');
-  return { text: readOpened(fd, 'nf_conf', nfConfLimit).text, guestPath: guestPathOf(path) };
+  if (content === undefined) throw notRegular('nf_conf');
+  if (content.length > mostConfigurationBytes)
+    throw tooLarge('nf_conf', `more than ${mostConfigurationBytes} bytes`, mostConfigurationBytes);
+  return { text: Buffer.from(content).toString(), guestPath: guestPathOf(path) };
+}
+
+/** True when an open file has the name nf_conf: it may have lost it to another since it was saved. */
+export function isStillConfiguration(model: Model, vnf: VnfRecord, fd: number): boolean {
+  const named = lstatSync(join(model.parts.store.configDir(vnf), 'nf_conf'), { bigint: true, throwIfNoEntry: false });
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return named?.dev === dev && named.ino === ino;
 }
 
 /** The guest sees config/ at /etc/nfio. */
@@ -89,13 +97,13 @@ function readConfig(path: string, limit: number): ConfigFile | undefined {
 function readOpened(fd: number, name: string, limit: number): ConfigFile {
   const stats = fstatSync(fd);
   if (!stats.isFile()) throw notRegular(name);
-  if (stats.size > limit) {
-    throw new NfioError('ConfigurationError', {
-      message: `${name} has ${stats.size} bytes, and at most ${limit} are read. Make it smaller`,
-    });
-  }
+  if (stats.size > limit) throw tooLarge(name, `${stats.size} bytes`, limit);
   // From its beginning, wherever the descriptor is.
   return { text: readFileSync(`/proc/self/fd/${fd}`, 'utf8'), stats };
+}
+
+function tooLarge(name: string, size: string, limit: number): NfioError {
+  return new NfioError('ConfigurationError', { message: `${name} has ${size}, and at most ${limit} are read. Make it smaller` });
 }
 
 function notRegular(name: string): NfioError {

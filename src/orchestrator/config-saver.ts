@@ -2,17 +2,17 @@ import { constants, fdatasync as fdatasyncCallback, type PathLike } from 'node:f
 import { link, open, rename } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { VnfRecord } from '../domain/records.ts';
-import { readOpenCandidate } from './config-files.ts';
+import { candidateOf, isStillConfiguration } from './config-files.ts';
 import type { Configurator } from './configurator.ts';
 import type { Model } from './model.ts';
 
 const fdatasync = promisify(fdatasyncCallback);
 
-/** A file of config/ that configures a VNF, or is about to. */
+/** What a file of config/ held that configures a VNF, or is about to. */
 export interface SavedFile {
   readonly serial: number;
-  /** To read; undefined: it is no regular file. */
-  readonly fd: number | undefined;
+  /** `fd`: to read. undefined: it is no regular file. */
+  readonly file: { readonly fd: number; readonly content: Uint8Array } | undefined;
 }
 
 /** A file that gets the name of a configuration. Paths on this machine. */
@@ -52,41 +52,46 @@ export class ConfigSaver {
   }
 
   /**
-   * A VNF's configuration was saved: it is checked, and applied, if the VNF runs. Then it is durable too.
+   * A VNF's configuration was saved: it is checked, and applied, if the VNF runs. Then it is durable too. What has lost the name to another file since is left alone.
    *
    * @param how.onlyNew leave alone what runs already.
    * @throws ConfigurationError (EINVAL) naming the line; the running configuration stays.
    */
-  async save({ serial, fd }: SavedFile, how: { readonly onlyNew: boolean; readonly signal: AbortSignal }): Promise<void> {
-    const saved = await this.#whileRunning(serial, async (vnf) => {
-      const candidate = readOpenCandidate(this.#model, vnf, fd);
+  async save({ serial, file }: SavedFile, how: { readonly onlyNew: boolean; readonly signal: AbortSignal }): Promise<void> {
+    const saved = await this.#inLane(serial, async (vnf) => {
+      if (this.#model.state(vnf) !== 'running' || (file !== undefined && !isStillConfiguration(this.#model, vnf, file.fd))) return false;
+      const candidate = candidateOf(this.#model, vnf, file?.content);
       if (candidate === undefined || (how.onlyNew && candidate.text === this.#configurator.applied(vnf))) return false;
       await this.#configurator.change(vnf, candidate, how.signal);
       return true;
     });
-    if (saved) await this.sync(fd, this.#model.parts.store.configDir(this.#model.vnf(serial)));
+    if (saved) await this.sync(file?.fd, this.#model.parts.store.configDir(this.#model.vnf(serial)));
   }
 
   /** The like for a file that is renamed or linked to the name of the configuration: after it was accepted. */
-  async replace({ serial, fd, how, path, ...names }: Replacement, signal: AbortSignal): Promise<void> {
+  async replace({ serial, file, how, path, ...names }: Replacement, signal: AbortSignal): Promise<void> {
     const { store } = this.#model.parts;
-    const saved = await this.#whileRunning(serial, async (vnf) => {
-      const candidate = readOpenCandidate(this.#model, vnf, fd, path);
+    const [from, to] = [names.from as PathLike, names.to as PathLike];
+    const saved = await this.#inLane(serial, async (vnf) => {
+      const candidate = this.#model.state(vnf) === 'running' ? candidateOf(this.#model, vnf, file?.content, path) : undefined;
+      const before = this.#configurator.applied(vnf);
       if (candidate !== undefined) await this.#configurator.change(vnf, candidate, signal);
+      try {
+        await (how === 'rename' ? rename(from, to) : link(from, to));
+      } catch (error) {
+        // The name could not be given (a full disk): then what ran before runs on, where that is known.
+        if (candidate !== undefined && before !== undefined) await this.#configurator.change(vnf, { ...candidate, text: before }, signal);
+        throw error;
+      }
       return candidate !== undefined;
     });
-    const [from, to] = [names.from as PathLike, names.to as PathLike];
-    await (how === 'rename' ? rename(from, to) : link(from, to));
-    if (saved) await this.sync(fd, store.configDir(this.#model.vnf(serial)));
+    if (saved) await this.sync(file?.fd, store.configDir(this.#model.vnf(serial)));
   }
 
-  /** Runs an operation in a VNF's lane if the VNF runs, and keeps its outcome in `error`. @returns what that says, or false. */
-  async #whileRunning(serial: number, operation: (vnf: VnfRecord) => Promise<boolean>): Promise<boolean> {
+  /** Runs an operation in a VNF's lane, and keeps its outcome in `error`. @returns what that says. */
+  async #inLane(serial: number, operation: (vnf: VnfRecord) => Promise<boolean>): Promise<boolean> {
     return await this.#model.recordVnf(serial, 'save', () =>
-      this.#model.runtime(serial).lane.run(async () => {
-        const vnf = this.#model.vnf(serial);
-        return this.#model.state(vnf) === 'running' && (await operation(vnf));
-      }),
+      this.#model.runtime(serial).lane.run(() => operation(this.#model.vnf(serial))),
     );
   }
 }

@@ -1,12 +1,11 @@
-import { constants, openSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
-import { isFile } from '../vfs/file-stats.ts';
 import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, configurationName, isConfigurationName } from './backed-directories.ts';
+import { configurationIn, configurationOf } from './configuration-file.ts';
 import type { Configure, Forward, ReplaceConfiguration } from './forwarded.ts';
 import type { PendingSave, SaveAttempt, SaveOutcome } from './pending-save.ts';
 
@@ -62,11 +61,10 @@ export class ConfigurationSaves {
     pending?.write(known ? processOf(request.pid) : 0);
   }
 
-  /** A descriptor of it is closed. */
-  closes(request: Request, file: WrittenFile): boolean {
+  /** A descriptor of it is closed. `files`: all that are open. */
+  closes(request: Request, file: WrittenFile, files: Iterable<WrittenFile>): boolean {
     if (file.pending?.open !== true || file.node.backing.guest !== undefined) return false;
-    if (!file.pending.savesAtClose(processOf(request.pid))) return false;
-    return this.#save(request, file, file.resumed ? 'resumed' : 'written');
+    return file.pending.savesAtClose(processOf(request.pid)) && this.#closes(request, file, files);
   }
 
   /**
@@ -75,30 +73,37 @@ export class ConfigurationSaves {
    * @param files all that are open.
    */
   syncs(request: Request, file: WrittenFile, files: Iterable<WrittenFile>): boolean {
-    if (this.#configuredBy(file.node).length === 0) return false;
-    for (const other of files) if (other !== file && other.node === file.node && other.pending?.open === true) return false;
-    return this.#save(request, file, 'synced');
+    const serials = this.#configuredBy(file.node);
+    return serials.length > 0 && !isBeingWritten(file, files) && this.#save(request, file, serials, 'synced');
   }
 
   /** Its last descriptor is closed. */
-  ends(request: Request, file: WrittenFile): boolean {
-    return file.pending?.savesAtEnd() === true && this.#save(request, file, file.resumed ? 'resumed' : 'written');
+  ends(request: Request, file: WrittenFile, files: Iterable<WrittenFile>): boolean {
+    return file.pending?.savesAtEnd() === true && this.#closes(request, file, files);
+  }
+
+  /** What another began to write since, over what was written here, is for that one to save. */
+  #closes(request: Request, file: WrittenFile, files: Iterable<WrittenFile>): boolean {
+    const serials = this.#configuredBy(file.node);
+    if (serials.length === 0) return false;
+    if (!isBeingWritten(file, files)) return this.#save(request, file, serials, file.resumed ? 'resumed' : 'written');
+    file.pending?.settle();
+    return false;
   }
 
   /** truncate(2), which has no descriptor that could be closed later. */
   written(request: Request, node: UserNode): boolean {
     const serials = this.#configuredBy(node);
     if (serials.length === 0) return false;
-    this.#forward(request, { serials, fd: openToRead(this.#context.users, node), cause: 'written', save: 0 });
+    this.#forward(request, { serials, file: configurationIn(this.#context.users, node), cause: 'written', save: 0 });
     return true;
   }
 
-  #save(request: Request, { node, fd, pending }: WrittenFile, cause: Configure['cause']): boolean {
-    const serials = this.#configuredBy(node);
-    if (serials.length === 0) return false;
+  #save(request: Request, { fd, pending }: WrittenFile, serials: readonly number[], cause: Configure['cause']): boolean {
+    const file = configurationOf(fd);
     this.#numbers += 1;
     if (pending !== undefined) this.#running.set(this.#numbers, { pending, attempt: pending.begin() });
-    this.#forward(request, { serials, fd: readable(fd), cause, save: this.#numbers });
+    this.#forward(request, { serials, file, cause, save: this.#numbers });
     return true;
   }
 
@@ -146,7 +151,7 @@ export class ConfigurationSaves {
     const { how, from, to } = replacement;
     const { serial } = to.parent.backing as BackedDirectory;
     const isThere = from.parent.backing === to.parent.backing;
-    const fd = openToRead(this.#context.users, node);
+    const file = configurationIn(this.#context.users, node);
     this.#numbers += 1;
     this.#replacing.set(this.#numbers, replacement);
     this.#context.forward({
@@ -154,7 +159,7 @@ export class ConfigurationSaves {
       ticket: request.defer(),
       serial,
       replacement: this.#numbers,
-      fd,
+      file,
       how,
       from: pathOf(from),
       to: pathOf(to),
@@ -171,20 +176,13 @@ export class ConfigurationSaves {
   }
 }
 
-/** Opens an open file again, to read: a descriptor that outlives the file's own. */
-export function readable(fd: number): number {
-  return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY | constants.O_NONBLOCK);
-}
-
-/** Opens a file to read; undefined for what is no regular file. */
-function openToRead(users: UserFiles, node: UserNode): number | undefined {
-  if (!isFile(users.stat(node))) return undefined;
-  const fd = users.open(node, constants.O_RDONLY);
-  try {
-    return readable(fd);
-  } finally {
-    users.close(node, fd);
+/** True when another descriptor was written through since this one was, or at all where nothing was written through this one, and has not saved. */
+function isBeingWritten({ node, pending }: WrittenFile, files: Iterable<WrittenFile>): boolean {
+  for (const other of files) {
+    if (other.node !== node || other.pending === undefined || other.pending === pending) continue;
+    if (pending?.open === true ? pending.isOvertakenBy(other.pending) : other.pending.savesAtEnd()) return true;
   }
+  return false;
 }
 
 /** Path on this machine. */

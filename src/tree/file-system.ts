@@ -9,10 +9,11 @@ import { RootClosedError } from '../vfs/guest-files.ts';
 import { NodeJournal } from '../vfs/node-journal.ts';
 import { isGuestFile, isUserFile } from '../vfs/nodeid.ts';
 import type { SystemCalls } from '../vfs/system-calls.ts';
+import { UnlinkedFiles } from '../vfs/unlinked-files.ts';
 import { UserFiles } from '../vfs/user-files.ts';
 import { BackedDirectories } from './backed-directories.ts';
 import type { FileSpec } from './file-spec.ts';
-import type { Forward, KernelMessage } from './forwarded.ts';
+import type { Directories, Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenRoots } from './open-roots.ts';
@@ -57,6 +58,7 @@ export class NfioFileSystem implements FileSystem {
   readonly #turns: Turns;
   readonly #journal: NodeJournal;
   readonly #polls: PollJournal;
+  readonly #unlinked: UnlinkedFiles;
 
   constructor(options: FileSystemOptions) {
     const { tree, forward, timeoutMs } = options;
@@ -64,7 +66,8 @@ export class NfioFileSystem implements FileSystem {
     const backed = new BackedDirectories(tree, this.#roots);
     this.#journal = new NodeJournal({ first: options.generation === 0 });
     this.#polls = new PollJournal({ first: options.generation === 0 });
-    const users = new UserFiles(() => backed.all(), this.#journal, options.calls);
+    this.#unlinked = new UnlinkedFiles({ first: options.generation === 0 });
+    const users = new UserFiles(() => backed.all(), { journal: this.#journal, unlinked: this.#unlinked, calls: options.calls });
     const handles = new HandleNumbers(options.generation);
     const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
@@ -116,16 +119,17 @@ export class NfioFileSystem implements FileSystem {
     if (message.kind === 'replaced') this.#user.replaced(message.replacement, message.done);
     else if (message.kind === 'configured') this.#user.configured(message.save, message.outcome);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
-    else if (message.kind === 'runDirectory') this.#noteIn(message.path);
+    else if (message.kind === 'directories') this.#noteIn(message);
     else if (message.kind === 'turn') this.#turns.come();
     else if (message.kind === 'rootOpened') this.#parked.release(message.serial);
     else this.#apply(message);
   }
 
   /** Where servers take notes for those after them. */
-  #noteIn(directory: string): void {
-    this.#journal.directory = directory;
-    this.#polls.directory = directory;
+  #noteIn({ run, unlinked }: Directories): void {
+    this.#journal.directory = run;
+    this.#polls.directory = run;
+    this.#unlinked.directory = unlinked;
   }
 
   #apply(change: TreeChange): void {

@@ -74,13 +74,20 @@ export interface SyncFile {
   readonly newIn: string | Uint8Array | undefined;
 }
 
+/** What configures a VNF, or is to; undefined: it is no regular file. */
+export interface ConfigurationFile {
+  /** To read; the main thread's to close. */
+  readonly fd: number;
+  /** What it held when the request came: until it is judged another may have begun to write. No more than a byte beyond what a configuration may have. */
+  readonly content: Uint8Array;
+}
+
 /** A file was written that configures VNFs: most often one. The outcome is told as a `configured` message before it is answered. */
 export interface Configure {
   readonly op: 'configure';
   readonly ticket: Ticket;
   readonly serials: readonly number[];
-  /** The file, to read; the main thread's to close. undefined: it is no regular file. */
-  readonly fd: number | undefined;
+  readonly file: ConfigurationFile | undefined;
   /**
    * `written`: it is judged and applied. `resumed`: a server before this one may have done so: only when it is not what runs. `synced`: likewise, and the disk is
    * waited for.
@@ -97,8 +104,7 @@ export interface ReplaceConfiguration {
   readonly serial: number;
   /** Names it in the `replaced` message. */
   readonly replacement: number;
-  /** The file, to read; the main thread's to close. undefined: it is no regular file. */
-  readonly fd: number | undefined;
+  readonly file: ConfigurationFile | undefined;
   readonly how: 'rename' | 'link';
   /** Paths on this machine. */
   readonly from: string | Uint8Array;
@@ -109,13 +115,22 @@ export interface ReplaceConfiguration {
   readonly nodeid: number;
 }
 
+/** Where servers leave what those after them have to know. */
+export interface Directories {
+  readonly kind: 'directories';
+  /** For what need not survive a reboot. */
+  readonly run: string;
+  /** On the file system of config/: for files that are open and have no name any more. */
+  readonly unlinked: string;
+}
+
 /** What the main thread tells the kernel thread; it takes them in before each request. */
 export type KernelMessage =
   | TreeChange
   | { readonly kind: 'replaced'; readonly replacement: number; readonly done: boolean }
   | { readonly kind: 'configured'; readonly save: number; readonly outcome: SaveOutcome }
-  /** The first message of all: directory for what need not survive a reboot. */
-  | { readonly kind: 'runDirectory'; readonly path: string }
+  /** The first message of all. */
+  | Directories
   /** The root of a VNF's guest is open, or cannot be opened. */
   | { readonly kind: 'rootOpened'; readonly serial: number }
   | { readonly kind: 'acted'; readonly nodeid: number }

@@ -7,6 +7,9 @@ export type SaveOutcome = 'saved' | 'refused' | 'failed';
 /** Those whose writes a save takes in. */
 export type SaveAttempt = ReadonlySet<Writer>;
 
+/** Changes of files are counted: which of two came first. */
+let changes = 0;
+
 /** So many writers of one descriptor are told apart; more are not known. */
 const mostWriters = 64;
 
@@ -24,10 +27,14 @@ export class PendingSave {
   #truncated: boolean;
   #refused = false;
   #writers = new Set<Writer>();
+  /** Of what no save took in: the first change, and the last. */
+  #first = Number.POSITIVE_INFINITY;
+  #last = 0;
 
   /** @param truncated whether opening the file emptied or made it. */
   constructor(truncated: boolean) {
     this.#truncated = truncated;
+    if (truncated) this.#changed();
   }
 
   /** True while there is something that no save took in. */
@@ -42,15 +49,28 @@ export class PendingSave {
 
   /** ftruncate(2) to a length in bytes. */
   truncate(length: number): void {
+    this.#changed();
     this.#truncated = true;
     this.#refused = false;
     if (length === 0) this.#writers.clear();
   }
 
   write(by: Writer): void {
+    this.#changed();
     this.#refused = false;
     this.#truncated = false;
     this.#writers.add(this.#writers.size < mostWriters ? by : 0);
+  }
+
+  #changed(): void {
+    changes += 1;
+    this.#last = changes;
+    this.#first = Math.min(this.#first, changes);
+  }
+
+  /** True when the file was changed through another descriptor since this one began, and that one is still to save: what the file holds now is neither's text. */
+  isOvertakenBy(other: PendingSave): boolean {
+    return other.savesAtEnd() && other.#last > this.#first;
   }
 
   /** All that was written has been judged by itself, as each write to a value is. */
@@ -73,6 +93,7 @@ export class PendingSave {
     const attempt = this.#writers;
     this.#writers = new Set();
     this.#truncated = false;
+    this.#first = Number.POSITIVE_INFINITY;
     return attempt;
   }
 
@@ -81,6 +102,7 @@ export class PendingSave {
     if (outcome === 'saved') return;
     this.#refused = outcome === 'refused' && !this.open;
     for (const writer of attempt) this.#writers.add(writer);
+    this.#first = Math.min(this.#first, this.#last);
     if (attempt.size === 0) this.#truncated = true;
   }
 }

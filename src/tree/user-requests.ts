@@ -11,7 +11,8 @@ import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Found, Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
-import { ConfigurationSaves, readable } from './configuration-saves.ts';
+import { readable } from './configuration-file.ts';
+import { ConfigurationSaves } from './configuration-saves.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
@@ -275,7 +276,7 @@ export class UserRequests implements FileSystem {
   release(request: Request, fh: number): void {
     const file = this.#open.get(fh);
     this.#open.delete(fh);
-    if (file === undefined || !this.#saves.ends(request, file)) request.replyOk();
+    if (file === undefined || !this.#saves.ends(request, file, this.#open.values())) request.replyOk();
     if (file === undefined) return;
     this.#context.descriptors.closed(file.fd);
     this.#context.users.close(file.node, file.fd);
@@ -283,7 +284,7 @@ export class UserRequests implements FileSystem {
 
   flush(request: Request, fh: number): void {
     const file = this.#openedBefore(request, fh);
-    if (file === undefined || !this.#saves.closes(request, file)) request.replyOk();
+    if (file === undefined || !this.#saves.closes(request, file, this.#open.values())) request.replyOk();
   }
 
   fsync(request: Request, fh: number): void {

@@ -30,6 +30,7 @@ import { deviceOf, isGuestOnly, nodeidOf } from './guest-files.ts';
 import type { NodeJournal } from './node-journal.ts';
 import { guestOfTop, guestTopNodeid, isGuestFile, userNodeid } from './nodeid.ts';
 import { SystemCalls } from './system-calls.ts';
+import type { UnlinkedFiles } from './unlinked-files.ts';
 import { type Backing, UserNode } from './user-node.ts';
 import { withDirectory, withPath, withWritten } from './with-path.ts';
 
@@ -74,15 +75,22 @@ export class UserFiles {
   readonly #journal: NodeJournal | undefined;
   /** Calls that node:fs does not have. */
   readonly calls: SystemCalls;
+  readonly #unlinked: UnlinkedFiles | undefined;
+  /** Nodeids that were searched and are of no file. */
+  readonly #missing = new Set<number>();
 
   /**
    * @param backings every place where user files are, to find one again that an earlier server process named.
-   * @param journal where guests' files are noted.
+   * @param parts.journal where guests' files are noted. @param parts.unlinked where files are that are open and have no name.
    */
-  constructor(backings: () => Iterable<Backing>, journal?: NodeJournal, calls = new SystemCalls()) {
-    this.calls = calls;
+  constructor(
+    backings: () => Iterable<Backing>,
+    parts: { readonly journal?: NodeJournal; readonly unlinked?: UnlinkedFiles; readonly calls?: SystemCalls | undefined } = {},
+  ) {
+    this.calls = parts.calls ?? new SystemCalls();
     this.#backings = backings;
-    this.#journal = journal;
+    this.#journal = parts.journal;
+    this.#unlinked = parts.unlinked;
   }
 
   /** The directory where a backing begins. */
@@ -119,14 +127,17 @@ export class UserFiles {
     if (node.lookups === 0) this.#note(node);
     node.lookups += 1;
     this.#nodes.set(node.nodeid, node);
+    this.#missing.delete(node.nodeid);
   }
 
   /** The kernel forgot `count` lookups of a file. */
   forget(nodeid: number, count: number): void {
     const node = this.#nodes.get(nodeid);
-    if (node === undefined) return;
-    node.lookups = Math.max(0, node.lookups - count);
-    if (node.lookups === 0 && node.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
+    if (node !== undefined) node.lookups = Math.max(0, node.lookups - count);
+    if (node !== undefined && node.lookups > 0) return;
+    // The close that comes before it may be read after it, and needs no name.
+    if (count > 0) this.#unlinked?.drop(nodeid);
+    if (node?.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
   }
 
   /** Path of a directory on this machine, for making its names durable; undefined when it has been removed, and for those of guests, who would lead it elsewhere. */
@@ -137,14 +148,32 @@ export class UserFiles {
   }
 
   stat(node: UserNode): FileStats {
+    const stats = this.#stat(node);
+    // The name that only we know does not count.
+    return this.#unlinked?.path(node.nodeid) === undefined ? stats : { ...stats, nlink: stats.nlink - 1 };
+  }
+
+  #stat(node: UserNode): FileStats {
     for (const fd of node.fds) return statsOfOpen(fd);
     const written = node.top ? node.backing.guest?.written() : undefined;
     if (written !== undefined) return statsOfExisting(written);
-    return withPath(node, undefined, (path) => {
+    return this.#withFile(node, (path) => {
       const stats = statsOfExisting(path);
       checkPlace(node, stats);
       return stats;
     });
+  }
+
+  /** Calls `use` with the path of a file, also of one that was removed while it was open. */
+  #withFile<T>(node: UserNode, use: (path: PathLike) => T): T {
+    const kept = node.newestLink === undefined ? this.#unlinked?.path(node.nodeid) : undefined;
+    return kept === undefined ? withPath(node, undefined, use) : use(kept);
+  }
+
+  /** A name is about to be taken away: the file lives on where somebody may have it open. */
+  #keepOpen({ parent, name }: Place, { node, stats }: Found): void {
+    if (this.#unlinked === undefined || node.backing.guest !== undefined || !isFile(stats) || stats.nlink > 1) return;
+    if (node.fds.size > 0 || this.#unlinked.hasHeirs) withPath(parent, name, (path) => this.#unlinked?.keep(node.nodeid, path));
   }
 
   statfs(node: UserNode): StatsFs {
@@ -154,7 +183,7 @@ export class UserFiles {
   change(node: UserNode, change: AttributeChange): FileStats {
     if (change.size !== undefined) this.#truncate(node, change.size);
     const [fd] = node.fds;
-    if (fd === undefined) withPath(node, undefined, (path) => changeByPath(path, change, this.calls));
+    if (fd === undefined) this.#withFile(node, (path) => changeByPath(path, change, this.calls));
     else changeByDescriptor(fd, change, this.calls);
     return this.stat(node);
   }
@@ -233,7 +262,7 @@ export class UserFiles {
   }
 
   #openByName(node: UserNode, flags: number): number {
-    return withPath(node, undefined, (path) =>
+    return this.#withFile(node, (path) =>
       withInode(path, (inode, stats) => {
         if (!isFile(stats)) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
         checkPlace(node, stats);
@@ -250,6 +279,7 @@ export class UserFiles {
 
   unlink(parent: UserNode, name: string): void {
     const victim = this.lookup(parent, name);
+    if (victim !== undefined) this.#keepOpen({ parent, name }, victim);
     withPath(parent, name, (path) => unlinkSync(path));
     victim?.node.removeLink(parent, name);
   }
@@ -267,7 +297,10 @@ export class UserFiles {
 
   /** Finds what a rename concerns, before it is done. */
   prepareRename(from: Place, to: Place): PreparedRename {
-    return { from, to, moved: this.lookup(from.parent, from.name)?.node, replaced: this.lookup(to.parent, to.name)?.node };
+    const moved = this.lookup(from.parent, from.name)?.node;
+    const replaced = this.lookup(to.parent, to.name);
+    if (replaced !== undefined && replaced.node !== moved) this.#keepOpen(to, replaced);
+    return { from, to, moved, replaced: replaced?.node };
   }
 
   /** Takes note of a rename that has been done. */
@@ -343,7 +376,16 @@ export class UserFiles {
     if (serial !== undefined) {
       for (const backing of this.#backings()) if (backing.guest?.serial === serial) return this.enter(backing).node;
     }
-    return isGuestFile(nodeid) ? this.#recall(nodeid) : this.#searchConfiguration(nodeid);
+    if (isGuestFile(nodeid)) return this.#recall(nodeid);
+    return this.#withoutName(nodeid) ?? this.#searchConfiguration(nodeid);
+  }
+
+  /** A file that was removed while it was open. */
+  #withoutName(nodeid: number): UserNode | undefined {
+    if (this.#unlinked?.path(nodeid) === undefined) return undefined;
+    const node = new UserNode(nodeid, this.#unlinked.backing, { top: false });
+    this.#nodes.set(nodeid, node);
+    return node;
   }
 
   /** A guest's file that a server before this one noted. */
@@ -358,6 +400,7 @@ export class UserFiles {
   }
 
   #searchConfiguration(nodeid: number): UserNode | undefined {
+    if (this.#missing.has(nodeid)) return undefined;
     for (const backing of this.#backings()) {
       if (backing.guest !== undefined || statSync(backing.path(), { throwIfNoEntry: false }) === undefined) continue;
       const pending = [this.enter(backing).node];
@@ -369,6 +412,7 @@ export class UserFiles {
         }
       }
     }
+    this.#missing.add(nodeid); // all files are looked through for each once
     return undefined;
   }
 

@@ -33,6 +33,23 @@ describe('a firewall that drops everything, while its rules are saved', { skip: 
     equal(await lab.answered(() => save('exec 3> nf_conf; /bin/true; cat $rules >&3; exec 3>&-')), 0);
   });
 
+  it('lets nothing through when several save at once', async () => {
+    await lab.run(`{ seq 2000 | sed 's/^/# /'; cat ${lab.mount.root}.rules; } > ${lab.mount.root}.long`);
+    const edit = `import os; f = os.open("nf_conf", os.O_RDWR); os.ftruncate(f, 0); os.write(f, open(os.environ["rules"]).read().encode()); os.close(f)`;
+    const ways = [
+      'cat $rules > nf_conf',
+      'cat $long > nf_conf',
+      'dd if=$long of=nf_conf bs=512 status=none',
+      'cp $long n$$; mv n$$ nf_conf',
+      `python3 -c '${edit}'`,
+    ];
+    // Two that write at once may mix their texts; what cannot be parsed is refused.
+    const loops = ways.map((way) => `(for i in $(seq ${rounds}); do ${way}; done 2>/dev/null) &`).join(' ');
+    const script = `export rules=${lab.mount.root}.rules long=${lab.mount.root}.long; cd ${lab.guard}/config; ${loops} wait`;
+    equal(await lab.answered(() => lab.run(script)), 0);
+    await lab.run(`rm ${lab.mount.root}.long; cd ${lab.guard}/config; cmp -s nf_conf .applied/nf_conf || ! sync nf_conf`);
+  });
+
   it('lets packets through as soon as it is told to, and by no other save before', async () => {
     await lab.run(`printf '%s\\n' '${acceptAll}' > ${lab.guard}/config/nf_conf`);
     ok((await lab.answered(() => lab.run('sleep 0.3'))) > 0);

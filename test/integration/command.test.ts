@@ -84,6 +84,12 @@ describe('command', () => {
     );
   });
 
+  test('shows a mark that the command printed itself, and all that follows it', async () => {
+    const mark = `mark=$(tr -cs 0-9a-f "\\n" < /proc/$$/cmdline | grep -m1 -xE "[0-9a-f]{32}")`;
+    const script = `echo '${mark}; printf %s "$mark"; head -c 30000000 /dev/zero; printf "%s x" "$mark"' > command; echo $?; wc -c < command`;
+    assert.equal(await output(script), `0\n${30_000_000 + 2 * 32 + 2}\n`);
+  });
+
   test('that is no shell language is told when the file is closed, and does nothing before', async () => {
     assert.match(
       await output(`{ echo 'echo before'; echo 'if )'; } > command; cat command error`),

@@ -219,6 +219,20 @@ describe('a configuration', () => {
     await expectRunning('asleep');
   });
 
+  test('that another has begun to write over what was written is for that one to save', async () => {
+    await inFirewall('printf %s "$new" > config/nf_conf', rules('before'));
+    const overtaken = python(`
+one = os.open('config/nf_conf', os.O_WRONLY | os.O_TRUNC); os.write(one, b'# the first part')
+other = os.open('config/nf_conf', os.O_RDWR | os.O_TRUNC)
+os.close(one); print('before' in open('config/.applied/nf_conf').read())
+os.write(other, new.encode()); os.close(other)`);
+    assert.equal((await inFirewall(overtaken, rules('other'))).stdout, 'True\n');
+    await expectRunning('other');
+    // Who only holds it, emptied, keeps nobody from saving.
+    await inFirewall('exec 3> config/nf_conf; printf %s "$new" > config/nf_conf; sync config/nf_conf; exec 3>&-', rules('held'));
+    await expectRunning('held');
+  });
+
   test('that was written when the server was killed is in force after the close', async () => {
     await inFirewall('printf %s "$new" > config/nf_conf', rules('first'));
     const writing = inFirewall('exec 3> config/nf_conf; printf %s "$new" >&3; sleep 1.5; exec 3>&-', rules('second'));
@@ -227,6 +241,18 @@ describe('a configuration', () => {
     await writing;
     await expectRunning('second');
   });
+});
+
+test('saving and syncing leaves no descriptor behind that the end of the server would close for somebody else', async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/firewall/fw; echo activate > nf-types/firewall/fw/action');
+  const saves =
+    'for i in 1 2 3 4 5 6 7 8; do cat .applied/nf_conf > nf_conf; dd if=nf_conf of=other conv=fsync status=none; sync other; done';
+  await mount.run(`cd nf-types/firewall/fw/config; (${saves}) & (${saves}); wait`, { timeoutMs: 60_000 });
+  await mount.unmount();
+  const log = await mount.log();
+  await mount.mount();
+  assert.equal(log, '');
 });
 
 describe('a value', () => {

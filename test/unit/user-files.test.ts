@@ -200,7 +200,7 @@ describe('in a guest’s files', () => {
 
   test('every file is found again by the next server, under its newest name, and no other is', () => {
     const journal = (first: boolean): NodeJournal => Object.assign(new NodeJournal({ first }), { directory });
-    const before = new UserFiles(() => [own, guests], journal(true));
+    const before = new UserFiles(() => [own, guests], { journal: journal(true) });
     const root = before.enter(guests).node;
     writeFileSync(join(directory, 'guests/f'), 'f');
     mkdirSync(join(directory, 'guests/d/e'), { recursive: true });
@@ -211,12 +211,12 @@ describe('in a guest’s files', () => {
     for (const node of [d, e, f]) before.remember(node);
     before.rename({ parent: root, name: 'f' }, { parent: e, name: 'g\udcff' }, { replace: true });
     before.rename({ parent: root, name: 'd' }, { parent: root, name: 'moved' }, { replace: true });
-    const next = new UserFiles(() => [own, guests], journal(false));
+    const next = new UserFiles(() => [own, guests], { journal: journal(false) });
     assert.deepEqual(next.get(f.nodeid).components(), ['moved', 'e', 'g\udcff']);
     assert.equal(next.stat(next.get(f.nodeid)).size, 1);
     assert.equal(next.get(root.nodeid).backing, guests);
     assert.throws(() => next.get(f.nodeid + 1), { code: 'ESTALE' });
-    const another = new UserFiles(() => [own, guests], journal(true));
+    const another = new UserFiles(() => [own, guests], { journal: journal(true) });
     assert.throws(() => another.get(f.nodeid), { code: 'ESTALE' });
   });
 
