@@ -9,7 +9,7 @@ import { sumCounters } from './segment-counters.ts';
 import { MatchChecker } from './steering/check-match.ts';
 import { countersOf, countsOf, flowCountersOf, flowCountsOf } from './steering/counts.ts';
 import { closeProbe, openProbe, sendProbes } from './steering/probe.ts';
-import { Steering } from './steering/steering.ts';
+import { Steering, type SteeringListener } from './steering/steering.ts';
 import { Uplinks } from './uplink.ts';
 
 /** Segments as bridges in the fabric. */
@@ -64,6 +64,10 @@ export class FabricNetwork implements NetworkDriver {
 
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
     return this.#steering.steer(plan, signal);
+  }
+
+  onSteeringMended(listener: SteeringListener): void {
+    this.#steering.onMended(listener);
   }
 
   async flowCounts(name: string, ports: readonly string[], _signal: AbortSignal): Promise<FlowCounts> {

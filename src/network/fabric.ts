@@ -206,7 +206,9 @@ export class Fabric implements AsyncDisposable {
   async devices(signal: AbortSignal): Promise<ReadonlySet<string>> {
     if (!(await this.exists())) return new Set();
     const shown = await runProgram(['ip', '-netns', this.name, '-json', 'link', 'show'], { signal });
-    const links = shown.exitCode === 0 ? (JSON.parse(shown.stdout || '[]') as readonly { readonly ifname?: string }[]) : [];
+    if (shown.exitCode !== 0)
+      throw new NfioError('NetworkError', { message: `the interfaces of the fabric cannot be listed: ${shown.stderr.trim()}` });
+    const links = JSON.parse(shown.stdout || '[]') as readonly { readonly ifname?: string }[];
     return new Set(links.flatMap(({ ifname }) => ifname ?? []));
   }
 

@@ -92,6 +92,11 @@ export interface NetworkDriver extends AsyncDisposable {
   checkMatch(text: string, signal: AbortSignal): Promise<ChainMatch>;
   /** Steers as planned from one moment to the next. @throws NetworkError (EIO); then traffic is steered as before. */
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void>;
+  /**
+   * Calls a listener each time that the steering, which someone else had changed in the kernel, is as planned again; with why when it cannot be made so. That is found
+   * within a second or two.
+   */
+  onSteeringMended(listener: (failure: Error | undefined) => void): void;
   /** What became of a flow that is traced under a name, at these ports too. */
   flowCounts(name: string, ports: readonly string[], signal: AbortSignal): Promise<FlowCounts>;
   /** Makes the place from which probes are sent into a service chain; it has to be there before they are steered. Idempotent. */

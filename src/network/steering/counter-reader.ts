@@ -12,6 +12,17 @@ export class CounterReader extends ResidentProgram {
     super(program, { title: `nfio-counters ${mountId}` });
   }
 
+  /** A number that is another after each change of the rules of a network namespace, whoever makes it. @throws NetworkError with what the kernel said. */
+  generation(netns: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const number = this.request([netns, '', ...listWords([])], ({ word, rest }) => {
+        this.forget(number);
+        if (word === 'done') resolve(Number(rest));
+        else reject(networkFailure('rules of service chains', rest));
+      });
+    });
+  }
+
   /**
    * What counters say now; without those that are not there.
    *

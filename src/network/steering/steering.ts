@@ -10,8 +10,19 @@ import { FastPath } from './fast-path.ts';
 import { type FastWays, fastWaysOf, sentName } from './fast-ways.ts';
 import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable, steeringTableName } from './program.ts';
 
+/** Hears that the rules, which someone else had changed, are as planned again, or why they cannot be. */
+export type SteeringListener = (failure: Error | undefined) => void;
+
 /** What a frame has before its packet. */
 const ethernetBytes = 14;
+
+/** How often it is looked whether the rules are still ours, milliseconds. */
+const lookMs = 1000;
+/** How long putting them back may take, milliseconds. */
+const mendTimeoutMs = 10_000;
+
+/** So often rules are refused with the same interfaces before that is told. */
+const mostTries = 3;
 
 /** Exit status of nsenter for a program that it does not find. */
 const notFound = 127;
@@ -33,6 +44,13 @@ export class Steering implements AsyncDisposable {
   #loaded: NftProgram | undefined;
   /** Ports that came to a segment since the plan was made, by their interface. */
   readonly #newcomers = new Map<string, NftChain>();
+  /** That of the kernel's rules after our last change; undefined: not known. */
+  #generation: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #listener: SteeringListener = () => undefined;
+  /** Why rules could not be put back, as it was told last. */
+  #told = '';
+  #looking = false;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(fabric: Fabric) {
@@ -49,12 +67,18 @@ export class Steering implements AsyncDisposable {
    * @throws NetworkError (EIO) with what nft said; the fabric steers as before.
    */
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
+    this.#timer ??= setInterval(() => this.#lookNow(), lookMs).unref();
     return this.#alone(async () => {
       this.#loaded ??= await this.#recover(signal);
       for (const { ports } of plan.segments) for (const { id } of ports) this.#newcomers.delete(atName(fabricPortName(id)));
       await this.#load(plan, signal);
       this.#plan = plan;
     });
+  }
+
+  /** Has someone hear of what is mended. */
+  onMended(listener: SteeringListener): void {
+    this.#listener = listener;
   }
 
   /** What counters of the steering say now, by name; those that are not there are left out. @throws NetworkError */
@@ -76,8 +100,41 @@ export class Steering implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
     await this.#fastPath[Symbol.asyncDispose]();
     await this.#reader[Symbol.asyncDispose]();
+  }
+
+  /** Looks whether someone else changed the rules, and puts them back. */
+  #lookNow(): void {
+    if (this.#looking || this.#plan.chains.length === 0) return;
+    this.#looking = true;
+    void this.#alone(() => this.#mend())
+      .catch((error: Error) => {
+        if (error.message !== this.#told) this.#listener(error);
+        this.#told = error.message;
+      })
+      .finally(() => {
+        this.#looking = false;
+      });
+  }
+
+  async #mend(): Promise<void> {
+    if (await this.#isChanged()) await this.#load(this.#plan, AbortSignal.timeout(mendTimeoutMs));
+  }
+
+  #mended(): void {
+    this.#told = '';
+    this.#listener(undefined);
+  }
+
+  /** True when the rules in the fabric are not those that were loaded last. */
+  async #isChanged(): Promise<boolean> {
+    return this.#generation !== undefined && (await this.#fabric.exists()) && (await this.#currentGeneration()) !== this.#generation;
+  }
+
+  #currentGeneration(): Promise<number> {
+    return this.#reader.generation(this.#fabric.netnsPath);
   }
 
   /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
@@ -122,16 +179,25 @@ export class Steering implements AsyncDisposable {
   }
 
   async #loadRules(program: NftProgram, ways: FastWays, signal: AbortSignal): Promise<void> {
-    const failure = await this.#change(program, ways, signal);
-    if (failure === undefined) return;
-    // A guest may have ended just now: its interfaces are gone, and rules cannot name them.
-    const there = await this.#fabric.devices(signal);
-    const again = await this.#change(withoutMissing(program, there), ways, signal);
-    if (again !== undefined) throw new NfioError('NetworkError', { message: `traffic cannot be steered: nft: ${again}` });
+    const named = devicesIn(program);
+    let failure = await this.#change(program, ways, signal);
+    let tried = named;
+    for (let times = 0; failure !== undefined; times += 1) {
+      // A guest may have ended just now: its interfaces are gone, and rules cannot name them. Others may end, or come, while these are listed: only what
+      // fails again and again with the same interfaces is wrong.
+      const there = await this.#fabric.devices(signal);
+      const left = new Set([...named].filter((device) => there.has(device)));
+      if (!isSameSet(left, tried)) times = 0;
+      if (times >= mostTries) throw new NfioError('NetworkError', { message: `traffic cannot be steered: nft: ${failure}` });
+      tried = left;
+      failure = await this.#change(withoutMissing(program, there), ways, signal);
+    }
   }
 
   /** Resolves to what nft said when it refused; nothing has changed then. */
   async #change(program: NftProgram, ways: FastWays, signal: AbortSignal): Promise<string | undefined> {
+    const changed = await this.#isChanged();
+    if (changed) this.#loaded = await this.#recover(signal);
     const script = transition(this.#loaded, program);
     if (script === '') return undefined;
     await this.#fabric.ensure();
@@ -140,6 +206,8 @@ export class Steering implements AsyncDisposable {
     const result = await this.#nft(['-f', '-'], { signal, input: script });
     if (result.exitCode !== 0) return firstError(result.stderr) || `exit status ${result.exitCode}`;
     this.#loaded = program;
+    this.#generation = await this.#currentGeneration().catch(() => undefined); // what others do is not noticed then until the next change
+    if (changed) this.#mended();
     return undefined;
   }
 
@@ -209,6 +277,10 @@ function quoted(rule: string): string[] {
   return [...rule.matchAll(/"([^"]*)"/g)].map(([, name = '']) => name);
 }
 
+function isSameSet(one: ReadonlySet<string>, other: ReadonlySet<string>): boolean {
+  return one.size === other.size && [...one].every((each) => other.has(each));
+}
+
 function hasAny(all: ReadonlySet<string>, some: ReadonlySet<string>): boolean {
   return [...some].some((each) => all.has(each));
 }
@@ -229,7 +301,7 @@ function withoutMissingTargets(rule: string, there: ReadonlySet<string>): string
     const left = map.split(', ').filter((element) => there.has(/"(.*)"/.exec(element)?.[1] ?? ''));
     return left.length === 0 ? 'continue' : `${before} { ${left.join(', ')} }`;
   }
-  return rule.replace(/(fwd|dup) to "([^"]*)"/, (whole, verb: string, device: string) => {
+  return rule.replace(/(fwd|dup) to "([^"]*)"/g, (whole, verb: string, device: string) => {
     if (there.has(device)) return whole;
     return verb === 'fwd' ? 'drop' : '';
   });

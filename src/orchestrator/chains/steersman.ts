@@ -44,6 +44,18 @@ export class Steersman {
     this.#health = parts.health;
     this.#routes = parts.routes;
     this.#guests = new HopGuests(model);
+    model.parts.network.onSteeringMended((failure) => this.#tellMended(failure));
+  }
+
+  /** Someone changed the rules of the fabric. */
+  #tellMended(failure: Error | undefined): void {
+    for (const chain of this.#model.inventory.chains()) {
+      if (chain.applied === undefined) continue;
+      const why =
+        'its rules in the network of nf.io had been changed or removed by someone else: they were loaded again; its counters may have begun anew';
+      if (failure === undefined) this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'mended', why });
+      else this.#tell(chain, failure);
+    }
   }
 
   /**
