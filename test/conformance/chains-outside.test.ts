@@ -28,7 +28,8 @@ describe('an active service chain', { skip: whyNoGuests() ?? false, timeout: 300
   after(() => lab[Symbol.asyncDispose]());
 
   const told = async (what: string): Promise<number> =>
-    (await lab.run('cat events')).split('\n').filter((line) => line.includes('"path":"chns/web"') && line.includes(`"what":"${what}"`)).length;
+    (await lab.run('cat events')).split('\n').filter((line) => line.includes('"path":"chns/web"') && line.includes(`"what":"${what}"`))
+      .length;
 
   test('is edited, and guests of its networks stop and start, all at the same time', async () => {
     const { status, stdout, stderr } = await lab.mount.sh(
