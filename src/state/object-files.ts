@@ -135,8 +135,9 @@ export class ObjectFiles {
   }
 }
 
+/** Its owner's alone: configurations hold passwords and keys. */
 function makeUserDirectory(path: string, { uid, gid, files }: UserDirectory): void {
-  mkdirSync(path, { mode: 0o755 });
+  mkdirSync(path, { mode: 0o700 });
   chownSync(path, uid, gid);
   for (const [name, text] of Object.entries(files)) {
     writeFileSync(join(path, name), text, { mode: 0o644 });

@@ -102,7 +102,7 @@ function vnfSpec(): SpecBuilder {
     .value(4, 'error')
     .file(5, 'command', { mode: 0o600, content: 'stream', write: 'command' })
     .file(6, 'log', { mode: 0o400, content: 'stream' })
-    .backed(7, 'config', 0o755)
+    .backed(7, 'config', 0o700)
     .directory(8, 'machine')
     .setting(9, 'machine/ip')
     .setting(10, 'machine/vm.image')
