@@ -30,7 +30,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     4: 'error 444',
     5: 'command 600',
     6: 'log 400',
-    7: 'config 755',
+    7: 'config 700',
     8: 'machine 755',
     9: 'machine/ip 644',
     10: 'machine/vm.image 644',
