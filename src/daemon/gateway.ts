@@ -217,6 +217,14 @@ export class Gateway {
   }
 
   async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#replaceIn(message, signal);
+    } finally {
+      for (const directory of message.directories) closeSync(directory);
+    }
+  }
+
+  async #replaceIn(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
     const { ticket, file, nodeid, to } = message;
     let done = false;
     try {

@@ -1,7 +1,8 @@
 import { constants, fdatasync as fdatasyncCallback, type PathLike } from 'node:fs';
-import { link, open, rename } from 'node:fs/promises';
+import { link, open, rename, unlink } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { VnfRecord } from '../domain/records.ts';
+import { NfioError } from '../errors/index.ts';
 import { candidateOf, isStillConfiguration } from './config-files.ts';
 import type { Configurator } from './configurator.ts';
 import type { Model } from './model.ts';
@@ -77,7 +78,7 @@ export class ConfigSaver {
       const before = this.#configurator.applied(vnf);
       if (candidate !== undefined) await this.#configurator.change(vnf, candidate, signal);
       try {
-        await (how === 'rename' ? rename(from, to) : link(from, to));
+        await (how === 'rename' ? rename(from, to) : this.#link(vnf, file, { from, to }));
       } catch (error) {
         // The name could not be given (a full disk): then what ran before runs on, where that is known.
         if (candidate !== undefined && before !== undefined) await this.#configurator.change(vnf, { ...candidate, text: before }, signal);
@@ -86,6 +87,14 @@ export class ConfigSaver {
       return candidate !== undefined;
     });
     if (saved) await this.sync(file?.fd, store.configDir(this.#model.vnf(serial)));
+  }
+
+  /** Unlike a rename, a link keeps nobody from giving the file's name to another one while it is judged. @throws BusyError, and nothing is linked then. */
+  async #link(vnf: VnfRecord, file: SavedFile['file'], { from, to }: { readonly from: PathLike; readonly to: PathLike }): Promise<void> {
+    await link(from, to);
+    if (file === undefined || isStillConfiguration(this.#model, vnf, file.fd)) return;
+    await unlink(to);
+    throw new NfioError('BusyError', { message: 'another file got the name of the one that was linked to nf_conf. Try again' });
   }
 
   /** Runs an operation in a VNF's lane, and keeps its outcome in `error`. @returns what that says. */

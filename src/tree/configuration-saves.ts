@@ -1,7 +1,9 @@
+import { constants, openSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
+import { O_PATH } from '../vfs/change-attributes.ts';
 import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, configurationName, isConfigurationName } from './backed-directories.ts';
@@ -151,6 +153,8 @@ export class ConfigurationSaves {
     const { how, from, to } = replacement;
     const { serial } = to.parent.backing as BackedDirectory;
     const isThere = from.parent.backing === to.parent.backing;
+    const directories = [from, to].map(({ parent }) => directoryOf(parent));
+    const [fromPath = '', toPath = ''] = [from, to].map(({ name }, index) => pathArgument(`/proc/self/fd/${directories[index]}/${name}`));
     const file = configurationIn(this.#context.users, node);
     this.#numbers += 1;
     this.#replacing.set(this.#numbers, replacement);
@@ -161,8 +165,9 @@ export class ConfigurationSaves {
       replacement: this.#numbers,
       file,
       how,
-      from: pathOf(from),
-      to: pathOf(to),
+      from: fromPath,
+      to: toPath,
+      directories,
       path: isThere ? [...(from.parent.components() ?? []), from.name].join('/') : configurationName,
       nodeid: node.nodeid,
     });
@@ -185,7 +190,8 @@ function isBeingWritten({ node, pending }: WrittenFile, files: Iterable<WrittenF
   return false;
 }
 
-/** Path on this machine. */
-function pathOf({ parent, name }: Place): string | Buffer {
-  return pathArgument([parent.backing.path(), ...(parent.components() ?? []), name].join('/'));
+/** A descriptor of a directory. */
+function directoryOf(node: UserNode): number {
+  const path = [node.backing.path(), ...(node.components() ?? [])].join('/');
+  return openSync(pathArgument(path), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 }

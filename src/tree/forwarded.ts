@@ -106,9 +106,11 @@ export interface ReplaceConfiguration {
   readonly replacement: number;
   readonly file: ConfigurationFile | undefined;
   readonly how: 'rename' | 'link';
-  /** Paths on this machine. */
+  /** Paths on this machine, by descriptors of the directories: nobody can put others in their places meanwhile. */
   readonly from: string | Uint8Array;
   readonly to: string | Uint8Array;
+  /** These descriptors; the main thread's to close. */
+  readonly directories: readonly number[];
   /** The file's path below config/ as yet; that of the configuration where it comes from elsewhere. */
   readonly path: string;
   /** The file's own, for the answer to a link. */

@@ -1,10 +1,9 @@
-import { chmod, cp, lchown, lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Actor } from '../../domain/authority.ts';
 import { isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import type { ChainRecord, HopRecord, LinkRecord, Ownership, VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
+import { copyConfig } from '../copy-config.ts';
 import { type Model, pathOf } from '../model.ts';
 import type { PortService } from '../port-service.ts';
 import { requireMay, requireNetworks } from '../require.ts';
@@ -187,28 +186,4 @@ function parseCount(text: string): number {
   const count = /^\d{1,2}$/.test(text.trim()) ? Number(text) : 0;
   if (count >= 1 && count <= most) return count;
   throw new NfioError('InvalidValueError', { message: `replicas "${text.trim().slice(0, 80)}" is not a number from 1 to ${most}` });
-}
-
-/**
- * Copies what users put into config/, with its owners. Links are copied as links: they are the guest's to follow. Until it is done root alone can reach the
- * copy, so that nobody swaps what is being given away.
- */
-async function copyConfig(from: string, to: string): Promise<void> {
-  const { uid, gid, mode } = await lstat(from);
-  await lchown(to, 0, 0);
-  await chmod(to, 0o700);
-  await cp(from, to, { recursive: true, verbatimSymlinks: true, force: true, filter: isCopied });
-  await chmod(to, 0o700);
-  for (const path of await readdir(to, { recursive: true })) {
-    const owner = await lstat(join(from, path));
-    await lchown(join(to, path), owner.uid, owner.gid);
-  }
-  await chmod(to, mode & 0o7777);
-  await lchown(to, uid, gid);
-}
-
-/** FIFOs and sockets are for the processes that made them; to open one would wait for those. */
-async function isCopied(path: string): Promise<boolean> {
-  const stats = await lstat(path);
-  return stats.isFile() || stats.isDirectory() || stats.isSymbolicLink();
 }
