@@ -1,5 +1,5 @@
 import { closeSync, existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapBounded } from '../domain/bounded.ts';
 import type { Logger } from '../domain/ports/logger.ts';
@@ -12,6 +12,7 @@ import { recordName, trashName } from './object-files.ts';
 import { objectKeys } from './object-keys.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
 import { recoverJournal, type Unfinished } from './recover-journal.ts';
+import { removeTree } from './remove-tree.ts';
 import { lockRoot, openRoot } from './root-directory.ts';
 import { type RootHeader, writeHeader, writeHeaderCopy } from './root-header.ts';
 import { Writer } from './writer.ts';
@@ -174,7 +175,7 @@ export class FileStore implements StateStore {
   /** Frees the space of an object that is removed for good: that this fails, as while somebody uses a directory, takes nothing back. */
   async #clear(path: string): Promise<void> {
     try {
-      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+      await removeTree(path);
     } catch (error) {
       this.#logger.warn(`${path}: left behind by an object that is removed: ${(error as Error).message}. Run: rm -r ${path}`);
     }

@@ -1,5 +1,5 @@
-import { type Dir, opendirSync } from 'node:fs';
-import { pathArgument, textOfBytes } from '../fuse/byte-names.ts';
+import { type Dir, opendirSync, type PathLike } from 'node:fs';
+import { textOfBytes } from '../fuse/byte-names.ts';
 
 /** So many names are read from the file system at once. */
 const batch = 64;
@@ -15,10 +15,10 @@ export class DirectoryNames implements Disposable {
   #first = 0;
 
   /** @param path of the directory, good while this is made; undefined: there are none. @throws as opendir(3). */
-  constructor(path: string | undefined) {
+  constructor(path: PathLike | undefined) {
     if (path === undefined) return;
     // As bytes: where the file system does not tell kinds, Node looks at each name, and finds it.
-    this.#directory = opendirSync(pathArgument(path), { encoding: 'buffer' as BufferEncoding, bufferSize: batch });
+    this.#directory = opendirSync(path, { encoding: 'buffer' as BufferEncoding, bufferSize: batch });
   }
 
   /** How many names are kept. */

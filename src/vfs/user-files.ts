@@ -5,6 +5,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fsyncSync,
   ftruncateSync,
   lchownSync,
   linkSync,
@@ -32,7 +33,7 @@ import { guestOfTop, guestTopNodeid, isGuestFile, userNodeid } from './nodeid.ts
 import { SystemCalls } from './system-calls.ts';
 import type { UnlinkedFiles } from './unlinked-files.ts';
 import { type Backing, UserNode } from './user-node.ts';
-import { withDirectory, withPath, withWritten } from './with-path.ts';
+import { isTooLong, withDirectory, withPath, withWritten } from './with-path.ts';
 
 /** Owner of a new file: who called, as the kernel says. */
 export interface Creator {
@@ -140,11 +141,18 @@ export class UserFiles {
     if (node?.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
   }
 
-  /** Path of a directory on this machine, for making its names durable; undefined when it has been removed, and for those of guests, who would lead it elsewhere. */
+  /**
+   * Path of a directory on this machine, for making its names durable; undefined when it has been removed, and for those of guests, who would lead it elsewhere. One that no path leads
+   * to is made durable at once.
+   */
   pathForSync(node: UserNode): string | Uint8Array | undefined {
     if (node.backing.guest !== undefined) return undefined;
     const components = node.components();
-    return components === undefined ? undefined : pathArgument([node.backing.path(), ...components].join('/'));
+    if (components === undefined) return undefined;
+    const path = [node.backing.path(), ...components].join('/');
+    if (!isTooLong(path)) return pathArgument(path);
+    withDirectory(node, syncDirectory);
+    return undefined;
   }
 
   stat(node: UserNode): FileStats {
@@ -424,6 +432,15 @@ export class UserFiles {
       const found = this.lookup(directory, name);
       if (found !== undefined) yield found;
     }
+  }
+}
+
+function syncDirectory(path: PathLike): void {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
 

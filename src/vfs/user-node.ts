@@ -1,4 +1,5 @@
 import type { GuestFiles } from './guest-files.ts';
+import { type Link, Names } from './names.ts';
 
 /** Where a tree of user files begins on this machine. */
 export interface Backing {
@@ -6,12 +7,6 @@ export interface Backing {
   path(): string;
   /** Of the root of a guest, which someone else (the guest) changes while we walk it. */
   readonly guest: GuestFiles | undefined;
-}
-
-/** One name of a user file. */
-interface Link {
-  readonly parent: UserNode;
-  readonly name: string;
 }
 
 /**
@@ -27,7 +22,7 @@ export class UserNode {
   /** How often the kernel was told of it (nlookup, fuse.h). */
   lookups = 0;
   readonly #firstBacking: Backing;
-  #links: Link[] = [];
+  readonly #names = new Names<UserNode>();
 
   constructor(nodeid: number, backing: Backing, options: { readonly top: boolean }) {
     this.nodeid = nodeid;
@@ -38,37 +33,33 @@ export class UserNode {
   /** Where it is now: a rename can take it, or a directory above it, from one VNF to another. */
   get backing(): Backing {
     let node: UserNode = this;
-    for (let link = node.#links[0]; link !== undefined && !node.top; link = node.#links[0]) node = link.parent;
+    for (let link = node.newestLink; link !== undefined && !node.top; link = node.newestLink) node = link.parent;
     return node.#firstBacking;
   }
 
   /** The name it was found by last; undefined for a top directory, and when the last one is gone. */
-  get newestLink(): Link | undefined {
-    return this.#links[0];
+  get newestLink(): Link<UserNode> | undefined {
+    return this.#names.newest;
   }
 
-  /** Takes note of a name, the newest first. @returns whether it is news. */
+  /** Takes note of a name, the newest. @returns whether it is news. */
   addLink(parent: UserNode, name: string): boolean {
-    const [first] = this.#links;
-    if (first?.parent === parent && first.name === name) return false;
-    this.removeLink(parent, name);
-    this.#links.unshift({ parent, name });
-    return true;
+    return this.#names.add(parent, name);
   }
 
   removeLink(parent: UserNode, name: string): void {
-    this.#links = this.#links.filter((link) => link.parent !== parent || link.name !== name);
+    this.#names.remove(parent, name);
   }
 
   /** Names from the backing directory down; undefined when the last name is gone. */
   components(): string[] | undefined {
     const names: string[] = [];
     for (let node: UserNode = this; !node.top; ) {
-      const link: Link | undefined = node.#links[0];
+      const link: Link<UserNode> | undefined = node.newestLink;
       if (link === undefined) return undefined;
-      names.unshift(link.name);
+      names.push(link.name);
       node = link.parent;
     }
-    return names;
+    return names.reverse();
   }
 }

@@ -1,8 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, type PathLike } from 'node:fs';
-import { pathArgument } from '../fuse/byte-names.ts';
+import { byteLengthOfText, pathArgument } from '../fuse/byte-names.ts';
 import { O_PATH } from './change-attributes.ts';
 import { deviceOf, type GuestFiles } from './guest-files.ts';
 import type { UserNode } from './user-node.ts';
+
+/** PATH_MAX (linux/limits.h), with the NUL at the end; and how many bytes a character of UTF-16 takes at most. */
+const pathMax = 4096;
+const mostBytes = 3;
 
 const directoryFlags = O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
@@ -17,7 +21,7 @@ export function withPath<T>(node: UserNode, name: string | undefined, use: (path
   const { guest } = node.backing;
   if (guest === undefined) {
     const names = name === undefined ? componentsOf(node) : [...componentsOf(node), name];
-    return use(pathArgument([node.backing.path(), ...names].join('/')));
+    return withNames(node.backing.path(), names, use);
   }
   if (name !== undefined) return use(pathArgument(`${directoryPath(node, guest)}/${name}`));
   if (node.top) return use(node.backing.path());
@@ -27,13 +31,41 @@ export function withPath<T>(node: UserNode, name: string | undefined, use: (path
 }
 
 /** Calls `use` with the path of a directory of user files. In the root of a guest it is that of a descriptor. */
-export function withDirectory<T>(node: UserNode, use: (path: string) => T): T {
+export function withDirectory<T>(node: UserNode, use: (path: PathLike) => T): T {
   const { guest } = node.backing;
-  return use(guest === undefined ? [node.backing.path(), ...componentsOf(node)].join('/') : directoryPath(node, guest));
+  return guest === undefined ? withNames(node.backing.path(), componentsOf(node), use) : use(directoryPath(node, guest));
+}
+
+/** Calls `use` with a path for names below a directory, which leads through a descriptor where it would be longer than any system call takes. */
+function withNames<T>(top: string, names: readonly string[], use: (path: PathLike) => T): T {
+  const path = [top, ...names].join('/');
+  if (!isTooLong(path)) return use(pathArgument(path));
+  const fd = walk(openSync(top, directoryFlags), inSteps(names.slice(0, -1)));
+  try {
+    return use(pathArgument(`/proc/self/fd/${fd}/${names.at(-1)}`));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Names joined to paths of some length. In config/ nobody but us changes what is on the way. */
+function inSteps(names: readonly string[]): string[] {
+  const steps: string[] = [];
+  for (const name of names) {
+    const last = steps.at(-1);
+    if (last !== undefined && (last.length + name.length) * mostBytes < pathMax / 2) steps[steps.length - 1] = `${last}/${name}`;
+    else steps.push(name);
+  }
+  return steps;
+}
+
+/** True for a path that system calls refuse. */
+export function isTooLong(path: string): boolean {
+  return path.length * mostBytes >= pathMax && byteLengthOfText(path) >= pathMax;
 }
 
 /** The same in what the guest itself wrote. @throws ENOENT where it wrote nothing. */
-export function withWritten<T>(node: UserNode, written: string, use: (path: string) => T): T {
+export function withWritten<T>(node: UserNode, written: string, use: (path: PathLike) => T): T {
   const fd = walk(openSync(written, directoryFlags), componentsOf(node));
   try {
     return use(`/proc/self/fd/${fd}`);

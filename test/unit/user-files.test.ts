@@ -16,10 +16,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { HeldDirectories } from '../../src/vfs/held-directories.ts';
+import { Names } from '../../src/vfs/names.ts';
 import { NodeJournal } from '../../src/vfs/node-journal.ts';
 import { guestNodeid, guestOfTop, guestTopNodeid, isGuestFile, isUserFile, userNodeid } from '../../src/vfs/nodeid.ts';
 import { type Found, UserFiles } from '../../src/vfs/user-files.ts';
-import type { Backing, UserNode } from '../../src/vfs/user-node.ts';
+import { type Backing, UserNode } from '../../src/vfs/user-node.ts';
 import { withPath } from '../../src/vfs/with-path.ts';
 
 const creator = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
@@ -237,4 +238,18 @@ describe('in a guest’s files', () => {
     const root = users.enter(guests).node;
     assert.equal(users.lookup(root, 'f')?.node.nodeid, users.lookup(root, 'g')?.node.nodeid);
   });
+});
+
+test('the names of a file are noted and forgotten in any order, the newest first', () => {
+  const [one, other] = [new UserNode(1, own, { top: true }), new UserNode(2, own, { top: true })];
+  const names = new Names<UserNode>();
+  for (let i = 0; i < 50_000; i += 1) assert.equal(names.add(i % 2 === 0 ? one : other, `n${i}`), true);
+  assert.equal(names.add(other, 'n49999'), false);
+  assert.equal(names.add(one, 'n7'), true);
+  assert.deepEqual([names.newest?.parent === one, names.newest?.name], [true, 'n7']);
+  for (let i = 0; i < 50_000; i += 3) names.remove(i % 2 === 0 ? one : other, `n${i}`);
+  names.remove(one, 'n7');
+  assert.equal(names.newest?.name, 'n49999');
+  for (let i = 49_999; i >= 0; i -= 1) names.remove(i % 2 === 0 ? one : other, `n${i}`);
+  assert.equal(names.newest, undefined);
 });
