@@ -28,6 +28,7 @@ import { SpecialNodes } from './special-nodes.ts';
 import type { Tree } from './tree.ts';
 import { TreeWalkers } from './tree-walkers.ts';
 import { Turns } from './turns.ts';
+import { UnsavedJournal } from './unsaved-journal.ts';
 import { UserRequests } from './user-requests.ts';
 import type { ObjectView, TreeChange } from './views.ts';
 
@@ -59,6 +60,7 @@ export class NfioFileSystem implements FileSystem {
   readonly #journal: NodeJournal;
   readonly #polls: PollJournal;
   readonly #unlinked: UnlinkedFiles;
+  readonly #unsaved: UnsavedJournal;
 
   constructor(options: FileSystemOptions) {
     const { tree, forward, timeoutMs } = options;
@@ -66,6 +68,7 @@ export class NfioFileSystem implements FileSystem {
     const backed = new BackedDirectories(tree, this.#roots);
     this.#journal = new NodeJournal({ first: options.generation === 0 });
     this.#polls = new PollJournal({ first: options.generation === 0 });
+    this.#unsaved = new UnsavedJournal({ first: options.generation === 0 });
     this.#unlinked = new UnlinkedFiles({ first: options.generation === 0 });
     const users = new UserFiles(() => backed.all(), { journal: this.#journal, unlinked: this.#unlinked, calls: options.calls });
     const handles = new HandleNumbers(options.generation);
@@ -94,19 +97,15 @@ export class NfioFileSystem implements FileSystem {
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
     const descriptors = new DescriptorShares(descriptorBudget);
-    this.#user = new UserRequests({ users, descriptors, backed, forward, handles, refused, walkers, turns: this.#turns, timeoutMs });
+    const shared = { forward, handles, descriptors, refused, walkers, timeoutMs, unsaved: this.#unsaved };
+    this.#user = new UserRequests({ ...shared, users, backed, turns: this.#turns });
     this.#scratch = new ScratchFiles(handles);
     const context = {
+      ...shared,
       tree,
-      forward,
-      handles,
       scratch: this.#scratch,
       open: new OpenFiles(),
-      descriptors,
       polls: this.#polls,
-      refused,
-      walkers,
-      timeoutMs,
       backedEntry,
     };
     const nodes = new SpecialNodes(context);
@@ -129,6 +128,7 @@ export class NfioFileSystem implements FileSystem {
   #noteIn({ run, unlinked }: Directories): void {
     this.#journal.directory = run;
     this.#polls.directory = run;
+    this.#unsaved.directory = run;
     this.#unlinked.directory = unlinked;
   }
 

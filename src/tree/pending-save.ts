@@ -10,6 +10,13 @@ export type SaveAttempt = ReadonlySet<Writer>;
 /** Changes of files are counted: which of two came first. */
 let changes = 0;
 
+/** What was written and is not in force: what a server that takes over has to know. */
+export interface Unsaved {
+  readonly truncated: boolean;
+  readonly refused: boolean;
+  readonly writers: readonly Writer[];
+}
+
 /** So many writers of one descriptor are told apart; more are not known. */
 const mostWriters = 64;
 
@@ -30,11 +37,30 @@ export class PendingSave {
   /** Of what no save took in: the first change, and the last. */
   #first = Number.POSITIVE_INFINITY;
   #last = 0;
+  /** Saves that are under way, and whether each takes in a truncation. */
+  readonly #running = new Map<SaveAttempt, boolean>();
+  #closed = false;
+  readonly #note: (unsaved: Unsaved | undefined) => void;
 
-  /** @param truncated whether opening the file emptied or made it. */
-  constructor(truncated: boolean) {
+  /**
+   * @param begin whether opening the file emptied or made it; or what a server before this one noted.
+   * @param note Takes note of what is not in force, undefined: nothing. Called when that changes.
+   */
+  constructor(begin: boolean | Unsaved, note: (unsaved: Unsaved | undefined) => void = () => undefined) {
+    const { truncated, refused, writers } = typeof begin === 'boolean' ? { truncated: begin, refused: false, writers: [] } : begin;
     this.#truncated = truncated;
-    if (truncated) this.#changed();
+    this.#refused = refused;
+    this.#writers = new Set(writers);
+    this.#note = note;
+    if (this.open) this.#changed();
+    if (begin === true) this.#tell();
+  }
+
+  #tell(): void {
+    const truncated = this.#truncated || [...this.#running.values()].includes(true);
+    const writers = [...new Set([this.#writers, ...this.#running.keys()].flatMap((set) => [...set]))];
+    const nothing = (this.#closed && this.#running.size === 0) || (!truncated && writers.length === 0);
+    this.#note(nothing ? undefined : { truncated, refused: this.#refused, writers });
   }
 
   /** True while there is something that no save took in. */
@@ -53,13 +79,16 @@ export class PendingSave {
     this.#truncated = true;
     this.#refused = false;
     if (length === 0) this.#writers.clear();
+    this.#tell();
   }
 
   write(by: Writer): void {
+    const isKnown = this.#writers.has(by) && !this.#refused && !this.#truncated;
     this.#changed();
     this.#refused = false;
     this.#truncated = false;
     this.#writers.add(this.#writers.size < mostWriters ? by : 0);
+    if (!isKnown) this.#tell();
   }
 
   #changed(): void {
@@ -73,9 +102,17 @@ export class PendingSave {
     return other.savesAtEnd() && other.#last > this.#first;
   }
 
-  /** All that was written has been judged by itself, as each write to a value is. */
+  /** All that was written is judged by itself, as each write to a value is. */
   settle(): void {
-    this.begin();
+    const wasOpen = this.open;
+    this.hand();
+    if (wasOpen) this.#tell();
+  }
+
+  /** The same at a close: should this server end before that is done, the close comes again, and finds it undone. */
+  hand(): void {
+    this.#writers = new Set();
+    this.#truncated = false;
   }
 
   /** True when a close by this process saves. */
@@ -91,18 +128,27 @@ export class PendingSave {
   /** A save begins: what is written from now on is not part of it. */
   begin(): SaveAttempt {
     const attempt = this.#writers;
-    this.#writers = new Set();
-    this.#truncated = false;
+    this.#running.set(attempt, this.#truncated);
+    this.hand();
     this.#first = Number.POSITIVE_INFINITY;
     return attempt;
   }
 
   /** A save is over. What did not get into force is still to be saved. */
   end(attempt: SaveAttempt, outcome: SaveOutcome): void {
-    if (outcome === 'saved') return;
-    this.#refused = outcome === 'refused' && !this.open;
-    for (const writer of attempt) this.#writers.add(writer);
-    this.#first = Math.min(this.#first, this.#last);
-    if (attempt.size === 0) this.#truncated = true;
+    this.#running.delete(attempt);
+    if (outcome !== 'saved') {
+      this.#refused = outcome === 'refused' && !this.open;
+      for (const writer of attempt) this.#writers.add(writer);
+      this.#first = Math.min(this.#first, this.#last);
+      if (attempt.size === 0) this.#truncated = true;
+    }
+    this.#tell();
+  }
+
+  /** The last descriptor is closed: what is not in force will never be, but by a save that is under way. */
+  close(): void {
+    this.#closed = true;
+    this.#tell();
   }
 }

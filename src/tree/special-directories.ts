@@ -83,7 +83,7 @@ export class SpecialDirectories {
     this.#context.open.add({ nodeid: specialNodeid(view.serial, existing.index), pid: request.pid }, fh, {
       view,
       spec: existing,
-      pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true) : undefined,
+      pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true, this.#context.unsaved.noteOf(fh)) : undefined,
       restoring: true,
     });
     if (isRemoved(view, existing)) {

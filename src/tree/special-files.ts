@@ -8,7 +8,7 @@ import { attributesOf } from './attributes.ts';
 import { isRestorer } from './copying.ts';
 import type { RegularSpec } from './file-spec.ts';
 import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
-import { PendingSave } from './pending-save.ts';
+import { PendingSave, type Unsaved } from './pending-save.ts';
 import { readiness } from './readiness.ts';
 import { fateOfWrite } from './restoring.ts';
 import { isAsked, isLive, liveSize, openStream, sizeOf, streamPath } from './special-content.ts';
@@ -116,7 +116,8 @@ export class SpecialFiles {
       return;
     }
     const fh = this.#context.handles.make(flags);
-    const pending = writes && fate === 'done' ? pendingOf(spec, (flags & constants.O_TRUNC) !== 0) : undefined;
+    const truncated = (flags & constants.O_TRUNC) !== 0;
+    const pending = writes && fate === 'done' ? pendingOf(spec, truncated, this.#context.unsaved.noteOf(fh)) : undefined;
     this.#open.add(request, fh, { view, spec, pending, restoring });
     const closing = pending === undefined ? OpenReplyFlag.NOFLUSH : 0;
     // Those who opened it before a write is under way are not kept waiting either.
@@ -153,7 +154,7 @@ export class SpecialFiles {
     const data = request.written(size);
     if (file.spec.write === 'action') this.#act(request, data, file.restoring);
     else if (file.spec.write === 'command') this.#writeCommand(request, { file, fh, data });
-    else this.#writeValue(request, { file, view, data, offset });
+    else this.#writeValue(request, { file, view, fh, data, offset });
   }
 
   #act(request: Request, data: Uint8Array, restoring: boolean): void {
@@ -182,21 +183,26 @@ export class SpecialFiles {
     {
       file,
       view,
+      fh,
       data,
       offset,
-    }: { readonly file: OpenFile; readonly view: ObjectView; readonly data: Uint8Array; readonly offset: number },
+    }: { readonly file: OpenFile; readonly view: ObjectView; readonly fh: number; readonly data: Uint8Array; readonly offset: number },
   ): void {
     file.written ??= new WrittenText(view.texts[file.spec.path] ?? '');
-    file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
-    if (isCutByBuffer(data) && file.pending !== undefined) {
-      file.pending.write(processOf(request.pid));
+    // One that comes again, and that the server before this one had taken in, is judged again.
+    if (file.written.request !== request.name) file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
+    const waits = isCutByBuffer(data) && file.pending !== undefined;
+    this.#context.unsaved.note(fh, { text: file.written.note(request.name, { judged: !waits }) });
+    if (waits) {
+      file.pending?.write(processOf(request.pid));
       request.replyWrite(data.length);
     } else this.#judge(request, file, data.length);
   }
 
   #judge(request: Request, file: OpenFile, size: number): void {
     const { written, pending, restoring } = file;
-    pending?.settle();
+    if (size > 0) pending?.settle();
+    else pending?.hand();
     if (written === undefined) {
       request.replyOk();
       return;
@@ -223,7 +229,7 @@ export class SpecialFiles {
   }
 
   flush(request: Request, fh: number): void {
-    const file = this.#open.get(fh);
+    const file = this.#openOrNoted(request, fh);
     if (file?.pending?.open !== true || !file.pending.savesAtClose(processOf(request.pid))) request.replyOk();
     else this.#finish(request, fh, file);
   }
@@ -234,7 +240,7 @@ export class SpecialFiles {
       this.#judge(request, file, 0);
       return;
     }
-    file.pending?.settle();
+    file.pending?.hand();
     this.#context.forward({ op: 'finish', ticket: request.defer(), fh });
   }
 
@@ -243,6 +249,7 @@ export class SpecialFiles {
   }
 
   release(request: Request, fh: number): void {
+    this.#openOrNoted(request, fh);
     const file = this.#open.remove(fh);
     if (file?.fd !== undefined) {
       this.#context.descriptors.closed(file.fd);
@@ -250,6 +257,7 @@ export class SpecialFiles {
     }
     if (file?.kh !== undefined) this.#unwatch(request.nodeid, file.kh);
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
+    this.#context.unsaved.forgetLater(fh);
     if (file?.pending !== undefined) this.#end(request, fh, file);
     else request.replyOk();
   }
@@ -280,10 +288,18 @@ export class SpecialFiles {
     if (known !== undefined) return known;
     const { view, spec } = this.#nodes.file(request.nodeid);
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
-    // What was written through it is not known: a close carries out nothing.
-    const file = this.#open.add(request, fh, { view, spec, pending: pendingOf(spec, false), restoring: false });
+    const { unsaved } = this.#context;
+    const { save, text } = unsaved.find(fh) ?? {};
+    const pending = pendingOf(spec, save ?? false, unsaved.noteOf(fh));
+    const file = this.#open.add(request, fh, { view, spec, pending, restoring: false });
     file.inherited = true;
+    if (text !== undefined) file.written = new WrittenText(text.before, text);
     return file;
+  }
+
+  /** The same, if anything was written through it that a close may have to carry out. */
+  #openOrNoted(request: Request, fh: number): OpenFile | undefined {
+    return this.#open.get(fh) ?? (this.#context.unsaved.find(fh) === undefined ? undefined : this.#opened(request, fh));
   }
 
   #readStream(
@@ -303,9 +319,13 @@ export class SpecialFiles {
 }
 
 /** What is kept of writes to a file; undefined where closing it means nothing. */
-export function pendingOf(spec: RegularSpec, truncated: boolean): PendingSave | undefined {
+export function pendingOf(
+  spec: RegularSpec,
+  begin: boolean | Unsaved,
+  note: (unsaved: Unsaved | undefined) => void,
+): PendingSave | undefined {
   if (spec.write === undefined || spec.write === 'action') return undefined;
-  return new PendingSave(truncated && spec.write === 'setting');
+  return new PendingSave(begin === true ? spec.write === 'setting' : begin, note);
 }
 
 /** The view with a value emptied: what readers see until the main thread has done it, or has refused. */

@@ -12,6 +12,7 @@ import type { RefusedRemovals } from './refused-removals.ts';
 import type { ScratchFiles } from './scratch-files.ts';
 import type { Tree } from './tree.ts';
 import type { TreeWalkers } from './tree-walkers.ts';
+import type { UnsavedJournal } from './unsaved-journal.ts';
 import type { ObjectView } from './views.ts';
 
 /** What special files need of their surroundings. */
@@ -23,6 +24,7 @@ export interface SpecialContext {
   readonly open: OpenFiles;
   readonly descriptors: DescriptorShares;
   readonly polls: PollJournal;
+  readonly unsaved: UnsavedJournal;
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;
   /** How long the kernel may keep names and attributes. */

@@ -16,10 +16,11 @@ import { ConfigurationSaves } from './configuration-saves.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
-import { PendingSave, type SaveOutcome } from './pending-save.ts';
+import { PendingSave, type SaveOutcome, type Unsaved } from './pending-save.ts';
 import type { RefusedRemovals } from './refused-removals.ts';
 import type { TreeWalkers } from './tree-walkers.ts';
 import type { Turns } from './turns.ts';
+import type { UnsavedJournal } from './unsaved-journal.ts';
 import { type Added, UserListings } from './user-listings.ts';
 
 /** What requests on user files need of their surroundings. */
@@ -29,6 +30,7 @@ export interface UserContext {
   readonly backed: BackedDirectories;
   readonly forward: Forward;
   readonly handles: HandleNumbers;
+  readonly unsaved: UnsavedJournal;
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;
   readonly turns: Turns;
@@ -233,7 +235,8 @@ export class UserRequests implements FileSystem {
     const node = (flags & accessMode) === 0 ? this.#node(request) : this.#changed(request);
     const fd = this.#openFor(request, node, flags);
     const fh = this.#context.handles.make(flags);
-    this.#open.set(fh, { node, fd, pending: pendingOf(flags, (flags & constants.O_TRUNC) !== 0), resumed: false, newIn: undefined });
+    const pending = this.#pendingOf({ fh, node, flags }, (flags & constants.O_TRUNC) !== 0);
+    this.#open.set(fh, { node, fd, pending, resumed: false, newIn: undefined });
     request.replyOpen(fh, this.#openFlags(node, flags));
   }
 
@@ -248,7 +251,8 @@ export class UserRequests implements FileSystem {
         : { ...before, fd: this.#openFor(request, before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
     const newIn = this.#context.users.pathForSync(parent);
-    this.#open.set(fh, { node: found.node, fd, pending: pendingOf(file.flags, true), resumed: false, newIn });
+    const pending = this.#pendingOf({ fh, node: found.node, flags: file.flags }, true);
+    this.#open.set(fh, { node: found.node, fd, pending, resumed: false, newIn });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
   }
 
@@ -274,9 +278,11 @@ export class UserRequests implements FileSystem {
   }
 
   release(request: Request, fh: number): void {
-    const file = this.#open.get(fh);
+    const isNoted = this.#context.unsaved.find(fh)?.save !== undefined;
+    const file = this.#open.get(fh) ?? (isNoted ? this.#openedBefore(request, fh) : undefined);
     this.#open.delete(fh);
     if (file === undefined || !this.#saves.ends(request, file, this.#open.values())) request.replyOk();
+    file?.pending?.close();
     if (file === undefined) return;
     this.#context.descriptors.closed(file.fd);
     this.#context.users.close(file.node, file.fd);
@@ -354,13 +360,25 @@ export class UserRequests implements FileSystem {
     const known = this.#open.get(fh);
     if (known !== undefined) return known;
     // The handle is one of a server before this one, which may not have saved what was written.
+    const { unsaved, users } = this.#context;
     const node = this.#node(request);
     const flags = flagsOfHandle(fh);
-    const pending = pendingOf(flags, false);
-    pending?.write(0);
-    const file: OpenFile = { node, fd: this.#openFor(request, node, flags), pending, resumed: true, newIn: undefined };
+    const unknown = { truncated: false, refused: false, writers: [0] };
+    const pending = this.#pendingOf({ fh, node, flags }, unsaved.isWhole ? (unsaved.find(fh)?.save ?? false) : unknown);
+    const parent = node.newestLink?.parent;
+    const newIn = parent === undefined ? undefined : users.pathForSync(parent); // its name may be new
+    const file: OpenFile = { node, fd: this.#openFor(request, node, flags), pending, resumed: true, newIn };
     this.#open.set(fh, file);
     return file;
+  }
+
+  /** What is kept of writes to a file that may configure a VNF; those of guests never do. */
+  #pendingOf(
+    { fh, node, flags }: { readonly fh: number; readonly node: UserNode; readonly flags: number },
+    begin: boolean | Unsaved,
+  ): PendingSave | undefined {
+    if ((flags & accessMode) === 0 || node.backing.guest !== undefined) return undefined;
+    return new PendingSave(begin, this.#context.unsaved.noteOf(fh));
   }
 
   #node(request: Request): UserNode {
@@ -400,10 +418,6 @@ function isAppended(fd: number, data: Uint8Array, offset: number): boolean {
   } finally {
     closeSync(reader);
   }
-}
-
-function pendingOf(flags: number, truncated: boolean): PendingSave | undefined {
-  return (flags & accessMode) === 0 ? undefined : new PendingSave(truncated);
 }
 
 /** Configurations are one tree to who renames or links. The root of each guest is a tree of its own: what the guest holds open in it must not end up elsewhere. */

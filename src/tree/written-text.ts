@@ -1,3 +1,5 @@
+import type { UnsavedText } from './unsaved-journal.ts';
+
 /** Most that is written through one descriptor to a value or to `command`, bytes. */
 export const mostWrittenBytes = 1024 * 1024;
 
@@ -8,14 +10,21 @@ const blockBytes = 512;
 export class WrittenText {
   /** The value before the first write: what it goes back to when the text is refused. */
   readonly before: string;
-  #bytes: Uint8Array = new Uint8Array();
+  #bytes: Uint8Array;
 
-  constructor(before: string) {
-    this.before = before;
+  /** @param noted what came before, to a server before this one. */
+  constructor(before: string, noted?: UnsavedText) {
+    this.before = noted?.before ?? before;
+    this.judged = noted?.judged ?? 0;
+    this.request = noted?.request;
+    this.#bytes = Buffer.from(noted?.latin1 ?? '', 'latin1');
   }
 
   /** How often something was handed over to be judged. */
-  judged = 0;
+  judged: number;
+
+  /** The request that brought the end of it. */
+  request: string | undefined;
 
   get bytes(): Uint8Array {
     return this.#bytes;
@@ -34,6 +43,13 @@ export class WrittenText {
     }
     if (before.length + data.length > mostWrittenBytes) throw Object.assign(new Error('too long'), { code: 'EFBIG' });
     this.#bytes = Buffer.concat([before, data]);
+  }
+
+  /** What a server that takes over has to know. @param judged whether it is handed over to be judged now. */
+  note(request: string, { judged }: { readonly judged: boolean }): UnsavedText {
+    this.request = request;
+    const latin1 = Buffer.from(this.#bytes).toString('latin1');
+    return { before: this.before, latin1, judged: this.judged + (judged ? 1 : 0), request };
   }
 }
 

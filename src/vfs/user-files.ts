@@ -172,9 +172,9 @@ export class UserFiles {
     });
   }
 
-  /** Calls `use` with the path of a file, also of one that was removed while it was open. */
+  /** Calls `use` with the path of a file, also of one that was removed while it was open: a name that it had before may be of another by now. */
   #withFile<T>(node: UserNode, use: (path: PathLike) => T): T {
-    const kept = node.newestLink === undefined ? this.#unlinked?.path(node.nodeid) : undefined;
+    const kept = this.#unlinked?.path(node.nodeid);
     return kept === undefined ? withPath(node, undefined, use) : use(kept);
   }
 

@@ -25,8 +25,8 @@ attempt() {
   return 1
 }
 
-# Puts the text of a file in $text.
-get() { text=$(< "$1"); }
+# Puts the text of a file in $text. (The shell's own $(< FILE) says nothing of a read that failed.)
+get() { text=$(cat "$1"); }
 
 # expect WHAT FOUND WANTED
 expect() { [ "$2" = "$3" ] || say "wrong $1: $2, not $3"; }

@@ -26,6 +26,7 @@ edit() { # PATH COMMAND…
   say ok "$wanted"
   attempt hops && expect path "$text" "$wanted"
 }
+ln -sfn ../b a/next; ln -sfn a start # a round that was cut may have left it otherwise
 while more; do
   edit 'hop-a hop-c ' ln -sfn ../c a/next
   edit 'hop-a hop-b hop-c ' ln -sfn ../b a/next

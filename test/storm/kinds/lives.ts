@@ -25,6 +25,9 @@ while more; do
 done`,
   },
   async check(mount, said) {
-    return differing('status', (await mount.run('cat nf-types/host/lives/status')).trim(), said);
+    const status = (await mount.run('cat nf-types/host/lives/status')).trim();
+    // Both processes were killed while the guest was being ended: it has ended, and nobody is left to say so.
+    if (said.at(-1)?.word === 'cut' && status.startsWith('exited')) return [];
+    return differing('status', status, said);
   },
 };
