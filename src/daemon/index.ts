@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, statSync, truncateSync } from 'node:fs';
+import { closeSync, openSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
 import { stateWriteError, takesNothing } from '../state/durable-file.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import { cachedEnvironment } from './compile-cache.ts';
 import type { SupervisorMessage } from './messages.ts';
 import { parseMountOptions } from './mount-options.ts';
@@ -93,7 +94,7 @@ function ready(supervisor: ChildProcess, where: string): Promise<readonly string
 /** A root that takes nothing is served without a log. */
 function openLog(root: string): number {
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectory(root, 0o700);
     const path = join(root, 'daemon.log');
     if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > logLimit) truncateSync(path);
     return openSync(path, 'a', 0o600);

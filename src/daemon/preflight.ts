@@ -1,8 +1,9 @@
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, realpath, stat } from 'node:fs/promises';
+import { access, readdir, realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { Errno, errnoOf, NfioError } from '../errors/index.ts';
 import { mountAt } from '../fuse/mount-info.ts';
+import { makeDirectory } from '../state/make-directory.ts';
 import type { MountOptions } from './options.ts';
 
 /**
@@ -83,7 +84,7 @@ async function checkRoot(path: string, mountpoint: string): Promise<void> {
     });
   }
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path, 0o700);
   } catch (cause) {
     const isFile = errnoOf(cause) === Errno.EEXIST || errnoOf(cause) === Errno.ENOTDIR;
     const why = isFile ? 'is not a directory' : `cannot be made: ${(cause as NodeJS.ErrnoException).code}`;

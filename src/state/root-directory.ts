@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { NfioError } from '../errors/index.ts';
 import { stateWriteError, takesNothing } from './durable-file.ts';
+import { makeDirectory } from './make-directory.ts';
 import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
 
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
@@ -48,7 +49,7 @@ export function lockRoot(root: string): number {
 function openLock(root: string): number {
   const path = join(root, 'lock');
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectory(root, 0o700);
     return openSync(path, 'a', 0o600);
   } catch (error) {
     if (takesNothing(error) && existsSync(path)) return openSync(path, 'r');

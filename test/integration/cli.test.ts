@@ -133,6 +133,8 @@ describe('nfio mount and umount', () => {
       out: '',
       err: `nfio: The root ${file} is not a directory. Choose another root directory.\n`,
     });
+    const noRoot = await nfio('mount', '--root', '/proc/no/root', mountpoint);
+    assert.match(noRoot.err, /^nfio: The root \/proc\/no\/root cannot be made: ENOENT\. Choose another root directory\.\n$/);
     const badModules = await nfio('mount', '--root', root, '--modules', file, mountpoint);
     assert.match(badModules.err, /^nfio: .*plain is not a directory of modules\. Check its name, or make it: mkdir -p /);
     assert.equal(await isMounted(), false);

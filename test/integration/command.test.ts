@@ -140,6 +140,13 @@ describe('nfio save', () => {
       assert.match(err, /save: nf_conf line 1: syntax error/);
       assert.equal(await mount.run(`cat ${fw}/config/nf_conf; ls -A ${fw}/config`), `${rules}.applied\nnf_conf\n`);
       assert.match((await nfio('save', `${mount.path}/nf-types`, `${mount.root}.new`)).err, /is no VNF/);
+      await mount.run('mkdir chns/web');
+      assert.match((await nfio('save', `${mount.path}/chns/web`, `${mount.root}.new`)).err, /chns\/web is no VNF/);
+      assert.match(
+        (await nfio('save', fw, '/nowhere/rules')).err,
+        /^nfio: \/nowhere\/rules was not saved: there is no such file\. Give a file/,
+      );
+      assert.match((await nfio('save', fw, '/tmp')).err, /^nfio: \/tmp was not saved: it is a directory\. /);
     } finally {
       await mount.sh(`rm ${mount.root}.new ${mount.root}.bad`);
     }

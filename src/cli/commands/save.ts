@@ -20,10 +20,19 @@ A VNF that does not run checks it when it starts. VNF is the path of its directo
     { command: 'sed s/23/22/ rules.nft | nfio save /nfio/nf-types/firewall/fw-a -', does: 'The same from a pipe' },
   ],
   async run({ operands: [vnf = '', file = ''], terminal }) {
+    // Service chains have a status too, and nothing to save.
+    await stat(join(vnf, 'config')).catch((cause: unknown) => {
+      throw noVnf(vnf, cause);
+    });
     const status = await readFile(join(vnf, 'status'), 'utf8').catch((cause: unknown) => {
       throw noVnf(vnf, cause);
     });
-    const text = file === '-' ? await buffer(process.stdin) : await readFile(file);
+    const text =
+      file === '-'
+        ? await buffer(process.stdin)
+        : await readFile(file).catch((cause: unknown) => {
+            throw notReadable(file, cause);
+          });
     await save(vnf, text);
     terminal.out(
       status.trim() === 'running' ? 'saved, and in force\n' : `saved; the VNF is ${status.trim()}, and checks it when it starts\n`,
@@ -59,4 +68,14 @@ async function refusal(vnf: string, cause: unknown): Promise<NfioError> {
 function noVnf(path: string, cause: unknown): NfioError {
   const message = `${path} is no VNF (${errnoName(errnoOf(cause)) ?? 'EIO'}). Give the path of its directory, such as /nfio/nf-types/firewall/fw-a`;
   return new NfioError('VNFNotFoundError', { message, cause });
+}
+
+function notReadable(path: string, cause: unknown): NfioError {
+  const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+  const why = errno === 'ENOENT' ? 'there is no such file' : errno === 'EISDIR' ? 'it is a directory' : `it cannot be read (${errno})`;
+  return new NfioError('ConfigurationError', {
+    errno,
+    message: `${path} was not saved: ${why}. Give a file, or - for standard input`,
+    cause,
+  });
 }
