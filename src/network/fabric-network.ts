@@ -95,6 +95,14 @@ export class FabricNetwork implements NetworkDriver {
     return this.#fabric.announce(ports);
   }
 
+  closePorts(ports: readonly PortSpec[]): Promise<void> {
+    return this.#fabric.close(ports);
+  }
+
+  openPorts(ports: readonly PortSpec[]): Promise<void> {
+    return this.#fabric.open(ports);
+  }
+
   removePorts(ids: readonly string[]): Promise<void> {
     return this.#fabric.removePorts(ids);
   }

@@ -5,15 +5,18 @@ import { NfioError } from '../errors/index.ts';
 import type { Configurator } from './configurator.ts';
 import { wantedPorts } from './guest-spec.ts';
 import { type Model, pathOf } from './model.ts';
+import { PastCounts } from './past-counts.ts';
 
 /** Keeps the ports of running guests as the records want them. */
 export class LivePorts {
   readonly #model: Model;
   readonly #configurator: Configurator;
+  readonly past: PastCounts;
 
   constructor(model: Model, configurator: Configurator) {
     this.#model = model;
     this.#configurator = configurator;
+    this.past = new PastCounts(model);
   }
 
   /**
@@ -32,7 +35,8 @@ export class LivePorts {
     try {
       for (const change of portChanges(runtime.applied, wanted)) {
         if (change.after?.segment !== undefined) await network.ensureSegment(change.after.segment, signal);
-        await driver.setPort(ref, change, signal);
+        if (change.before !== undefined && change.after === undefined) await this.#remove(vnf, change.before, { signal, wasOpen });
+        else await driver.setPort(ref, change, signal);
         done.push(change);
       }
       if (state === 'running' && done.some(isFelt)) await this.#configurator.restore(vnf, signal);
@@ -43,6 +47,22 @@ export class LivePorts {
       throw error;
     }
     runtime.applied = wanted;
+  }
+
+  /** Removes a port; what it counted goes on to count. */
+  async #remove(
+    vnf: VnfRecord,
+    port: PortSpec,
+    { signal, wasOpen }: { readonly signal: AbortSignal; readonly wasOpen: boolean },
+  ): Promise<void> {
+    await this.past.keep(vnf, [port]);
+    try {
+      await this.#model.driverOf(vnf).setPort(this.#model.ref(vnf), { before: port, after: undefined }, signal);
+    } catch (error) {
+      await this.past.stayed(vnf.serial, wasOpen ? [port] : []);
+      throw error;
+    }
+    this.past.removed(vnf.serial);
   }
 
   /** Puts back the ports of a guest after a change of them was refused, and what its configuration had made of them. */

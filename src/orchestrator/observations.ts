@@ -81,7 +81,10 @@ function stateWord(world: World, vnf: VnfRecord, state: VnfState): string {
 /** Of a guest that nobody knows the state of the driver says why not, to who reads. */
 function counterSource(world: World, vnf: VnfRecord, state: VnfState): CounterSource | undefined {
   if (state === 'unknown' && world.address(vnf) !== undefined) return { kind: 'remote' };
-  return state === 'running' || state === 'paused' ? world.driverOf(vnf).counterSource(world.ref(vnf)) : undefined;
+  if (state !== 'running' && state !== 'paused') return undefined;
+  const source = world.driverOf(vnf).counterSource(world.ref(vnf));
+  const { past } = world.runtime(vnf.serial);
+  return source?.kind === 'procfs' && past !== undefined ? { ...source, past } : source;
 }
 
 /** The files a module adds, with what its getattr hook said of them last. */

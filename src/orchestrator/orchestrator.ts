@@ -17,6 +17,7 @@ import { Model, pathOf } from './model.ts';
 import type { ModelParts } from './model-parts.ts';
 import { NetworkService } from './network-service.ts';
 import { OwnershipService } from './ownership-service.ts';
+import type { PastCounts } from './past-counts.ts';
 import { PortObserver } from './port-observer.ts';
 import { PortService } from './port-service.ts';
 import { TypeService } from './type-service.ts';
@@ -50,6 +51,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly unreadable: string[] = [];
   readonly #routes: DefaultRoutes;
   readonly #configurator: Configurator;
+  readonly #past: PastCounts;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
@@ -57,6 +59,7 @@ export class Orchestrator implements AsyncDisposable {
     this.hidden = new HiddenFiles(this.model);
     this.#configurator = new Configurator(this.model);
     const live = new LivePorts(this.model, this.#configurator);
+    this.#past = live.past;
     this.#routes = new DefaultRoutes(this.model, live);
     this.chains = new Chains(this.model, { live, routes: this.#routes });
     this.types = new TypeService(this.model);
@@ -65,6 +68,7 @@ export class Orchestrator implements AsyncDisposable {
       chains: this.chains.follower,
       routes: this.#routes,
       configurator: this.#configurator,
+      past: live.past,
     });
     this.ports = new PortService(this.model, {
       live,
@@ -101,6 +105,7 @@ export class Orchestrator implements AsyncDisposable {
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const host of this.model.inventory.hosts()) this.model.publishHost(host);
     for (const vnf of this.model.inventory.vnfs()) this.model.publishVnf(vnf.serial);
+    for (const vnf of deployed) await this.#past.recover(vnf);
     for (const vnf of deployed) await this.actions.refresh(vnf.serial, this.#closing.signal);
     for (const vnf of deployed) await this.#finish(vnf);
     await this.#routes.recover(this.#closing.signal);
@@ -159,10 +164,11 @@ export class Orchestrator implements AsyncDisposable {
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
     this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
     if (status.progress !== undefined) return;
-    await this.#finish(vnf);
-    await this.actions.refresh(vnf.serial, this.#closing.signal);
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);
+    if (anew) await this.#past.forget(vnf);
+    await this.#finish(vnf);
+    await this.actions.refresh(vnf.serial, this.#closing.signal);
     await this.chains.follower.vnfChanged(vnf.serial, { anew, signal: this.#closing.signal });
     await this.#routes.vnfChanged(vnf.serial, this.#closing.signal);
   }

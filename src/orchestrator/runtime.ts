@@ -1,4 +1,5 @@
 import type { ModuleFileAttributes } from '../domain/middlebox.ts';
+import type { PastCounters } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import { Lane } from './lane.ts';
 
@@ -20,6 +21,8 @@ export interface Runtime {
   readonly attributeFailures: Map<string, string>;
   /** Ports as the driver was last told. */
   applied: readonly PortSpec[];
+  /** What interfaces of its guest counted that were removed while it runs; undefined: none was. */
+  past: PastCounters | undefined;
 }
 
 /** The runtimes of all objects, by serial. */
@@ -39,6 +42,7 @@ export class Runtimes {
         fileAttributes: new Map(),
         attributeFailures: new Map(),
         applied: [],
+        past: undefined,
       };
       this.#known.set(serial, runtime);
     }

@@ -15,6 +15,7 @@ import { hookInstance } from './hook-instance.ts';
 import { dropLog, keepLog } from './last-log.ts';
 import { explainStart } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
+import type { PastCounts } from './past-counts.ts';
 import { tellWhileSlow } from './slow-verbs.ts';
 
 /** How long a step that cannot be cancelled may take, milliseconds: a virtual machine has a minute and a half to boot. */
@@ -35,13 +36,20 @@ export class VnfActions {
   readonly #chains: ChainFollower;
   readonly #routes: DefaultRoutes;
   readonly #configurator: Configurator;
+  readonly #past: PastCounts;
 
   constructor(
     model: Model,
-    parts: { readonly chains: ChainFollower; readonly routes: DefaultRoutes; readonly configurator: Configurator },
+    parts: {
+      readonly chains: ChainFollower;
+      readonly routes: DefaultRoutes;
+      readonly configurator: Configurator;
+      readonly past: PastCounts;
+    },
   ) {
     this.#model = model;
     this.#configurator = parts.configurator;
+    this.#past = parts.past;
     this.#chains = parts.chains;
     this.#routes = parts.routes;
   }
@@ -253,6 +261,7 @@ export class VnfActions {
     // On record as deployed, and not there: nf.io died before it made the guest, or someone removed it behind our back.
     const driver = this.#model.driverOf(vnf);
     if (driver.guestStatus(this.#model.ref(vnf)).state === 'absent') await driver.deploy(spec, signal);
+    await this.#past.forget(vnf);
     await start(spec).catch(async (error: unknown) => {
       throw await explainStart(this.#model, vnf, error);
     });

@@ -1,17 +1,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { netDevColumns } from '../domain/net-dev.ts';
+import { mirrored, netDevColumns } from '../domain/net-dev.ts';
 import type { CounterSource } from '../domain/ports/hypervisor.ts';
 import { isAbsence, unlessAbsent } from '../errors/index.ts';
 
 type ProcfsSource = Extract<CounterSource, { kind: 'procfs' }>;
-
-/** What is counted at the far ends of a guest's interfaces: they receive what it sends. */
-const mirrored: Readonly<Record<string, string>> = {
-  rx_bytes: 'tx_bytes',
-  rx_packets: 'tx_packets',
-  tx_bytes: 'rx_bytes',
-  tx_packets: 'rx_packets',
-};
 
 /** Shorter than a page by more than a line. */
 const shortRead = 2048;
@@ -36,7 +28,16 @@ export function readCounter(source: ProcfsSource, counter: string, interfaceName
   if (counter === 'memory_bytes') return source.memoryPath === undefined ? undefined : leadingNumber(source.memoryPath);
   const length = readWhole(source.netDevPath);
   if (length === undefined) return undefined;
-  const { farEnds } = source;
+  const count = countNow(length, source, { counter, interfaceName });
+  return interfaceName === undefined && count !== undefined ? count + pastCount(length, source, counter) : count;
+}
+
+/** What the interfaces that are there have counted. */
+function countNow(
+  length: number,
+  { farEnds }: ProcfsSource,
+  { counter, interfaceName }: { readonly counter: string; readonly interfaceName: string | undefined },
+): number | undefined {
   if (farEnds !== undefined) {
     const names = interfaceName === undefined ? Object.values(farEnds) : [farEnds[interfaceName]];
     return sumInterfaces(length, { wanted: netDevColumns[mirrored[counter] ?? counter] ?? [], all: interfaceName === undefined }, (name) =>
@@ -45,6 +46,17 @@ export function readCounter(source: ProcfsSource, counter: string, interfaceName
   }
   const counts = (name: string): boolean => (interfaceName === undefined ? name !== 'lo' : name === interfaceName);
   return sumInterfaces(length, { wanted: netDevColumns[counter] ?? [], all: interfaceName === undefined }, counts);
+}
+
+/** What those had counted that were removed. */
+function pastCount(length: number, { farEnds, past }: ProcfsSource, counter: string): number {
+  if (past === undefined) return 0;
+  let sum = past.always[counter] ?? 0;
+  for (const [name, counts] of Object.entries(past.unless)) {
+    const there = ` ${farEnds === undefined ? name : (farEnds[name] ?? '')}:`;
+    if (!` ${scratch.toString('latin1', 0, length).replaceAll('\n', ' ')}`.includes(there)) sum += counts[counter] ?? 0;
+  }
+  return sum;
 }
 
 /** cgroup v1 cpuacct.usage holds nanoseconds; cgroup v2 cpu.stat begins with `usage_usec N`; of /proc/PID/stat fields 14 and 15 count ticks. */

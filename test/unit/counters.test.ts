@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { countsByInterface } from '../../src/domain/net-dev.ts';
 import { readCounter } from '../../src/tree/counters.ts';
 
 const netDev = `Inter-|   Receive                                                |  Transmit
@@ -48,6 +49,19 @@ test('at the far ends of interfaces directions change places, and other interfac
   assert.equal(readCounter(far, 'rx_bytes', 'eth0'), 200);
   assert.equal(readCounter(far, 'rx_bytes', 'lan'), undefined);
   assert.equal(readCounter({ ...far, farEnds: {} }, 'rx_bytes'), 0);
+});
+
+test('what removed interfaces had counted goes on to count, of one that is not gone yet only its own', () => {
+  const past = { always: { rx_bytes: 5 }, unless: { lan: { rx_bytes: 70 }, web: { rx_bytes: 300 } } };
+  assert.equal(readCounter({ ...source({}), past }, 'rx_bytes'), 9007200254 + 5 + 300);
+  assert.equal(readCounter({ ...source({}), past }, 'rx_bytes', 'lan'), 1000);
+  const farEnds = { eth0: 'lan', eth1: 'gone' };
+  const far = { always: {}, unless: { eth0: { rx_bytes: 70 }, eth1: { rx_bytes: 300 } } };
+  assert.equal(readCounter({ ...source({}), farEnds, past: far }, 'rx_bytes'), 200 + 300);
+  assert.deepEqual(countsByInterface(netDev, ['eth0', 'eth1'], farEnds), {
+    eth0: { rx_bytes: 200, rx_packets: 2, tx_bytes: 1000, tx_packets: 10, pkt_drops: 4 },
+  });
+  assert.equal(countsByInterface(netDev, ['wan', 'web'], undefined)['wan']?.['rx_packets'], 20);
 });
 
 test('a guest without interfaces has counted nothing, one that is gone has no counters', () => {

@@ -129,8 +129,17 @@ export type CounterSource =
        * themselves, and all but lo are the guest's.
        */
       readonly farEnds?: Readonly<Record<string, string>>;
+      /** What interfaces counted that were removed since. Absent: none was. */
+      readonly past?: PastCounters;
     }
   | { readonly kind: 'remote' };
+
+/** What removed interfaces of a guest had counted, by counter. */
+export interface PastCounters {
+  readonly always: Readonly<Record<string, number>>;
+  /** Of interfaces, by name, that count here unless they are still there. */
+  readonly unless: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
 
 /** What a program reads: all of it, or as it comes. */
 export type ProgramInput = string | Uint8Array | AsyncIterable<Uint8Array>;

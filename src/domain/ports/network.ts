@@ -108,6 +108,9 @@ export interface NetworkDriver extends AsyncDisposable {
   portsThere(signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Tells everyone else on the segments of ports that are open whose their addresses are. */
   announce(ports: readonly PortSpec[]): Promise<void>;
+  /** Lets no frame pass ports any more, and lets them pass again. Those that are not there are left out. */
+  closePorts(ports: readonly PortSpec[]): Promise<void>;
+  openPorts(ports: readonly PortSpec[]): Promise<void>;
   /** Removes ports, those in guests with them. Idempotent. */
   removePorts(ids: readonly string[]): Promise<void>;
   /** What passed a service chain that is steered, and these ports of its hops; all zero for one that is not. */

@@ -279,12 +279,19 @@ export class Steersman {
     const leaving = this.#vnfsOf(before).filter(({ serial }) => instanceIn(after.applied, serial) === undefined);
     if (leaving.length > 0 && after.applied !== undefined) await delay(drainMs);
     const all = [...new Set([...leaving, ...this.#vnfsOf(after)])];
-    await this.#inLanes(after, all, (vnf) => this.#forgetSetup(after, vnf.serial));
-    // All at once: the kernel waits as long for one as for many.
     const kept = new Set(this.#portsOf(after));
+    await this.#inLanes(after, all, async (vnf) => {
+      await this.#forgetSetup(after, vnf.serial);
+      const going = chainPorts(before, vnf.serial, this.#model.parts.store).filter(({ id }) => !kept.has(id));
+      await this.#live.past.keep(vnf, going);
+    });
+    // All at once: the kernel waits as long for one as for many.
     await this.#model.parts.network.removePorts(this.#portsOf(before).filter((id) => !kept.has(id)));
     const { signal } = new AbortController();
-    await this.#inLanes(after, all, async (vnf) => this.#live.apply(vnf, signal));
+    await this.#inLanes(after, all, async (vnf) => {
+      this.#live.past.removed(vnf.serial);
+      await this.#live.apply(vnf, signal);
+    });
   }
 
   /** Does something with VNFs, each in its lane. Not interruptible: the traffic goes elsewhere already. What fails is told. */
