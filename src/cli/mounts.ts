@@ -2,6 +2,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { type MountRecord, readMountRecords } from '../daemon/mount-record.ts';
 import { isAlive } from '../daemon/process-alive.ts';
+import { mayPass } from '../errors/index.ts';
 import { readMountInfo } from '../fuse/mount-info.ts';
 import { runProgram } from './run-program.ts';
 
@@ -24,8 +25,14 @@ export async function listMounts(): Promise<readonly LiveMount[]> {
 /** The mount at a path as a user wrote it, or undefined. Symbolic links are followed only when the path is no mountpoint itself. */
 export async function findMount(path: string): Promise<LiveMount | undefined> {
   const places = mountpoints();
-  const place = places.includes(resolve(path)) ? resolve(path) : await realpath(path).catch(() => '');
+  const place = places.includes(resolve(path)) ? resolve(path) : await realpath(path).catch(noPlace);
   return (await inspectAll(places.filter((each) => each === place)))[0];
+}
+
+/** Nothing is mounted where there is nothing, nor is a dead mount named by what is below it. @throws what else the look failed with. */
+function noPlace(error: unknown): string {
+  if (mayPass(error)) throw error;
+  return '';
 }
 
 function mountpoints(): readonly string[] {

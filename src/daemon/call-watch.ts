@@ -1,3 +1,4 @@
+import { unlessAbsent } from '../errors/index.ts';
 import type { CallWatch } from '../vfs/system-calls.ts';
 
 /** A call that takes longer hangs, milliseconds. */
@@ -29,11 +30,7 @@ export function killLateCalls(notes: Int32Array): void {
   setInterval(() => {
     const pid = Atomics.load(notes, pidAt);
     if (pid === 0 || (secondsNow() - Atomics.load(notes, beganAt)) * 1000 < lateMs) return;
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended, and the call with it.
-    }
+    unlessAbsent(() => process.kill(pid, 'SIGKILL')); // else it has ended, and the call with it
   }, lookMs).unref();
 }
 

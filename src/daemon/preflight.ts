@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { access, readdir, realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
-import { Errno, errnoOf, NfioError } from '../errors/index.ts';
+import { Errno, errnoOf, isAbsence, NfioError } from '../errors/index.ts';
 import { mountAt } from '../fuse/mount-info.ts';
 import { makeDirectory } from '../state/make-directory.ts';
 import type { MountOptions } from './options.ts';
@@ -94,11 +94,11 @@ async function checkRoot(path: string, mountpoint: string): Promise<void> {
 
 async function checkModules(path: string | undefined): Promise<void> {
   if (path === undefined) return;
-  const isDirectory = await stat(path).then(
-    (info) => info.isDirectory(),
-    () => false,
-  );
-  if (isDirectory) return;
+  const found = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (isAbsence(cause) || cause.code === 'ENOTDIR') return undefined;
+    throw new NfioError('NotFoundError', { message: `${path} cannot be looked at: ${cause.code}`, cause });
+  });
+  if (found?.isDirectory()) return;
   throw new NfioError('NotFoundError', { message: `${path} is not a directory of modules. Check its name, or make it: mkdir -p ${path}` });
 }
 

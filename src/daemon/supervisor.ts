@@ -14,6 +14,7 @@ import { createLogger } from './logger.ts';
 import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
 import { removeMountRecord, writeMountRecord } from './mount-record.ts';
 import { daemonModule, type MountOptions } from './options.ts';
+import { serverEnvironment, serverFlags } from './server-memory.ts';
 
 /**
  * A server that ends before it serves is followed by the next after 1 s, 2 s, 4 s and so on, and so is the fifth in a row that serves for less than this. After so many in
@@ -124,7 +125,8 @@ class Supervisor {
       generation: this.#generation,
       negotiated: this.#negotiated,
     };
-    return spawn(process.execPath, [fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
+    return spawn(process.execPath, [...serverFlags, fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
+      env: serverEnvironment(),
       stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc', this.#lock],
       // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
       detached: true,

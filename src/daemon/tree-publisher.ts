@@ -28,6 +28,7 @@ export class TreePublisher {
   readonly #taken: Int32Array;
   #posted = 0;
   #waking = false;
+  #wakesAgain = false;
 
   constructor(tree: Tree, options: PublisherOptions) {
     this.#watchers = options.watchers;
@@ -74,12 +75,20 @@ export class TreePublisher {
     if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.wake();
   }
 
-  /** Has the kernel thread look at its messages now: it sleeps in read(2), and a request of our own wakes it. statfs(2) is never answered from a cache. */
+  /**
+   * Has the kernel thread look at its messages now: it sleeps in read(2), and a request of our own wakes it. statfs(2) is never answered from a cache. A request under way may have been read
+   * before the newest message was posted: then another follows it.
+   */
   wake(): void {
-    if (this.#waking) return;
+    if (this.#waking) {
+      this.#wakesAgain = true;
+      return;
+    }
     this.#waking = true;
     statfs(this.#mountpoint, () => {
       this.#waking = false;
+      if (this.#wakesAgain) this.wake();
     });
+    this.#wakesAgain = false;
   }
 }

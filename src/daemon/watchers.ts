@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs';
+import { unwatchFile, watch, watchFile } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { RegularSpec } from '../tree/file-spec.ts';
 import { fileAt, fileAtPath } from '../tree/files.ts';
@@ -7,12 +7,16 @@ import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 
+/** What cannot be watched is looked at so often, milliseconds. */
+const lookMs = 1000;
+
 /** Who waits for a file to change: the kernel's handles of poll(2) and epoll(7), by nodeid. */
 export class Watchers {
   readonly #tree: Tree;
   readonly #wake: (kh: number) => void;
   readonly #handles = new Map<number, Set<number>>();
-  readonly #streams = new Map<number, FSWatcher>();
+  /** How each stream is let go of. */
+  readonly #streams = new Map<number, () => void>();
 
   constructor(tree: Tree, wake: (kh: number) => void) {
     this.#tree = tree;
@@ -33,7 +37,7 @@ export class Watchers {
     handles?.delete(kh);
     if (handles?.size !== 0) return;
     this.#handles.delete(nodeid);
-    this.#streams.get(nodeid)?.close();
+    this.#streams.get(nodeid)?.();
     this.#streams.delete(nodeid);
   }
 
@@ -55,16 +59,25 @@ export class Watchers {
     const view = this.#tree.get(serialOf(nodeid));
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
     if (view === undefined || spec === undefined || !isStream(spec) || this.#streams.has(nodeid)) return;
-    const path = streamPath(view, spec as RegularSpec);
-    try {
-      // The directory is watched, for the file may not be there yet, or be replaced by a shorter one.
-      const watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
-        if (name === basename(path)) this.#wakeAll(nodeid);
-      });
-      watcher.on('error', () => watcher.close());
-      this.#streams.set(nodeid, watcher);
-    } catch {
-      // No directory, no stream: the VNF was never deployed, or is being removed.
-    }
+    this.#streams.set(
+      nodeid,
+      watchGrowth(streamPath(view, spec as RegularSpec), () => this.#wakeAll(nodeid)),
+    );
+  }
+}
+
+/** Tells when a file changes. @returns what ends that. */
+function watchGrowth(path: string, tell: () => void): () => void {
+  try {
+    // The directory is watched, for the file may not be there yet, or be replaced by a shorter one.
+    const watcher = watch(dirname(path), { persistent: false }, (_event, name) => {
+      if (name === basename(path)) tell();
+    });
+    watcher.on('error', () => watcher.close());
+    return () => watcher.close();
+  } catch {
+    // The directory is not there yet (the VNF was never deployed), or no more can be watched (inotify(7) has limits).
+    watchFile(path, { persistent: false, interval: lookMs }, tell);
+    return () => unwatchFile(path, tell);
   }
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { unlessAbsent } from '../errors/absence.ts';
 import { Errno, errnoOf } from '../errors/errno.ts';
 import { FuseMountError } from './mount.ts';
 import { mountAt } from './mount-info.ts';
@@ -45,13 +46,10 @@ export class FuseConnection implements Disposable {
     throw new FuseMountError(Errno.EINVAL, `${mountpoint} was unmounted meanwhile.`);
   }
 
-  /** How many requests wait for an answer; undefined when the connection has ended and no mount of it is left. */
+  /** How many requests wait for an answer; undefined when the connection has ended and no mount of it is left. @throws as node:fs does when it cannot be told. */
   waiting(): number | undefined {
-    try {
-      return Number(readFileSync(this.#file('waiting'), 'latin1'));
-    } catch {
-      return undefined;
-    }
+    const waiting = unlessAbsent(() => readFileSync(this.#file('waiting'), 'latin1'));
+    return waiting === undefined ? undefined : Number(waiting);
   }
 
   /** Ends the connection at once: its server reads that it was unmounted, and every use of a mount of it that is left fails with ENOTCONN. */

@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { mayPass } from '../errors/absence.ts';
 
 /** One line of /proc/self/mountinfo (proc(5)), as far as it is of use here. */
 export interface MountInfo {
@@ -53,7 +54,8 @@ export function placeOf(path: string): string {
   const absolute = resolve(path);
   try {
     return join(realpathSync(dirname(absolute)), basename(absolute));
-  } catch {
-    return absolute;
+  } catch (error) {
+    if (mayPass(error)) throw error;
+    return absolute; // what cannot be gone through is spelled as it was given
   }
 }

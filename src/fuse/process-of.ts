@@ -9,6 +9,6 @@ export function processOf(thread: number): number {
     const [, group] = /^Tgid:\t(\d+)$/m.exec(readFileSync(`/proc/${thread}/status`, 'latin1')) ?? [];
     return Number(group ?? 0);
   } catch {
-    return 0; // it has ended, or is in another pid namespace: whoever asks takes it for an unknown process
+    return 0; // it has ended, is in another pid namespace, or cannot be looked at: whoever asks takes it for an unknown process, at whose closes all is saved
   }
 }

@@ -1,5 +1,6 @@
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { isAbsence } from '../errors/index.ts';
 import { accessFailure } from './vnf-failure.ts';
 import { makeChain, readVnfFile, removePlace, writeVnfFile } from './vnf-files.ts';
 import { chainPlace, mountPath, namesBelow, type Place } from './vnf-path.ts';
@@ -90,6 +91,9 @@ export class ChainOperations {
 async function isHop(path: string): Promise<boolean> {
   return await lstat(join(path, 'mode')).then(
     () => true,
-    () => false,
+    (cause: unknown) => {
+      if (isAbsence(cause)) return false;
+      throw cause;
+    },
   );
 }

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
-import { NfioError } from '../errors/index.ts';
+import { isThere, NfioError } from '../errors/index.ts';
 import type { Fabric } from './fabric.ts';
 import { fabricPortName, ipLine } from './names.ts';
 import type { ProcessId } from './process-id.ts';
@@ -35,9 +34,7 @@ export async function shapeInterface(
   const result = await runProgram([...enter, '--', 'tc', '-batch', '-'], { signal, input: `${lines.join('\n')}\n` });
   if (result.exitCode === 0) return;
   const failed = lines[Number(/^Command failed -:(\d+)$/m.exec(result.stderr)?.[1] ?? 1) - 1] ?? '';
-  const missing = ['sch_netem', 'sch_tbf'].find(
-    (module) => failed.includes(` ${module.slice(4)} `) && !existsSync(`/sys/module/${module}`),
-  );
+  const missing = ['sch_netem', 'sch_tbf'].find((module) => failed.includes(` ${module.slice(4)} `) && !isThere(`/sys/module/${module}`));
   if (missing !== undefined && /netem|tbf/.test(failed) && !(await canAdd(enter, missing.slice(4), signal))) {
     const what = missing === 'sch_netem' ? 'delay and loss' : 'rates';
     throw new NfioError('UnsupportedError', {

@@ -49,12 +49,11 @@ export class Uplinks {
     return names.length === 0 ? `network ${segment.name} has no uplink` : `${names.join(', ')} was given back to this machine`;
   }
 
-  /** Members of the segment's bridge that are no ports of guests. */
+  /** Members of the segment's bridge that are no ports of guests. The kernel shows all interfaces, so that one that is not there is no failure. */
   async #connected(segment: SegmentSpec, signal: AbortSignal): Promise<string[]> {
-    const shown = await runProgram(['ip', '-netns', this.#fabric.name, '-json', 'link', 'show', 'master', bridgeName(segment)], { signal });
-    if (shown.exitCode !== 0) return [];
-    const members = JSON.parse(shown.stdout || '[]') as readonly Interface[];
-    return members.map(({ ifname }) => ifname).filter((name) => name !== undefined && !/^p[a-z0-9]{6,12}$/.test(name));
+    const all = await show(['-netns', this.#fabric.name, 'link', 'show'], signal);
+    const members = all.filter(({ master }) => master === bridgeName(segment));
+    return members.map(({ ifname }) => ifname).filter((name) => !/^p[a-z0-9]{6,12}$/.test(name));
   }
 
   async #giveBack(name: string, signal: AbortSignal): Promise<void> {
@@ -63,8 +62,7 @@ export class Uplinks {
 
   async #checkFree(name: string, signal: AbortSignal): Promise<void> {
     ipLine(name);
-    const shown = await runProgram(['ip', '-json', 'addr', 'show', 'dev', name], { signal });
-    const [found] = shown.exitCode === 0 ? (JSON.parse(shown.stdout) as readonly Interface[]) : [];
+    const found = (await show(['addr', 'show'], signal)).find(({ ifname }) => ifname === name);
     if (found === undefined) {
       throw new NfioError('NetworkError', {
         errno: 'ENODEV',
@@ -87,8 +85,14 @@ function whyNeeded(found: Interface): string | undefined {
   return addresses.length > 0 ? `it carries addresses of this machine (${addresses.join(', ')})` : undefined;
 }
 
-async function ip(argv: readonly string[], signal: AbortSignal): Promise<void> {
+/** What `ip` shows. @throws NetworkError with what it said. */
+async function show(argv: readonly string[], signal: AbortSignal): Promise<readonly Interface[]> {
+  return JSON.parse((await ip(['-json', ...argv], signal)) || '[]') as readonly Interface[];
+}
+
+/** @returns what it printed. */
+async function ip(argv: readonly string[], signal: AbortSignal): Promise<string> {
   const result = await runProgram(['ip', ...argv], { signal });
-  if (result.exitCode === 0) return;
+  if (result.exitCode === 0) return result.stdout;
   throw new NfioError('NetworkError', { message: `ip ${argv.join(' ')}: ${result.stderr.trim() || `exit status ${result.exitCode}`}` });
 }

@@ -1,5 +1,6 @@
 import { appendFile, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import type { Logger } from '../domain/ports/logger.ts';
+import { isAbsence } from '../errors/index.ts';
 import { Lane } from './lane.ts';
 
 /** One line of `events`. */
@@ -45,7 +46,7 @@ export class EventLog {
     const text = this.#waiting.join('');
     this.#waiting = [];
     try {
-      this.#size ??= (await stat(this.#path).catch(() => undefined))?.size ?? 0;
+      this.#size ??= await sizeOf(this.#path);
       await appendFile(this.#path, text, { mode: 0o600 });
       this.#size += Buffer.byteLength(text);
       if (this.#size > sizeLimit) await this.#dropOlderHalf();
@@ -61,4 +62,14 @@ export class EventLog {
     await rename(`${this.#path}.new`, this.#path);
     this.#size = newer.length;
   }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    (error: unknown) => {
+      if (isAbsence(error)) return 0;
+      throw error;
+    },
+  );
 }

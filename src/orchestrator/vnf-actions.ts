@@ -288,7 +288,7 @@ export class VnfActions {
     this.#model.parts.events.add({ path: pathOf(vnf), what: 'forgotten', why });
   }
 
-  /** Brings the addresses and identifiers that the tree shows up to date. */
+  /** Brings the addresses and identifiers that the tree shows up to date. What a hypervisor does not tell now stays as it told it last. */
   async refresh(serial: number, signal: AbortSignal): Promise<void> {
     const vnf = this.#model.inventory.vnf(serial);
     if (vnf === undefined) return;
@@ -296,8 +296,8 @@ export class VnfActions {
     const ref = this.#model.ref(vnf);
     const running = ['running', 'paused'].includes(this.#model.state(vnf));
     const driver = this.#model.driverOf(vnf);
-    runtime.ip = running ? await driver.getIp(ref, signal).catch(() => '') : '';
-    runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => '') : '';
+    runtime.ip = running ? await driver.getIp(ref, signal).catch(() => runtime.ip) : '';
+    runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => runtime.id) : '';
     this.#model.publishVnf(serial);
   }
 }

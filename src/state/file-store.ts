@@ -1,14 +1,14 @@
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, readdirSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapBounded } from '../domain/bounded.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import type { NewFiles, StateStore } from '../domain/ports/state.ts';
 import { idOf, recordKey, type StoredRecord } from '../domain/records.ts';
-import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
+import { errnoName, errnoOf, isThere, NfioError, unlessAbsent } from '../errors/index.ts';
 import type { JournalEntry } from './journal-entry.ts';
 import { loadRecord } from './load-records.ts';
-import { recordName, trashName } from './object-files.ts';
+import { lostName, ObjectFiles, recordName, trashName } from './object-files.ts';
 import { objectKeys } from './object-keys.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
 import { recoverJournal, type Unfinished } from './recover-journal.ts';
@@ -106,6 +106,8 @@ export class FileStore implements StateStore {
       else if (record.unreadable !== undefined) this.#logger.error(this.#whyUnreadable(record));
       return record;
     });
+    for (const name of unlessAbsent(() => readdirSync(join(this.#root, lostName))) ?? [])
+      this.#logger.warn(whatWasLost(join(this.#root, lostName, name)));
     return found.filter((record) => record !== undefined);
   }
 
@@ -149,6 +151,8 @@ export class FileStore implements StateStore {
     const { uid, gid } = record;
     const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files } : null;
     await this.#writer.run({ ...put(record), made }, { durable: false });
+    const lost = new ObjectFiles(this.#root).placeOfLost({ key: recordKey(record), serial: record.serial });
+    if (isThere(lost)) this.#logger.warn(whatWasLost(lost));
   }
 
   async update(record: StoredRecord): Promise<void> {
@@ -196,9 +200,13 @@ export class FileStore implements StateStore {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#writer[Symbol.asyncDispose]();
     // Where the header cannot be written it goes on saying that more serials are in use than are.
-    if (existsSync(this.#root) && this.#isReserved) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
+    if (isThere(this.#root) && this.#isReserved) writeHeader(this.#root, { ...this.#header, serialLimit: this.#serial });
     if (this.#lock !== undefined) closeSync(this.#lock);
   }
+}
+
+function whatWasLost(path: string): string {
+  return `${path}: what was in the place of an object when that was made, whose record was lost. Copy what is wanted to its place, and run: rm -r ${path}`;
 }
 
 function put(record: StoredRecord): Extract<JournalEntry, { op: 'put' }> {

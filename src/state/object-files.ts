@@ -1,12 +1,12 @@
 import {
   chownSync,
   closeSync,
-  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,6 +14,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isThere } from '../errors/index.ts';
 import { syncDirectory } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal-entry.ts';
 
@@ -22,6 +23,9 @@ export const recordName = '.record.json';
 
 /** Where objects wait to be removed for good, and new ones to be put in place. */
 export const trashName = 'trash';
+
+/** Where what users put into a directory is kept that had lost its record and made room for a new object. */
+export const lostName = 'lost';
 
 /** The directories of a root's objects. Nothing here waits for the disk, except `sync`. */
 export class ObjectFiles {
@@ -62,7 +66,7 @@ export class ObjectFiles {
 
   /** True when an object's directory is there. */
   exists(key: string): boolean {
-    return existsSync(this.#path(key));
+    return isThere(this.#path(key));
   }
 
   /** Makes a record, and its name, durable; one that has been removed or renamed meanwhile needs that no more. */
@@ -79,7 +83,7 @@ export class ObjectFiles {
   /** After a loss of power a new object's directory may be there without what was put into it. */
   complete(key: string, userFiles: UserDirectory): void {
     const path = join(this.#path(key), userFiles.name);
-    if (!existsSync(path)) makeUserDirectory(path, userFiles);
+    if (!isThere(path)) makeUserDirectory(path, userFiles);
   }
 
   #rename({ key, to, text }: Extract<JournalEntry, { op: 'rename' }>): void {
@@ -118,21 +122,38 @@ export class ObjectFiles {
     }
   }
 
-  /** A loss of power can leave a directory without its record, which nobody sees: it makes room. */
+  /** A loss of power can leave a directory without its record, which nobody sees: it makes room. What users have put into it is kept. */
   #putInPlace(building: string, { key, serial }: Extract<JournalEntry, { op: 'put' }>): void {
     const path = this.#path(key);
     try {
       renameSync(building, path);
     } catch (error) {
-      if (this.read(key) || !existsSync(path)) throw error;
-      renameSync(path, join(this.#root, trashName, `old-${serial}`));
+      if (this.read(key) || !isThere(path)) throw error;
+      renameSync(path, holdsFiles(path) ? this.#kept({ key, serial }) : join(this.#root, trashName, `old-${serial}`));
       renameSync(building, path);
     }
+  }
+
+  /** Where what was in the place of an object was kept when that was made. */
+  placeOfLost({ key, serial }: { readonly key: string; readonly serial: number }): string {
+    return join(this.#root, lostName, `${key.replaceAll('/', '.')}-${serial}`);
+  }
+
+  #kept(made: { readonly key: string; readonly serial: number }): string {
+    mkdirSync(join(this.#root, lostName), { recursive: true, mode: 0o700 });
+    return this.placeOfLost(made);
   }
 
   #path(key: string): string {
     return `${this.#root}/${key}`;
   }
+}
+
+/** Whether anything but directories is in an object's directory, its record left out. */
+function holdsFiles(path: string): boolean {
+  return readdirSync(path, { withFileTypes: true }).some((entry) =>
+    entry.isDirectory() ? holdsFiles(join(path, entry.name)) : entry.name !== recordName,
+  );
 }
 
 /** Its owner's alone: configurations hold passwords and keys. */

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { isThere } from '../errors/index.ts';
 import { replaceFile, syncDirectory } from './durable-file.ts';
 import { finalStates, isPresent, keyOf, type PresentState } from './final-states.ts';
 import type { JournalContent } from './journal-text.ts';
@@ -83,7 +84,7 @@ class ReplayedRoot {
     if (there === undefined) {
       if (this.#isDamaged && this.#isElsewhere(final)) return;
       const waiting = this.#waiting(serial);
-      if (existsSync(waiting)) this.#rename(waiting, join(this.#root, key));
+      if (isThere(waiting)) this.#rename(waiting, join(this.#root, key));
       else this.#files.apply({ op: 'put', key, serial, text, made: final.made ?? null });
     } else if (there !== serial) {
       this.told.push(`${key}: the journal has another object of this name. It is left out, and what is there is served`);
@@ -101,7 +102,7 @@ class ReplayedRoot {
   /** In place, which a full disk has room for: the journal has the text until all is done. What is right already needs to be on the disk only. */
   #writeRecord(key: string, final: PresentState): void {
     const path = join(this.#root, key, recordName);
-    if (!existsSync(path)) {
+    if (!isThere(path)) {
       replaceFile(path, final.text);
       return;
     }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { NfioError } from '../errors/index.ts';
+import { isThere, NfioError } from '../errors/index.ts';
 import { stateWriteError, takesNothing } from './durable-file.ts';
 import { makeDirectory } from './make-directory.ts';
 import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
@@ -52,7 +52,7 @@ function openLock(root: string): number {
     makeDirectory(root, 0o700);
     return openSync(path, 'a', 0o600);
   } catch (error) {
-    if (takesNothing(error) && existsSync(path)) return openSync(path, 'r');
+    if (takesNothing(error) && isThere(path)) return openSync(path, 'r');
     throw stateWriteError(root, error);
   }
 }

@@ -18,6 +18,8 @@ export interface BackedDirectory extends Backing {
   deployed(): boolean;
 }
 
+const names = ['config', 'rfs'] as const;
+
 /** The backed directories of every VNF; asked for their path each time, for a rename changes it. */
 export class BackedDirectories {
   readonly #tree: Tree;
@@ -40,11 +42,25 @@ export class BackedDirectories {
     mkdirSync(view.root.path, { recursive: true, mode: 0o755 });
   }
 
+  /** A VNF has been removed. @returns those of its directories that were known. */
+  forget(serial: number): readonly BackedDirectory[] {
+    return names.flatMap((name) => {
+      const known = this.#known.get(`${serial}/${name}`);
+      this.#known.delete(`${serial}/${name}`);
+      return known === undefined ? [] : [known];
+    });
+  }
+
+  /** How many are known. */
+  get count(): number {
+    return this.#known.size;
+  }
+
   /** Every one there is. */
   *all(): Iterable<BackedDirectory> {
     for (const view of this.#tree.all()) {
       if (view.kind !== 'vnf') continue;
-      for (const name of ['config', 'rfs']) yield this.#of(view.serial, name);
+      for (const name of names) yield this.#of(view.serial, name);
     }
   }
 

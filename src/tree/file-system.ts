@@ -52,9 +52,11 @@ export class NfioFileSystem implements FileSystem {
   readonly #directories: SpecialDirectories;
   readonly #scratch: ScratchFiles;
   readonly #user: UserRequests;
+  readonly #users: UserFiles;
   readonly #tree: Tree;
   readonly #forward: Forward;
   readonly #roots: OpenRoots;
+  readonly #backed: BackedDirectories;
   readonly #parked: ParkedRequests;
   readonly #turns: Turns;
   readonly #journal: NodeJournal;
@@ -66,11 +68,13 @@ export class NfioFileSystem implements FileSystem {
     const { tree, forward, timeoutMs } = options;
     this.#roots = new OpenRoots();
     const backed = new BackedDirectories(tree, this.#roots);
+    this.#backed = backed;
     this.#journal = new NodeJournal({ first: options.generation === 0 });
     this.#polls = new PollJournal({ first: options.generation === 0 });
     this.#unsaved = new UnsavedJournal({ first: options.generation === 0 });
     this.#unlinked = new UnlinkedFiles({ first: options.generation === 0 });
     const users = new UserFiles(() => backed.all(), { journal: this.#journal, unlinked: this.#unlinked, calls: options.calls });
+    this.#users = users;
     const handles = new HandleNumbers(options.generation);
     const enter = (view: ObjectView, spec: FileSpec): Entry => this.#user.entryOf(users.enter(backed.of(view, spec)));
     const backedEntry = (view: ObjectView, spec: FileSpec): Entry | undefined => {
@@ -107,6 +111,7 @@ export class NfioFileSystem implements FileSystem {
       open: new OpenFiles(),
       polls: this.#polls,
       backedEntry,
+      forgetBacked: (nodeid: number) => users.forget(nodeid, 1),
     };
     const nodes = new SpecialNodes(context);
     this.#special = new SpecialFiles(context, nodes);
@@ -134,8 +139,15 @@ export class NfioFileSystem implements FileSystem {
 
   #apply(change: TreeChange): void {
     this.#tree.apply(change);
-    if (change.kind === 'remove') this.#roots.close(change.serial);
-    else for (const view of change.views) if (view.kind === 'vnf') this.#roots.changed(view.serial, view.root);
+    if (change.kind === 'remove') {
+      this.#roots.close(change.serial);
+      for (const directory of this.#backed.forget(change.serial)) this.#users.leave(directory);
+    } else for (const view of change.views) if (view.kind === 'vnf') this.#roots.changed(view.serial, view.root);
+  }
+
+  /** How many things of users this thread knows: files and directories that the kernel knows, VNFs' directories, open files, open directories. */
+  kept(): { readonly files: number; readonly directories: number; readonly open: number; readonly listings: number } {
+    return { files: this.#users.count, directories: this.#backed.count, ...this.#user.kept() };
   }
 
   /** Serves the requests again that waited for what has been opened meanwhile, or for their turn. */

@@ -190,9 +190,11 @@ export class SpecialDirectories {
         const entry = this.#nodes.entryOf(item.view, item.spec);
         // Its backing directory is gone: not there any more.
         if (entry === undefined) return true;
-        return plus
+        const added = plus
           ? request.addEntryPlus(item.name, entry, next)
           : request.addEntry(item.name, entry.attr.ino, entry.attr.mode >>> 12, next);
+        if (item.spec.type === 'backed' && !(plus && added)) this.#context.forgetBacked(entry.nodeid);
+        return added;
       },
     });
   }

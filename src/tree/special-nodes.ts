@@ -31,6 +31,8 @@ export interface SpecialContext {
   readonly timeoutMs: number;
   /** The entry of a directory of user files (config/, rfs/), undefined when it is not there. */
   backedEntry(view: ObjectView, spec: FileSpec): Entry | undefined;
+  /** The kernel was not told of it after all. */
+  forgetBacked(nodeid: number): void;
 }
 
 /** Finds special files by nodeid, and tells the kernel of them. */

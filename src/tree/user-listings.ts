@@ -61,6 +61,11 @@ export class UserListings {
     return false;
   }
 
+  /** How many directories are open. */
+  get count(): number {
+    return this.#open.size;
+  }
+
   close(fh: number): void {
     const listing = this.#open.get(fh);
     if (listing === undefined) return;

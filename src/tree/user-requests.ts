@@ -63,6 +63,11 @@ export class UserRequests implements FileSystem {
     this.#saves = new ConfigurationSaves(context);
   }
 
+  /** How many files and directories are open. */
+  kept(): { readonly open: number; readonly listings: number } {
+    return { open: this.#open.size, listings: this.#listings.count };
+  }
+
   /** The entry of a file, which the kernel knows from then on. */
   entryOf({ node, stats }: Found): Entry {
     const timeoutMs = this.#timeout(node);

@@ -1,20 +1,23 @@
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
-import { unlessAbsent } from '../errors/index.ts';
+import { closeSync, ftruncateSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { type NotedFile, NotedFiles, wholeMark } from './noted-files.ts';
 import type { UserNode } from './user-node.ts';
-
-/** The name a file was found by: what a line of the journal says. */
-interface Entry {
-  readonly parent: number;
-  readonly name: string;
-}
 
 /** The file is written anew when it has this many lines, and as often as there are four times as many as nodes. */
 const leastLines = 20_000;
 const linesPerNode = 4;
+/** So many lines of it for each new one: nobody waits for all. */
+const linesAtOnce = 64;
+
+/** The journal is being written anew, into another file. */
+interface Rewriting {
+  readonly file: number;
+  readonly rest: Iterator<string>;
+  lines: number;
+}
 
 /**
- * Where files of guests were found, for a server that takes the connection over: it is asked for them by their nodeids, and to search for one in all files of all
- * guests would take minutes. A line for each name, of which the last of a file counts. It concerns one connection: nothing of it need outlive a boot, or be synced.
+ * Where user files were found, for a server that takes the connection over: it is asked for them by their nodeids, and to search for one in all files of all
+ * VNFs would take minutes. A line for each name, of which the last of a file counts. It concerns one connection: nothing of it need outlive a boot, or be synced.
  */
 export class NodeJournal {
   /** Directory of the file, made when it is needed; undefined: nothing is noted. */
@@ -23,7 +26,8 @@ export class NodeJournal {
   #file: number | undefined;
   #lines = 0;
   #limit = leastLines;
-  #before: ReadonlyMap<number, Entry> | undefined;
+  #rewriting: Rewriting | undefined;
+  #before: NotedFiles | undefined;
 
   /** @param options.first whether this is the first server of its connection: what the file holds is of another. */
   constructor(options: { readonly first: boolean }) {
@@ -31,7 +35,7 @@ export class NodeJournal {
   }
 
   /**
-   * Takes note of the newest name of a file, before the kernel is told of it. A full disk costs only what this is for.
+   * Takes note of the newest name of a file, before the kernel is told of it. On a full disk the journal is emptied, and is whole again when it could be written anew.
    *
    * @param nodes the nodes there are, to write the file anew.
    */
@@ -39,44 +43,79 @@ export class NodeJournal {
     const line = lineOf(node);
     if (line === undefined || this.directory === undefined) return;
     try {
-      if (this.#lines >= this.#limit) this.#rewrite(nodes.values());
-      this.#file ??= this.#open(this.#isFirst ? 'w' : 'a');
+      this.#file ??= this.#open();
       writeSync(this.#file, line);
       this.#lines += 1;
+      this.#before?.forget(node.nodeid);
+      if (this.#rewriting === undefined && this.#lines >= this.#limit) this.#rewriting = this.#beginRewriting(nodes);
+      if (this.#rewriting !== undefined) this.#rewrite(this.#rewriting, line);
     } catch {
-      this.#lines = this.#limit; // all is written anew when the disk has room
+      this.#giveUp();
     }
   }
 
-  /** Where a server before this one found a file. */
-  find(nodeid: number): Entry | undefined {
-    return this.#entriesBefore().get(nodeid);
+  /** Whether all files were noted that a server before this one told the kernel of. */
+  get isWhole(): boolean {
+    return this.#readBefore().isWhole;
   }
 
-  #entriesBefore(): ReadonlyMap<number, Entry> {
-    this.#before ??= this.#isFirst ? new Map() : readEntries(this.#path);
+  /** Where a server before this one found a file. */
+  find(nodeid: number): NotedFile | undefined {
+    return this.#readBefore().find(nodeid);
+  }
+
+  #readBefore(): NotedFiles {
+    this.#before ??= new NotedFiles(this.#isFirst ? undefined : this.#path);
     return this.#before;
   }
 
   get #path(): string {
-    return `${this.directory}/guest-files`;
+    return `${this.directory}/user-files`;
   }
 
-  #open(flags: 'w' | 'a'): number {
+  #open(): number {
     mkdirSync(this.directory ?? '', { recursive: true, mode: 0o700 });
-    return openSync(this.#path, flags, 0o600);
+    const file = openSync(this.#path, this.#isFirst ? 'w' : 'a', 0o600);
+    if (this.#isFirst) writeSync(file, wholeMark);
+    return file;
   }
 
-  #rewrite(nodes: Iterable<UserNode>): void {
-    const lines = Array.from(this.#entriesBefore(), ([nodeid, { parent, name }]) => encode(nodeid, parent, name));
-    for (const node of nodes) lines.push(lineOf(node) ?? '');
+  #beginRewriting(nodes: ReadonlyMap<number, UserNode>): Rewriting {
+    const lines = function* (before: NotedFiles): Iterator<string> {
+      yield* before.lines();
+      for (const node of nodes.values()) yield lineOf(node) ?? '';
+    };
+    const before = this.#readBefore();
     const file = openSync(`${this.#path}.new`, 'w', 0o600);
-    writeSync(file, lines.join(''));
+    writeSync(file, wholeMark);
+    return { file, rest: lines(before), lines: 0 };
+  }
+
+  /** What is new goes into both files; the new one takes the place of the old when it has all of it. */
+  #rewrite(rewriting: Rewriting, newest: string): void {
+    const lines: string[] = [];
+    let more = rewriting.rest.next();
+    for (; more.done !== true && lines.length < linesAtOnce; more = rewriting.rest.next()) lines.push(more.value);
+    if (more.done !== true) lines.push(more.value);
+    lines.push(newest);
+    writeSync(rewriting.file, lines.join(''));
+    rewriting.lines += lines.length;
+    if (more.done !== true) return;
     renameSync(`${this.#path}.new`, this.#path);
     if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = file;
+    this.#file = rewriting.file;
+    this.#rewriting = undefined;
     this.#lines = 0;
-    this.#limit = Math.max(leastLines, linesPerNode * lines.length);
+    this.#limit = Math.max(leastLines, linesPerNode * rewriting.lines);
+  }
+
+  /** What lacks a line must not seem whole, for which there is always room. */
+  #giveUp(): void {
+    if (this.#rewriting !== undefined) closeSync(this.#rewriting.file);
+    this.#rewriting = undefined;
+    this.#readBefore();
+    if (this.#file !== undefined) ftruncateSync(this.#file);
+    this.#lines = this.#limit;
   }
 }
 
@@ -87,15 +126,4 @@ function lineOf(node: UserNode): string | undefined {
 
 function encode(nodeid: number, parent: number, name: string): string {
   return `${nodeid} ${parent} ${JSON.stringify(name)}\n`;
-}
-
-/** A last line that is cut off is of a file that the kernel was not told of. */
-function readEntries(path: string): Map<number, Entry> {
-  const entries = new Map<number, Entry>();
-  const text = unlessAbsent(() => readFileSync(path, 'utf8')) ?? ''; // there is none: nothing was noted
-  for (const line of text.split('\n').slice(0, -1)) {
-    const [, nodeid, parent, name] = /^(\d+) (\d+) (".*")$/.exec(line) ?? [];
-    if (name !== undefined) entries.set(Number(nodeid), { parent: Number(parent), name: JSON.parse(name) as string });
-  }
-  return entries;
 }

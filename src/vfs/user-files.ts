@@ -17,7 +17,6 @@ import {
   rmdirSync,
   type StatsFs,
   statfsSync,
-  statSync,
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
@@ -26,10 +25,11 @@ import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
 import { DirectoryNames } from './directory-names.ts';
-import { type FileStats, isDirectory, isFile, statsOf, statsOfExisting, statsOfOpen } from './file-stats.ts';
+import { EarlierFiles } from './earlier-files.ts';
+import { type FileStats, isFile, statsOf, statsOfExisting, statsOfOpen } from './file-stats.ts';
 import { deviceOf, isGuestOnly, nodeidOf } from './guest-files.ts';
 import type { NodeJournal } from './node-journal.ts';
-import { guestOfTop, guestTopNodeid, isGuestFile, userNodeid } from './nodeid.ts';
+import { guestTopNodeid, userNodeid } from './nodeid.ts';
 import { SystemCalls } from './system-calls.ts';
 import type { UnlinkedFiles } from './unlinked-files.ts';
 import { type Backing, UserNode } from './user-node.ts';
@@ -72,26 +72,26 @@ const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
  */
 export class UserFiles {
   readonly #nodes = new Map<number, UserNode>();
-  readonly #backings: () => Iterable<Backing>;
+  /** Where each backing begins, while there is the backing: what is in it names it. */
+  readonly #tops = new Map<Backing, UserNode>();
   readonly #journal: NodeJournal | undefined;
   /** Calls that node:fs does not have. */
   readonly calls: SystemCalls;
   readonly #unlinked: UnlinkedFiles | undefined;
-  /** Nodeids that were searched and are of no file. */
-  readonly #missing = new Set<number>();
+  readonly #earlier: EarlierFiles;
 
   /**
    * @param backings every place where user files are, to find one again that an earlier server process named.
-   * @param parts.journal where guests' files are noted. @param parts.unlinked where files are that are open and have no name.
+   * @param parts.journal where files are noted. @param parts.unlinked where files are that are open and have no name.
    */
   constructor(
     backings: () => Iterable<Backing>,
     parts: { readonly journal?: NodeJournal; readonly unlinked?: UnlinkedFiles; readonly calls?: SystemCalls | undefined } = {},
   ) {
     this.calls = parts.calls ?? new SystemCalls();
-    this.#backings = backings;
     this.#journal = parts.journal;
     this.#unlinked = parts.unlinked;
+    this.#earlier = new EarlierFiles(this, { backings, journal: parts.journal, unlinked: parts.unlinked });
   }
 
   /** The directory where a backing begins. */
@@ -103,8 +103,20 @@ export class UserFiles {
     if (node === undefined || !node.top || node.backing !== backing) {
       node = new UserNode(nodeid, backing, { top: true });
       this.#nodes.set(nodeid, node);
+      this.#tops.set(backing, node);
     }
     return { node, stats };
+  }
+
+  /** A backing is no more: its top is not entered again. */
+  leave(backing: Backing): void {
+    const node = this.#tops.get(backing);
+    this.#tops.delete(backing);
+    if (node?.lookups === 0 && this.#nodes.get(node.nodeid) === node) this.#nodes.delete(node.nodeid);
+  }
+
+  #isEntered(node: UserNode): boolean {
+    return node.top && this.#tops.get(node.backing) === node;
   }
 
   /**
@@ -113,9 +125,12 @@ export class UserFiles {
    * @throws ESTALE when there is none.
    */
   get(nodeid: number): UserNode {
-    const node = this.#nodes.get(nodeid) ?? this.#search(nodeid);
-    if (node === undefined) throw Object.assign(new Error('no such user file'), { code: 'ESTALE' });
-    return node;
+    const known = this.#nodes.get(nodeid);
+    if (known !== undefined) return known;
+    const found = this.#earlier.find(nodeid);
+    if (found === undefined) throw Object.assign(new Error('no such user file'), { code: 'ESTALE' });
+    this.#nodes.set(nodeid, found);
+    return found;
   }
 
   /** The entry of a directory, undefined when there is none. */
@@ -128,7 +143,12 @@ export class UserFiles {
     if (node.lookups === 0) this.#note(node);
     node.lookups += 1;
     this.#nodes.set(node.nodeid, node);
-    this.#missing.delete(node.nodeid);
+    this.#earlier.isUsed(node.nodeid);
+  }
+
+  /** How many files are known: those that the kernel knows, and that are open. */
+  get count(): number {
+    return this.#nodes.size;
   }
 
   /** The kernel forgot `count` lookups of a file. */
@@ -138,7 +158,7 @@ export class UserFiles {
     if (node !== undefined && node.lookups > 0) return;
     // The close that comes before it may be read after it, and needs no name.
     if (count > 0) this.#unlinked?.drop(nodeid);
-    if (node?.fds.size === 0 && !node.top) this.#nodes.delete(nodeid);
+    if (node?.fds.size === 0 && !this.#isEntered(node)) this.#nodes.delete(nodeid);
   }
 
   /**
@@ -289,13 +309,13 @@ export class UserFiles {
     const victim = this.lookup(parent, name);
     if (victim !== undefined) this.#keepOpen({ parent, name }, victim);
     withPath(parent, name, (path) => unlinkSync(path));
-    victim?.node.removeLink(parent, name);
+    if (victim !== undefined) this.#hasLost(victim.node, { parent, name });
   }
 
   rmdir(parent: UserNode, name: string): void {
     const victim = this.lookup(parent, name);
     withPath(parent, name, (path) => rmdirSync(path));
-    victim?.node.removeLink(parent, name);
+    if (victim !== undefined) this.#hasLost(victim.node, { parent, name });
   }
 
   link(node: UserNode, parent: UserNode, name: string): Found {
@@ -315,7 +335,7 @@ export class UserFiles {
   commitRename({ from, to, moved, replaced }: PreparedRename): void {
     // Two names of one file: rename(2) leaves both.
     if (replaced !== undefined && replaced.nodeid === moved?.nodeid) return;
-    replaced?.removeLink(to.parent, to.name);
+    if (replaced !== undefined) this.#hasLost(replaced, to);
     moved?.removeLink(from.parent, from.name);
     if (moved?.addLink(to.parent, to.name)) this.#note(moved);
   }
@@ -370,68 +390,19 @@ export class UserFiles {
     return { node, stats };
   }
 
+  /** A name is gone; another that it is known by is the newest from now on. */
+  #hasLost(node: UserNode, { parent, name }: Place): void {
+    node.removeLink(parent, name);
+    if (node.lookups > 0) this.#note(node);
+  }
+
   #note(node: UserNode): void {
-    if (isGuestFile(node.nodeid)) this.#journal?.note(node, this.#nodes);
+    this.#journal?.note(node, this.#nodes);
   }
 
   #groupFor(parent: UserNode, creator: Creator): number {
     const { mode, gid } = this.stat(parent);
     return (mode & setGid) === 0 ? creator.gid : gid;
-  }
-
-  #search(nodeid: number): UserNode | undefined {
-    const serial = guestOfTop(nodeid);
-    if (serial !== undefined) {
-      for (const backing of this.#backings()) if (backing.guest?.serial === serial) return this.enter(backing).node;
-    }
-    if (isGuestFile(nodeid)) return this.#recall(nodeid);
-    return this.#withoutName(nodeid) ?? this.#searchConfiguration(nodeid);
-  }
-
-  /** A file that was removed while it was open. */
-  #withoutName(nodeid: number): UserNode | undefined {
-    if (this.#unlinked?.path(nodeid) === undefined) return undefined;
-    const node = new UserNode(nodeid, this.#unlinked.backing, { top: false });
-    this.#nodes.set(nodeid, node);
-    return node;
-  }
-
-  /** A guest's file that a server before this one noted. */
-  #recall(nodeid: number): UserNode | undefined {
-    const entry = this.#journal?.find(nodeid);
-    if (entry === undefined) return undefined;
-    const parent = this.get(entry.parent);
-    const node = new UserNode(nodeid, parent.backing, { top: false });
-    node.addLink(parent, entry.name);
-    this.#nodes.set(nodeid, node);
-    return node;
-  }
-
-  #searchConfiguration(nodeid: number): UserNode | undefined {
-    if (this.#missing.has(nodeid)) return undefined;
-    for (const backing of this.#backings()) {
-      if (backing.guest !== undefined || statSync(backing.path(), { throwIfNoEntry: false }) === undefined) continue;
-      const pending = [this.enter(backing).node];
-      for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-        this.#nodes.set(node.nodeid, node);
-        if (node.nodeid === nodeid) return node;
-        for (const child of this.#children(node)) {
-          if (child.node.nodeid === nodeid || isDirectory(child.stats)) pending.push(child.node);
-        }
-      }
-    }
-    this.#missing.add(nodeid); // all files are looked through for each once
-    return undefined;
-  }
-
-  *#children(directory: UserNode): Iterable<Found> {
-    using names = this.names(directory);
-    for (let position = 0; names.reach(position, Number.POSITIVE_INFINITY); position += 1) {
-      const name = names.at(position);
-      if (name === undefined) return;
-      const found = this.lookup(directory, name);
-      if (found !== undefined) yield found;
-    }
   }
 }
 

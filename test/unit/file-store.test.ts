@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -149,6 +149,29 @@ test('what a loss of power left without its record makes room', async () => {
   await store.create(record, { nf_conf: 'x' });
   assert.equal(readFileSync(join(root, 'nf-types/host/a/config/nf_conf'), 'utf8'), 'x');
   assert.deepEqual((await store.load())[1], record);
+});
+
+test('what users have put where there is no record, or an empty one, is kept when something is made there, and told', async () => {
+  await using store = await open();
+  await store.create(type(store), noContents);
+  for (const [name, record] of [
+    ['a', ''],
+    ['b', undefined],
+  ] as const) {
+    const place = join(root, 'nf-types/host', name);
+    mkdirSync(join(place, 'config/sub'), { recursive: true });
+    writeFileSync(join(place, 'config/sub/mine'), name);
+    if (record !== undefined) writeFileSync(join(place, '.record.json'), record);
+    const made = { ...vnf(store), name };
+    await store.create(made, { nf_conf: 'x' });
+    const lost = join(root, `lost/nf-types.host.${name}-${made.serial}`);
+    assert.equal(readFileSync(join(lost, 'config/sub/mine'), 'utf8'), name);
+    assert.deepEqual(readdirSync(join(place, 'config')), ['nf_conf']);
+    assert.match(logged.join('\n'), new RegExp(`${lost}: what was in the place .* rm -r ${lost}`));
+  }
+  logged.length = 0;
+  await store.load();
+  assert.equal(logged.filter((line) => line.includes(`${root}/lost/`)).length, 2);
 });
 
 test('a journal knows whether it is ahead of the disk', () => {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
 import { defineCommand } from '../command.ts';
 
 /** `nfio save`. */
@@ -45,7 +45,10 @@ A VNF that does not run checks it when it starts. VNF is the path of its directo
 async function save(vnf: string, text: Uint8Array): Promise<void> {
   const target = join(vnf, 'config', 'nf_conf');
   const temporary = join(vnf, 'config', `.nf_conf.${randomBytes(6).toString('hex')}`);
-  const before = await stat(target).catch(() => undefined);
+  const before = await stat(target).catch((cause: unknown) => {
+    if (isAbsence(cause)) return undefined;
+    throw cause;
+  });
   try {
     await using made = await open(temporary, 'wx', before === undefined ? 0o644 : before.mode & 0o7777);
     await made.writeFile(text);

@@ -103,7 +103,7 @@ async function waitForEnd(
   if (lazy) return await hasEnded(record, lazyTimeoutMs);
   if (await hasEnded(record, saySoMs)) return true;
   // Who uses it elsewhere keeps it, and writes nothing.
-  if (mountpointsOf(device).length > 0 || (await mountUsers(device).catch(() => [])).length > 0)
+  if (mountpointsOf(device).length > 0 || (await mountUsers(device).catch(() => [0])).length > 0)
     return await hasEnded(record, endTimeoutMs);
   terminal.err(`Waiting until all that was made is written to ${record.root} …\n`);
   return await hasEnded(record, writingTimeoutMs);

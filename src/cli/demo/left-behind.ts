@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapBounded } from '../../domain/bounded.ts';
+import { isAbsence } from '../../errors/index.ts';
 
 /** What a mount made on this machine, to be looked for when it should be gone. */
 export interface Traces {
@@ -25,7 +26,15 @@ export async function leftBehind({ directory, mountId }: Traces): Promise<readon
 }
 
 async function names(directory: string): Promise<readonly string[]> {
-  return await readdir(directory).catch(() => []);
+  return await readdir(directory).catch(noneIfAbsent([]));
+}
+
+/** What a look gives that fails because there is nothing. */
+function noneIfAbsent<T>(nothing: T): (error: NodeJS.ErrnoException) => T {
+  return (error) => {
+    if (isAbsence(error) || error.code === 'ENOTDIR') return nothing;
+    throw error;
+  };
 }
 
 /** Groups are in nfio/, below the root (version 2) or below each controller (version 1). */
@@ -40,7 +49,7 @@ async function controlGroups(marked: (text: string) => boolean): Promise<readonl
 async function processes(marked: (text: string) => boolean): Promise<readonly string[]> {
   const pids = (await names('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
   const lines = await mapBounded(pids, async (pid) => {
-    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(noneIfAbsent(''));
     return `${pid}: ${line.replaceAll('\0', ' ').trim()}`;
   });
   return lines.filter(marked);

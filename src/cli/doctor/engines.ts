@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { NfioError } from '../../errors/index.ts';
 import { vnfImage } from '../../middleboxes/vm-profile.ts';
 import { isInstalled } from '../missing-programs.ts';
 import { againAsRoot, type Finding, type Probe } from './probe.ts';
@@ -65,7 +66,13 @@ async function probeKvm(): Promise<Finding> {
       detail: why,
       remedy: 'virtual machines are emulated, which is slower; on a virtual machine ask for nested virtualisation',
     };
-  } catch {
+  } catch (error) {
+    if (!(error instanceof NfioError) || error.code !== 'MissingToolError')
+      return {
+        ok: false,
+        detail: `whether KVM works could not be tried: ${(error as Error).message}`,
+        remedy: 'mend that, and run: nfio doctor',
+      };
     return { ok: false, detail: 'QEMU is not installed', remedy: 'apt-get install qemu-system-x86 qemu-utils' };
   }
 }

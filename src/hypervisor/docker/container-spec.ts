@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
+import { isThere } from '../../errors/index.ts';
 import { guestCapabilities } from './capabilities.ts';
 import { guestLabels } from './labels.ts';
 import { initialLimits } from './limits.ts';
@@ -56,7 +56,7 @@ function environment({ boot, ports }: GuestSpec): string[] {
 /** IPv6 is off until a port has an IPv6 address, so that what guests count is what they send. */
 function quietIpv6({ local }: ContainerOptions): Record<string, string> {
   const name = 'net/ipv6/conf/default/disable_ipv6';
-  return local && existsSync(`/proc/sys/${name}`) ? { [name.replaceAll('/', '.')]: '1' } : {};
+  return local && isThere(`/proc/sys/${name}`) ? { [name.replaceAll('/', '.')]: '1' } : {};
 }
 
 function mounts({ boot, configDir }: GuestSpec, { local }: ContainerOptions): object[] {

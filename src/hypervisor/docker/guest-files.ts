@@ -2,7 +2,7 @@ import { chmodSync, closeSync, constants, ftruncateSync, mkdirSync, openSync, re
 import { join } from 'node:path';
 import type { GuestRef } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
-import { errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, NfioError, unlessAbsent } from '../../errors/index.ts';
 
 /** What labels do not tell of a guest after a restart of nf.io. */
 export interface GuestRecord {
@@ -45,12 +45,13 @@ export function writeRecord(guestDir: string, record: GuestRecord): void {
   writeJson(join(guestDir, 'guest.json'), record);
 }
 
-/** Reads a small file of the driver's own. */
+/** Reads a small file of the driver's own; undefined when there is none, or it is not whole. @throws as node:fs does when it cannot be read. */
 export function readJson<Value>(path: string): Value | undefined {
+  const text = unlessAbsent(() => readFileSync(path, 'utf8'));
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Value;
+    return text === undefined ? undefined : (JSON.parse(text) as Value);
   } catch {
-    return undefined;
+    return undefined; // cut off, as by a full disk
   }
 }
 

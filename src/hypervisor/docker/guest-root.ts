@@ -36,9 +36,7 @@ export function openGuestRoot(merged: string | undefined, init: ProcessId): Gues
 }
 
 function isMountPoint(path: string): boolean {
-  try {
-    return path.startsWith('/') && lstatSync(path).dev !== lstatSync(dirname(path)).dev;
-  } catch {
-    return false;
-  }
+  if (!path.startsWith('/')) return false;
+  const [own, above] = [path, dirname(path)].map((each) => lstatSync(each, { throwIfNoEntry: false }));
+  return own !== undefined && own.dev !== above?.dev;
 }

@@ -22,6 +22,6 @@ function hasStarted(init: number): boolean {
     const children = readFileSync(`/proc/${init}/task/${init}/children`, 'latin1').trim().split(' ');
     return children.some((child) => child !== '' && readlinkSync(`/proc/${child}/exe`) !== program);
   } catch {
-    return false; // it ends, or has not come that far
+    return false; // it ends, has not come that far, or cannot be looked at now: it is looked at again
   }
 }

@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { isThere, mayPass, unlessAbsent } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import { cpioArchive } from './cpio-archive.ts';
 import { probeInit, probeMessage } from './probe-init.ts';
@@ -47,10 +48,11 @@ async function probe(kernel: string | undefined): Promise<Acceleration> {
 async function tryOut(wanted: string | undefined): Promise<Acceleration | undefined> {
   try {
     accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
-  } catch {
+  } catch (error) {
+    if (mayPass(error)) throw error;
     return { works: false, why: 'this machine has no /dev/kvm: its processor, or the hypervisor below, offers no virtualisation' };
   }
-  const kernel = [wanted, `/boot/vmlinuz-${release()}`].find((path) => path !== undefined && existsSync(path));
+  const kernel = [wanted, `/boot/vmlinuz-${release()}`].find((path) => path !== undefined && isThere(path));
   if (kernel === undefined) return undefined;
   const said = await boot(kernel);
   if (said.includes(probeMessage)) return { works: true, why: `a guest booted (${kernel})` };
@@ -87,11 +89,12 @@ async function machineKey(): Promise<string> {
 }
 
 function readCache(key: string): Acceleration | undefined {
+  const text = unlessAbsent(() => readFileSync(cacheFile, 'utf8'));
   try {
-    const { key: of, ...found } = JSON.parse(readFileSync(cacheFile, 'utf8')) as Acceleration & { readonly key: string };
+    const { key: of, ...found } = JSON.parse(text ?? '{}') as Acceleration & { readonly key?: string };
     return of === key ? found : undefined;
   } catch {
-    return undefined;
+    return undefined; // cut off: found out once more
   }
 }
 

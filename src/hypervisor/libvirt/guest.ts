@@ -155,6 +155,6 @@ function readEndOfMain(path: string): number | undefined {
       closeSync(file);
     }
   } catch {
-    return undefined;
+    return undefined; // it said nothing, or what it said cannot be told now: its status is shown without
   }
 }

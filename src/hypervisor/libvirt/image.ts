@@ -1,7 +1,7 @@
-import { open, readFile, stat } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestSpec, MachineOptions } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, isThere, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import { refused, statReadable } from './readable-file.ts';
 
@@ -70,7 +70,7 @@ export function remoteImage(spec: Pick<GuestSpec, 'image' | 'boot' | 'type'>): V
 }
 
 async function directoryImage(directory: string, options: MachineOptions, signal: AbortSignal): Promise<VmImage> {
-  const names = await Promise.all(diskNames.map(async (name) => ((await exists(join(directory, name))) ? name : undefined)));
+  const names = await Promise.all(diskNames.map(async (name) => (isThere(join(directory, name)) ? name : undefined)));
   const name = names.find((each) => each !== undefined);
   const disk = name === undefined ? undefined : await readDisk(join(directory, name), { bootable: false, signal });
   return await kernelImage({ disk, agent: await hasAgent(directory), directory }, options);
@@ -82,7 +82,7 @@ async function kernelImage(
 ): Promise<VmImage> {
   const { directory, disk, agent } = parts;
   const kernel = options.kernel ?? join(directory ?? '/', 'kernel');
-  const own = directory !== undefined && (await exists(join(directory, 'initrd'))) ? join(directory, 'initrd') : undefined;
+  const own = directory !== undefined && isThere(join(directory, 'initrd')) ? join(directory, 'initrd') : undefined;
   const initrd = options.initrd ?? own;
   await checkKernel(kernel);
   if (initrd !== undefined) await statReadable(initrd);
@@ -107,10 +107,12 @@ async function checkKernel(path: string): Promise<void> {
 
 /** Whether image.json in a directory image says that there is a guest agent. */
 async function hasAgent(directory: string): Promise<boolean> {
+  const path = join(directory, 'image.json');
   try {
-    return (JSON.parse(await readFile(join(directory, 'image.json'), 'utf8')) as { readonly agent?: unknown }).agent === true;
-  } catch {
-    return false;
+    return (JSON.parse(await readFile(path, 'utf8')) as { readonly agent?: unknown }).agent === true;
+  } catch (cause) {
+    if (isAbsence(cause)) return false;
+    throw refused(errnoName(errnoOf(cause)) ?? 'EINVAL', `${path} cannot be read: ${(cause as Error).message}`, cause);
   }
 }
 
@@ -143,10 +145,6 @@ async function readDisk(path: string, how: { readonly bootable: boolean; readonl
     throw refused('EINVAL', `${path} is built on another file: make it one with qemu-img convert -O qcow2`);
   }
   return { path, format: 'qcow2' };
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }
 
 async function readAt(path: string, position: number, length: number): Promise<Buffer> {

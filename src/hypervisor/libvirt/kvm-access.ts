@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { unlessAbsent } from '../../errors/index.ts';
 
 /** The user that Debian's libvirt runs QEMU as. */
 const qemuUser = 'libvirt-qemu';
@@ -50,10 +51,6 @@ function findUser(name: string): User | undefined {
 }
 
 function linesOf(path: string): string[][] {
-  try {
-    const lines = readFileSync(path, 'utf8').split('\n');
-    return lines.map((line) => line.split(':'));
-  } catch {
-    return [];
-  }
+  const lines = unlessAbsent(() => readFileSync(path, 'utf8'))?.split('\n') ?? [];
+  return lines.map((line) => line.split(':'));
 }

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { isThere } from '../../errors/index.ts';
 import { findProcess, type ProcessId } from '../../network/index.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 import { formatUuid } from './labels.ts';
@@ -29,7 +30,7 @@ export function counterPaths({ pid }: ProcessId): { readonly cpuPath: string | u
       ...(own === undefined ? [] : [join(cgroupRoot, controller, own.path, file), join(cgroupRoot, own.controllers, own.path, file)]),
       ...groups.filter(({ controllers }) => controllers === '').map(({ path }) => join(cgroupRoot, path, unified)),
     ];
-    return candidates.find((path) => existsSync(path) && !isRoot(path));
+    return candidates.find((path) => isThere(path) && !isRoot(path));
   };
   // libvirt makes no group for cpuacct where that is not mounted together with cpu.
   return {

@@ -1,8 +1,8 @@
-import { constants, existsSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, isThere, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
 import { cloudSeed } from './cloud-seed.ts';
 import { openWay, overlayFile, seedFile } from './guest-files.ts';
@@ -31,7 +31,7 @@ export async function makeInstanceFiles(spec: GuestSpec, image: VmImage, signal:
 
 async function makeOverlay(guestDir: string, base: BaseDisk, signal: AbortSignal): Promise<string> {
   const path = overlayFile(guestDir);
-  if (existsSync(path)) return path;
+  if (isThere(path)) return path;
   await run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-b', base.path, '-F', base.format, path], signal);
   return path;
 }

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, isThere, NfioError, unlessAbsent } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 
@@ -46,7 +46,7 @@ export class Cgroups {
   /** The files a process joins them by. */
   joinFiles(id: string): string[] {
     const [homes, others] = [this.#roots(always), this.#roots(onDemand)];
-    const used = [...homes, ...others.filter((root) => !homes.includes(root) && existsSync(this.#in(root, id)))];
+    const used = [...homes, ...others.filter((root) => !homes.includes(root) && isThere(this.#in(root, id)))];
     return used.map((root) => `${this.#in(root, id)}/cgroup.procs`);
   }
 
@@ -74,7 +74,7 @@ export class Cgroups {
     const value = v1 ? (frozen ? 'FROZEN' : 'THAWED') : frozen ? '1' : '0';
     const code = frozen ? 'VNFPauseError' : 'VNFUnpauseError';
     if (frozen) this.#makeIn(id, 'freezer');
-    else if (v1 && !existsSync(this.#in(this.#mounts.v1.freezer ?? '', id))) return; // never paused
+    else if (v1 && !isThere(this.#in(this.#mounts.v1.freezer ?? '', id))) return; // never paused
     if (!this.#write(id, 'freezer', file, value))
       throw new NfioError('UnsupportedError', { message: 'this machine has no cgroup freezer. Run: nfio doctor' });
     if (frozen) this.#enter(id, 'freezer'); // who comes in now stands still, and forks no more
@@ -215,11 +215,7 @@ function moveProcess(pid: number, procsFile: string): void {
 }
 
 function killNow(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // it ended by itself
-  }
+  unlessAbsent(() => process.kill(pid, 'SIGKILL')); // else it ended by itself
 }
 
 function memoryInUse(cause: unknown): NfioError {

@@ -1,5 +1,6 @@
-import { closeSync, constants, existsSync, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import type { PortSpec } from '../../domain/ports/network.ts';
+import { isThere } from '../../errors/index.ts';
 import type { ProcessId } from '../../network/index.ts';
 import type { PrivateFile } from './guest-setup.ts';
 
@@ -66,7 +67,7 @@ export class GuestRecords implements Disposable {
 
   /** Makes the file, before the first guest: that it is not there says later that it was lost. @throws as node:fs does. */
   make(): void {
-    if (!existsSync(this.path)) this.#rewrite();
+    if (!isThere(this.path)) this.#rewrite();
   }
 
   /** Forgets a guest. @throws as node:fs does. */

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
+import { isThere, NfioError } from '../../errors/index.ts';
 import { isOpenAtOnce, type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
 import { isOwnDirectory, privateDirectories } from './mount-table.ts';
 
@@ -32,7 +32,7 @@ function etcFiles(name: string, { hosts, dns }: { readonly hosts: readonly strin
 /** Directories and files of the guest's own: its names in /etc, and where boot.conf's mounts go when there is nothing on the machine. */
 export function privateFiles(spec: GuestSpec): PrivateFiles {
   const { name, boot } = spec;
-  const points = boot.mounts.filter(({ target }) => !existsSync(target) && !isOwnDirectory(target));
+  const points = boot.mounts.filter(({ target }) => !isThere(target) && !isOwnDirectory(target));
   const isDirectory = ({ source }: (typeof points)[number]): boolean => statSync(source).isDirectory();
   const directories = points.flatMap((mount) => pathsTo(isDirectory(mount) ? mount.target : dirname(mount.target)));
   return {

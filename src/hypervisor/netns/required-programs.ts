@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
-import { NfioError } from '../../errors/index.ts';
+import { mayPass, NfioError } from '../../errors/index.ts';
 import { searchPath } from '../search-path.ts';
 
 /** What the driver runs, and the package that brings it. */
@@ -46,7 +46,8 @@ function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return true;
-  } catch {
+  } catch (error) {
+    if (mayPass(error)) throw error;
     return false;
   }
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { NfioError } from '../../errors/index.ts';
+import { NfioError, unlessAbsent } from '../../errors/index.ts';
 
 /** How a program ended. */
 export interface LocalResult {
@@ -89,11 +89,7 @@ function keep(stream: NodeJS.ReadableStream): Uint8Array[] {
 }
 
 function killGroup(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  } catch {
-    // it ended at this very moment
-  }
+  if (pid !== undefined) unlessAbsent(() => process.kill(-pid, 'SIGKILL')); // else it ended at this very moment
 }
 
 function stopped(signal: AbortSignal): NfioError {

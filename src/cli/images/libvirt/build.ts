@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { constants, zstdCompress } from 'node:zlib';
-import { NfioError } from '../../../errors/index.ts';
+import { isAbsence, NfioError } from '../../../errors/index.ts';
 import { cpioArchive } from '../../../hypervisor/libvirt/cpio-archive.ts';
 import { initramfsEntries } from './initramfs.ts';
 import { run, unpackPackages } from './packages.ts';
@@ -50,12 +50,13 @@ export async function buildVnfImage(directory: string, signal: AbortSignal): Pro
 
 /** The image in a directory, undefined when there is none. */
 export async function describeVnfImage(directory: string): Promise<BuiltImage | undefined> {
-  try {
-    const { kernel } = JSON.parse(await readFile(join(directory, 'image.json'), 'utf8')) as { readonly kernel: string };
-    return { release: kernel, bytes: await sizeOf(directory) };
-  } catch {
-    return undefined;
-  }
+  const text = await readFile(join(directory, 'image.json'), 'utf8').catch((error: unknown) => {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const { kernel } = JSON.parse(text) as { readonly kernel: string };
+  return { release: kernel, bytes: await sizeOf(directory) };
 }
 
 /** The disk that instances begin with: an empty file system, which takes no room until it is written to. */
