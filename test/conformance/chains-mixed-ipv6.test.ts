@@ -3,10 +3,11 @@ import { after, before, describe, test } from 'node:test';
 import { ChainLab } from '../support/chain-lab.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { loadTestImages, testImage } from '../support/guest-image.ts';
+import { patient } from '../support/patience.ts';
 
 /* One IPv6 service chain over namespaces and containers. */
 
-describe('an IPv6 service chain through namespaces and a container', { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
+describe('an IPv6 service chain through namespaces and a container', { skip: whyNoEngine() ?? false, timeout: patient(360_000) }, () => {
   let engine: TestEngine;
   let lab: ChainLab;
 

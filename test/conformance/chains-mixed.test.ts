@@ -8,6 +8,7 @@ import { ChainLab } from '../support/chain-lab.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { testImage } from '../support/guest-image.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
+import { patient } from '../support/patience.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 /* One service chain over all hypervisors: a is in namespaces, b in a container, vm a virtual machine. */
@@ -24,7 +25,7 @@ const activate = (vnf: string, host: string, image: string): string =>
 
 describe('a service chain through a namespace, a container and a virtual machine', {
   skip: whyNoEngine() ?? whyNoLibvirt() ?? false,
-  timeout: 360_000,
+  timeout: patient(360_000),
 }, () => {
   let daemon: LibvirtDaemon;
   let engine: TestEngine;

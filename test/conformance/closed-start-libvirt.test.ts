@@ -2,12 +2,13 @@ import { equal } from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { acceptAll, ForbiddenLab } from '../support/forbidden-lab.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
+import { patient } from '../support/patience.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 /** A machine that is emulated boots for a while. */
 const bootTimeoutMs = 180_000;
 
-describe('a firewall in a virtual machine that drops everything', { skip: whyNoLibvirt() ?? false, timeout: 420_000 }, () => {
+describe('a firewall in a virtual machine that drops everything', { skip: whyNoLibvirt() ?? false, timeout: patient(420_000) }, () => {
   let daemon: LibvirtDaemon;
   let lab: ForbiddenLab;
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { TestMount } from '../support/mount.ts';
+import { patient } from '../support/patience.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 /** Activates in the background, as a user who wants to watch it, and looks as soon as the machine boots. */
@@ -17,7 +18,7 @@ wait $activation
 echo "$(cat status): $(cat action)"
 `;
 
-describe('a virtual machine that boots', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
+describe('a virtual machine that boots', { skip: whyNoLibvirt() ?? false, timeout: patient(360_000) }, () => {
   let daemon: LibvirtDaemon;
   let mount: TestMount;
 

@@ -11,6 +11,7 @@ import { qemuOf } from '../support/libvirt-contract.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { LibvirtWorld } from '../support/libvirt-world.ts';
 import { plainBoot } from '../support/netns-world.ts';
+import { patient } from '../support/patience.ts';
 
 /** A disk whose boot sector does nothing, for ever: a machine that runs at once, and never has an agent. */
 function idleDisk(path: string): string {
@@ -21,7 +22,7 @@ function idleDisk(path: string): string {
   return path;
 }
 
-describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
+describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeout: patient(360_000) }, () => {
   let daemon: LibvirtDaemon;
   let world: LibvirtWorld;
   let disk: string;
@@ -191,7 +192,7 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
   });
 });
 
-describe('libvirt’s own test driver', { skip: whyNoLibvirt() ?? false, timeout: 60_000 }, () => {
+describe('libvirt’s own test driver', { skip: whyNoLibvirt() ?? false, timeout: patient(60_000) }, () => {
   it('is a machine that can be asked', async () => {
     await using daemon = await LibvirtDaemon.start();
     const world = new LibvirtWorld(`test+unix:///default?socket=${daemon.socket}`, '');

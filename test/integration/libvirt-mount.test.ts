@@ -6,6 +6,7 @@ import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { testImage } from '../support/guest-image.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { TestMount } from '../support/mount.ts';
+import { patient } from '../support/patience.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 /** A network from a client in namespaces, through a firewall that is a virtual machine, to a server in a container. */
@@ -37,7 +38,7 @@ const connect = (port: number): string => `timeout 1 bash -c 'exec 3<>/dev/tcp/1
 
 describe('namespaces, containers and virtual machines on one mount', {
   skip: whyNoLibvirt() ?? whyNoEngine() ?? false,
-  timeout: 360_000,
+  timeout: patient(360_000),
 }, () => {
   let daemon: LibvirtDaemon;
   let engine: TestEngine;

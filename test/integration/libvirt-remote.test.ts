@@ -9,6 +9,7 @@ import { accepts } from '../support/accepts.ts';
 import { freePort } from '../support/free-port.ts';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { LibvirtWorld } from '../support/libvirt-world.ts';
+import { patient } from '../support/patience.ts';
 import { makeCertificates } from '../support/tls-files.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
@@ -19,7 +20,7 @@ async function listening(port: number): Promise<void> {
   }
 }
 
-describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
+describe('libvirt on another machine', { skip: whyNoLibvirt() ?? false, timeout: patient(360_000) }, () => {
   let directory: string;
   let certificates: string;
   let daemon: LibvirtDaemon;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { LibvirtDaemon, whyNoLibvirt } from '../support/libvirt-daemon.ts';
 import { TestMount } from '../support/mount.ts';
+import { patient } from '../support/patience.ts';
 import { testVnfImage } from '../support/vnf-image.ts';
 
 /** A client and a server in namespaces, with one function at a time between them. */
@@ -23,7 +24,10 @@ echo wan > ports/wan/network; echo 10.2.0.1/24 > ports/wan/address
 echo ${image} > machine/vm.image
 echo activate > action || { cat error; exit 1; }`;
 
-describe('types on virtual machines, with the nf_conf they have elsewhere', { skip: whyNoLibvirt() ?? false, timeout: 360_000 }, () => {
+describe('types on virtual machines, with the nf_conf they have elsewhere', {
+  skip: whyNoLibvirt() ?? false,
+  timeout: patient(360_000),
+}, () => {
   let daemon: LibvirtDaemon;
   let mount: TestMount;
   const commandIn = (vnf: string, text: string): string => {

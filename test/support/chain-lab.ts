@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount, type TestMountOptions } from './mount.ts';
+import { patient } from './patience.ts';
 import type { ShellResult } from './shell.ts';
 
 /** A line a connection, at an address, for each port in its arguments: what is behind a service chain. */
@@ -145,7 +146,7 @@ export class ChainLab implements AsyncDisposable {
   }
 
   async until(condition: () => Promise<boolean>, what: string, timeoutMs = 15_000): Promise<void> {
-    for (const deadline = Date.now() + timeoutMs; !(await condition()); await delay(50))
+    for (const deadline = Date.now() + patient(timeoutMs); !(await condition()); await delay(50))
       assert.ok(Date.now() < deadline, `not in time: ${what}`);
   }
 

@@ -6,6 +6,7 @@ import type { DriverContext, GuestSpec, HypervisorDriver } from '../../src/domai
 import type { PortSpec, SegmentSpec } from '../../src/domain/ports/network.ts';
 import { Fabric, FabricNetwork } from '../../src/network/index.ts';
 import { assertNoLeaks, snapshotWorld } from './leaks.ts';
+import { patient } from './patience.ts';
 
 /** A driver on a mount of its own, in a temporary directory, with makers of what it is given. */
 export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
@@ -29,7 +30,7 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
    */
   constructor(prefix: string, timeoutMs = 120_000) {
     this.base = mkdtempSync(join(tmpdir(), prefix));
-    this.signal = AbortSignal.timeout(timeoutMs);
+    this.signal = AbortSignal.timeout(patient(timeoutMs));
   }
 
   /** As a new process would: a fresh driver that knows nothing yet. */

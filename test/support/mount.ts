@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type MountOptions, startDaemon } from '../../src/daemon/index.ts';
 import { FuseMountError, unmount } from '../../src/fuse/mount.ts';
+import { patient } from './patience.ts';
 import { type ShellOptions, type ShellResult, shell } from './shell.ts';
 
 /** How long the daemon of a mount may take to end after an unmount, milliseconds. */
@@ -68,12 +69,12 @@ export class TestMount implements AsyncDisposable {
 
   /** Pid of the server that answers now. */
   async server(): Promise<number> {
-    for (const deadline = Date.now() + endTimeoutMs; Date.now() < deadline; await delay(20)) {
+    for (const deadline = Date.now() + patient(endTimeoutMs); Date.now() < deadline; await delay(20)) {
       const children = await readFile(`/proc/${this.#supervisor}/task/${this.#supervisor}/children`, 'utf8');
       const pid = Number(children.trim().split(' ')[0]);
       if (pid > 0) return pid; // kill(0) would end the tests themselves
     }
-    throw new Error(`the supervisor ${this.#supervisor} has no server after ${endTimeoutMs} ms`);
+    throw new Error(`the supervisor ${this.#supervisor} has no server in time`);
   }
 
   /** Mounts (again, after unmount or a crash). */
@@ -93,9 +94,9 @@ export class TestMount implements AsyncDisposable {
 
   /** Waits until a process has ended. */
   async ended(pid: number): Promise<void> {
-    const deadline = Date.now() + endTimeoutMs;
+    const deadline = Date.now() + patient(endTimeoutMs);
     while (isRunning(await statOf(pid))) {
-      if (Date.now() > deadline) throw new Error(`process ${pid} is still there after ${endTimeoutMs} ms`);
+      if (Date.now() > deadline) throw new Error(`process ${pid} is still there in time`);
       await delay(20);
     }
   }

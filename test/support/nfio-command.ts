@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { patient } from './patience.ts';
 
 /** How a run of bin/nfio ended. */
 export interface CommandResult {
@@ -21,7 +22,7 @@ export function nfioWithin(timeoutMs: number, ...argv: readonly string[]): Promi
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [nfioPath, ...argv], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: timeoutMs,
+      timeout: patient(timeoutMs),
       killSignal: 'SIGKILL',
     });
     const written = { out: '', err: '' };

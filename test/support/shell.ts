@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
+import { patient } from './patience.ts';
 
 /** How to run a script. */
 export interface ShellOptions {
   readonly cwd?: string;
-  /** Then it is killed, with all it started. Default 20 s. */
+  /** Then it is killed, with all it started, on a quiet machine. Default 20 s. */
   readonly timeoutMs?: number;
   /** Run as this user and group. Default: as the test, root. */
   readonly uid?: number;
@@ -41,7 +42,7 @@ export function shell(script: string, options: ShellOptions = {}): Promise<Shell
     const timer = setTimeout(() => {
       killGroup(child.pid);
       resolve({ status: 'timeout', ...printed });
-    }, timeoutMs);
+    }, patient(timeoutMs));
     child.on('error', reject);
     child.on('close', (status, signal) => {
       clearTimeout(timer);
