@@ -24,11 +24,17 @@ export class PastCounts {
     const source = this.#model.driverOf(vnf).counterSource(this.#model.ref(vnf));
     if (ports.length === 0 || source?.kind !== 'procfs') return;
     await this.#model.parts.network.closePorts(ports);
-    const netDev = await readFile(source.netDevPath, 'utf8').catch(() => ''); // the guest has ended
+    const netDev = await readFile(source.netDevPath, 'utf8').catch((error: Error) => this.#ofEnded(vnf, error));
     const unless = countsByInterface(netDev, ports.map(guestInterfaceName), source.farEnds);
     const { always } = this.#of(vnf.serial);
     await this.#save(vnf, Object.values(unless).reduce(addCounts, always));
     this.#set(vnf.serial, { always, unless: { ...this.#of(vnf.serial).unless, ...unless } });
+  }
+
+  /** What a guest counts that has ended: nothing any more. */
+  #ofEnded(vnf: VnfRecord, error: Error): string {
+    if (!isAbsence(error)) this.#model.parts.logger.warn(`${pathOf(vnf)}: what its removed ports counted is not known: ${error.message}`);
+    return '';
   }
 
   /** They are gone. */

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isThere } from '../errors/index.ts';
 
 /**
  * Makes a directory, and those above it that are missing. Node's own way, `recursive`, tries for ever where a directory that is there takes none and says
@@ -9,7 +10,7 @@ import { dirname } from 'node:path';
  */
 export function makeDirectory(path: string, mode: number): void {
   const above = dirname(path);
-  if (above !== path && !existsSync(above)) makeDirectory(above, mode);
+  if (above !== path && !isThere(above)) makeDirectory(above, mode);
   try {
     mkdirSync(path, { mode });
   } catch (error) {
