@@ -7,6 +7,7 @@ import { fuseLibrary } from './fuse-library.ts';
 import { hosts } from './hosts.ts';
 import { libvirt } from './libvirt.ts';
 import { lookup } from './lookup.ts';
+import { takeover } from './takeover.ts';
 
 /** All benchmarks, in the order they run. */
-export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, libvirt, lookup, chains];
+export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, libvirt, lookup, chains, takeover];

@@ -6,10 +6,12 @@ import { NfioError } from '../errors/index.ts';
 import { stateWriteError, takesNothing } from '../state/durable-file.ts';
 import { makeDirectory } from '../state/make-directory.ts';
 import { cachedEnvironment } from './compile-cache.ts';
+import type { Tell } from './earlier-mount.ts';
 import type { SupervisorMessage } from './messages.ts';
 import { parseMountOptions } from './mount-options.ts';
 import { daemonModule, type MountOptions, type MountRequest } from './options.ts';
 import { checkMountable } from './preflight.ts';
+import { ignoreHangup } from './stay-alive.ts';
 
 export type { MountOptions, MountRequest } from './options.ts';
 
@@ -36,9 +38,9 @@ export async function startDaemon(request: MountRequest): Promise<RunningDaemon>
   return await launch(parseMountOptions(request));
 }
 
-/** The same, with options that are checked already. */
-export async function launch(options: MountOptions): Promise<RunningDaemon> {
-  const mountable = await checkMountable(options);
+/** The same, with options that are checked already. @param tell is given sentences on what takes time, for a terminal. */
+export async function launch(options: MountOptions, tell?: Tell): Promise<RunningDaemon> {
+  const mountable = await checkMountable(options, tell);
   const log = openLog(options.root);
   try {
     const supervisor = spawnSupervisor(mountable, log);
@@ -56,12 +58,13 @@ export async function launch(options: MountOptions): Promise<RunningDaemon> {
  *
  * @param mounted called when the file system can be used.
  */
-export async function runForeground(options: MountOptions, mounted: (daemon: RunningDaemon) => void): Promise<number> {
-  const mountable = await checkMountable(options);
+export async function runForeground(options: MountOptions, mounted: (daemon: RunningDaemon) => void, tell?: Tell): Promise<number> {
+  const mountable = await checkMountable(options, tell);
   const supervisor = spawnSupervisor(mountable, 'inherit');
   const ended = new Promise<number>((resolve) => supervisor.once('exit', (status) => resolve(status ?? 1)));
   // The supervisor is in a session of its own, so that it gets each signal once, from here.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => supervisor.kill(signal));
+  ignoreHangup(); // its terminal may go
   const warnings = await ready(supervisor, 'See the lines above');
   mounted({ pid: supervisor.pid ?? 0, mountpoint: mountable.mountpoint, warnings });
   return await ended;

@@ -6,18 +6,16 @@ import type { KernelMessage } from '../tree/forwarded.ts';
 import { Tree } from '../tree/tree.ts';
 import { SystemCalls } from '../vfs/system-calls.ts';
 import { callWatch } from './call-watch.ts';
+import type { TakeOver } from './messages.ts';
 
 /** What the main thread gives the kernel thread. */
 export interface KernelThreadData {
   /** The mounted /dev/fuse. */
   readonly fd: number;
-  readonly generation: number;
   readonly timeoutMs: number;
-  /** What the first server of the connection agreed with the kernel; undefined: this is the first. */
-  readonly negotiated: Negotiated | undefined;
   /** As MountOptions.resend. */
   readonly resend: boolean;
-  /** Messages to this thread. */
+  /** Messages to this thread; the first is the order to take over. */
   readonly inbox: MessagePort;
   /** Messages to the main thread. */
   readonly outbox: MessagePort;
@@ -32,18 +30,25 @@ export interface KernelThreadData {
 /** What this thread sends besides forwarded requests. */
 export type KernelThreadNote =
   /** Requests are answered from now on. */
-  { readonly op: 'serving'; readonly negotiated: Negotiated } | { readonly op: 'error'; readonly message: string };
+  | { readonly op: 'serving'; readonly negotiated: Negotiated }
+  /** The answer to a ping. */
+  | { readonly op: 'alive' }
+  | { readonly op: 'error'; readonly message: string };
 
 /** Reads requests and answers what it can; sleeps in read(2) otherwise. Ends when the file system is unmounted. */
 function main(data: KernelThreadData): void {
   const { inbox, outbox, taken } = data;
+  Atomics.wait(data.begun, 0, 0);
+  const { generation, negotiated } = (receiveMessageOnPort(inbox) as { message: TakeOver }).message;
   const tree = new Tree();
   const forward = outbox.postMessage.bind(outbox);
   const calls = new SystemCalls(callWatch(data.calls));
-  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation: data.generation, calls });
+  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation, calls });
   const beforeRequest = (): void => {
     for (let received = receiveMessageOnPort(inbox); received !== undefined; received = receiveMessageOnPort(inbox)) {
-      fileSystem.receive(received.message as KernelMessage);
+      const message = received.message as KernelMessage;
+      if (message.kind === 'ping') outbox.postMessage({ op: 'alive' } satisfies KernelThreadNote);
+      else fileSystem.receive(message);
       Atomics.add(taken, 0, 1);
     }
   };
@@ -51,12 +56,12 @@ function main(data: KernelThreadData): void {
     const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
     outbox.postMessage(note);
   };
-  Atomics.wait(data.begun, 0, 0);
   const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend: data.resend });
   // The first request of a new connection is INIT; one that was taken over has had it.
-  if (data.negotiated === undefined) session.handleOne();
-  else session.adopt(data.negotiated);
+  if (negotiated === undefined) session.handleOne();
+  else session.adopt(negotiated);
   if (session.negotiated === undefined) throw new Error('the kernel and nf.io could not agree on a protocol version');
+  beforeRequest();
   const note: KernelThreadNote = { op: 'serving', negotiated: session.negotiated };
   outbox.postMessage(note);
   while (session.handleOne()) fileSystem.resume(session);

@@ -9,6 +9,8 @@ import { runtimeDirectory } from './options.ts';
 export interface MountRecord {
   readonly mountId: string;
   readonly mountpoint: string;
+  /** Of the file system, MAJOR:MINOR. */
+  readonly device: string;
   readonly root: string;
   readonly hypervisor: string;
   readonly supervisorPid: number;

@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs';
 import { type MessagePort, workerData } from 'node:worker_threads';
 import { Notifier } from '../fuse/notifier.ts';
 
@@ -12,6 +13,8 @@ export interface NotifierThreadData {
 export type Notification =
   /** Those who poll with this handle of the kernel should look again. */
   | { readonly kind: 'poll'; readonly kh: number }
+  /** The kernel thread should look at its messages. Named is a regular file, which the kernel may not know. */
+  | { readonly kind: 'wake'; readonly nodeid: number; readonly path: string }
   /** Requests that were read and not answered should be sent again. */
   | { readonly kind: 'resend' };
 
@@ -23,8 +26,14 @@ function main({ fd, inbox }: NotifierThreadData): void {
   const notifier = new Notifier(fd);
   inbox.on('message', (notification: Notification) => {
     if (notification.kind === 'poll') notifier.poll(notification.kh);
+    else if (notification.kind === 'wake') wake(notifier, notification);
     else notifier.resend();
   });
+}
+
+/** Where the kernel does not know the file, it does when it was looked at, and looking wakes as well. */
+function wake(notifier: Notifier, { nodeid, path }: { readonly nodeid: number; readonly path: string }): void {
+  if (!notifier.wake(nodeid)) lstat(path, () => undefined);
 }
 
 main(workerData as NotifierThreadData);

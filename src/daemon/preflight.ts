@@ -4,20 +4,23 @@ import { sep } from 'node:path';
 import { Errno, errnoOf, isAbsence, NfioError } from '../errors/index.ts';
 import { mountAt } from '../fuse/mount-info.ts';
 import { makeDirectory } from '../state/make-directory.ts';
+import { detachDead, type Tell, waitForEarlierMount } from './earlier-mount.ts';
 import type { MountOptions } from './options.ts';
 
 /**
- * Checks what a mount needs before anything is made or started.
+ * Checks what a mount needs before anything is made or started. A dead mount of nf.io in its place is detached, and an earlier one of its root that ends is waited for.
  *
  * @returns the options with the real path of the mountpoint.
  * @throws NfioError with the sentence of what is missing: root, /dev/fuse, an empty directory to mount on, one of modules, a root directory.
  */
-export async function checkMountable(options: MountOptions): Promise<MountOptions> {
+export async function checkMountable(options: MountOptions, tell: Tell = () => undefined): Promise<MountOptions> {
   checkPrivilege('nfio mount');
+  await detachDead(options.mountpoint, tell);
   const mountpoint = await checkMountpoint(options.mountpoint);
   await checkFuseDevice();
   await checkModules(options.modules);
   await checkRoot(options.root, mountpoint);
+  await waitForEarlierMount(options.root, tell);
   return { ...options, mountpoint };
 }
 

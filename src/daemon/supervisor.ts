@@ -1,7 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from '../domain/ports/logger.ts';
 import { cutWhenAbandoned } from '../fuse/abandoned-mount.ts';
 import { FuseConnection } from '../fuse/connection.ts';
@@ -11,25 +9,20 @@ import { mountAt } from '../fuse/mount-info.ts';
 import { lockRoot } from '../state/root-directory.ts';
 import { readVersion } from '../version.ts';
 import { createLogger } from './logger.ts';
-import type { ServerMessage, ServerStart, SupervisorMessage } from './messages.ts';
+import type { ServerMessage, SupervisorMessage } from './messages.ts';
 import { removeMountRecord, writeMountRecord } from './mount-record.ts';
-import { daemonModule, type MountOptions } from './options.ts';
-import { serverEnvironment, serverFlags } from './server-memory.ts';
+import type { MountOptions } from './options.ts';
+import { type ServerFailure, ServerProcess } from './server-process.ts';
+import { ShortLives } from './short-lives.ts';
+import { Standby } from './standby.ts';
+import { goLast, ignoreHangup } from './stay-alive.ts';
+
+/** The record of a mount that could not be written is tried again after so long, milliseconds. */
+const noteAgainMs = 5000;
 
 /**
- * A server that ends before it serves is followed by the next after 1 s, 2 s, 4 s and so on, and so is the fifth in a row that serves for less than this. After so many in
- * a row, two minutes, the supervisor gives up: a file system that answers nothing is worse than none.
- */
-const shortLifeMs = 3000;
-const mostShortLives = 9;
-/** Servers that served, however shortly, and are followed by the next at once. */
-const freeShortLives = 4;
-const firstWaitMs = 1000;
-const longestWaitMs = 30_000;
-
-/**
- * Keeps the descriptor of a mount, and a server running on it. A server that crashes is replaced; the kernel sends the new one every request that was
- * not answered, so that clients notice nothing but a pause. A kernel that cannot (before Linux 6.9) would leave those who wait for an answer
+ * Keeps the descriptor of a mount, a server running on it, and another one standing by. A server that crashes or hangs is replaced; the kernel sends the new one every request
+ * that was not answered, so that clients notice nothing but a pause. A kernel that cannot (before Linux 6.9) would leave those who wait for an answer
  * waiting for ever: there the connection is cut, which ends their calls with an error, and the file system is mounted again.
  * It also ends a connection that was unmounted and is kept by copies of the mount alone.
  */
@@ -41,15 +34,15 @@ class Supervisor {
   readonly #lock: number;
   readonly #version: string;
   readonly #mountedMs = Date.now();
-  /** Servers in a row that ended soon after they began to serve, or before. */
-  #shortLives = 0;
-  /** Those of them that ended before they served. */
-  #unserved = 0;
-  #servingSinceMs: number | undefined;
+  readonly #lives = new ShortLives();
+  readonly #standby: Standby;
   #generation = 0;
   #negotiated: Negotiated | undefined;
   #connection: FuseConnection | undefined;
   #mountId: string | undefined;
+  #noteAgain: NodeJS.Timeout | undefined;
+  /** Of the file system, MAJOR:MINOR. */
+  #device: string;
   #stopping = false;
   /** Aborted with `#stopping`. */
   readonly #stopped = new AbortController();
@@ -60,9 +53,11 @@ class Supervisor {
   ) {
     this.#options = options;
     this.#fd = parts.fd;
+    this.#device = deviceAt(options.mountpoint);
     this.#lock = parts.lock;
     this.#logger = parts.logger;
     this.#version = parts.version;
+    this.#standby = new Standby(() => new ServerProcess({ options, mountedMs: this.#mountedMs }, { fd: this.#fd, lock: this.#lock }));
   }
 
   /** Runs servers until one ends because the file system was unmounted. Resolves to the exit status. */
@@ -70,22 +65,30 @@ class Supervisor {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.#stop());
     void this.#watchMount();
     for (;;) {
-      const server = this.#startServer();
-      const failure = await this.#served(server);
-      if (failure === undefined) return this.#finish(0);
-      this.#generation += 1;
-      if (this.#negotiated === undefined || this.#isHopeless()) {
-        await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
+      const failure = await this.#serve();
+      if (failure === undefined) return await this.#finish(0);
+      const waitMs = this.#lives.ended();
+      if (this.#negotiated === undefined || waitMs === undefined) {
+        if (this.#isMounted()) await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
         report({ kind: 'failed', code: failure.code, message: this.#withLog(failure) });
         this.#logger.error(failure.message);
-        return this.#finish(1);
+        return await this.#finish(1);
       }
-      const waitMs = this.#waitMs();
-      this.#logger.error(`${failure.message}: starting another${waitMs === 0 ? '' : ` in ${waitMs / 1000} s`}`);
+      this.#logger.error(`${failure.message}: another takes over${waitMs === 0 ? '' : ` in ${waitMs / 1000} s`}`);
       await sleep(waitMs, undefined, { signal: this.#stopped.signal }).catch(() => undefined);
-      if (this.#stopping) return this.#finish(0);
+      if (this.#stopping) return await this.#finish(0);
       if (!canResend(this.#negotiated)) await this.#mountAgain();
     }
+  }
+
+  /** Has a server serve until it has ended; undefined when that was because of an unmount. */
+  async #serve(): Promise<ServerFailure | undefined> {
+    const server = this.#standby.take();
+    const order = { kind: 'takeOver', generation: this.#generation, negotiated: this.#negotiated } as const;
+    server.takeOver(order, (message) => this.#ready(message, server.pid));
+    const failure = await server.ended;
+    this.#generation += 1;
+    return this.#stopping ? undefined : failure;
   }
 
   /** What was not foreseen says more in the log. */
@@ -102,6 +105,7 @@ class Supervisor {
     this.#negotiated = undefined;
     await unmount(this.#options.mountpoint, { lazy: true }).catch(() => undefined);
     this.#fd = await mountOn(this.#options.mountpoint);
+    this.#device = deviceAt(this.#options.mountpoint);
     void this.#watchMount();
   }
 
@@ -118,59 +122,28 @@ class Supervisor {
     }
   }
 
-  #startServer(): ChildProcess {
-    const start: ServerStart = {
-      options: this.#options,
-      mountedMs: this.#mountedMs,
-      generation: this.#generation,
-      negotiated: this.#negotiated,
-    };
-    return spawn(process.execPath, [...serverFlags, fileURLToPath(daemonModule('server')), JSON.stringify(start)], {
-      env: serverEnvironment(),
-      stdio: ['ignore', 'inherit', 'inherit', this.#fd, 'ipc', this.#lock],
-      // Signals of the terminal are for the supervisor, which unmounts; a server that dies of them could not.
-      detached: true,
-    });
-  }
-
-  /** Waits for the end of a server; undefined when it ended because of an unmount. */
-  #served(server: ChildProcess): Promise<{ message: string; code: string | undefined } | undefined> {
-    let failure: { message: string; code: string | undefined } | undefined;
-    server.on('message', (message: ServerMessage) => {
-      if (message.kind === 'failed') failure = { message: message.message, code: message.code };
-      else this.#ready(message, server.pid ?? 0);
-    });
-    return new Promise((resolve) => {
-      server.once('error', (error) => resolve({ message: error.message, code: undefined }));
-      server.once('exit', (status, signal) => {
-        if (status === 0 || this.#stopping) resolve(undefined);
-        else resolve(failure ?? { message: `the server ended with ${signal ?? `status ${status}`}`, code: undefined });
-      });
-    });
-  }
-
   #ready({ mountId, negotiated, warnings }: Extract<ServerMessage, { kind: 'ready' }>, serverPid: number): void {
     this.#negotiated = negotiated;
-    this.#servingSinceMs = performance.now();
+    this.#lives.serving();
+    this.#note({ mountId, serverPid });
+    report({ kind: 'ready', warnings });
+    // One that stands by has this connection; where the kernel cannot resend, the next one has another.
+    if (canResend(negotiated)) this.#standby.prepare();
+  }
+
+  /** For other commands, which without it do not know who serves the mount. On a full disk it is tried again. */
+  #note(server: { readonly mountId: string; readonly serverPid: number }): void {
     const { mountpoint, root, hypervisor } = this.#options;
     const startedAt = new Date().toISOString();
-    writeMountRecord({ mountId, mountpoint, root, hypervisor, supervisorPid: process.pid, serverPid, startedAt, version: this.#version });
-    this.#mountId = mountId;
-    report({ kind: 'ready', warnings });
-  }
-
-  /** Notes the end of a server; true when the next one is likely to end as soon. */
-  #isHopeless(): boolean {
-    const lifeMs = this.#servingSinceMs === undefined ? 0 : performance.now() - this.#servingSinceMs;
-    this.#unserved = this.#servingSinceMs === undefined ? this.#unserved + 1 : 0;
-    this.#shortLives = lifeMs < shortLifeMs ? this.#shortLives + 1 : 0;
-    this.#servingSinceMs = undefined;
-    return this.#shortLives === mostShortLives;
-  }
-
-  #waitMs(): number {
-    const failures = Math.max(this.#unserved, this.#shortLives - freeShortLives);
-    return failures < 1 ? 0 : Math.min(longestWaitMs, firstWaitMs * 2 ** (failures - 1));
+    clearTimeout(this.#noteAgain);
+    this.#mountId = server.mountId;
+    try {
+      const own = { mountpoint, device: this.#device, root, hypervisor, supervisorPid: process.pid, startedAt, version: this.#version };
+      writeMountRecord({ ...own, ...server });
+    } catch (error) {
+      this.#logger.warn(`nfio status and nfio umount will not know all of this mount: ${(error as Error).message}`);
+      this.#noteAgain = setTimeout(() => this.#note(server), noteAgainMs).unref();
+    }
   }
 
   /** A signal: unmount; at once where possible, else as soon as nobody uses it any more. After an unmount: cut those off who use it still. */
@@ -186,14 +159,19 @@ class Supervisor {
 
   /** Something else may have been mounted there since. */
   #isMounted(): boolean {
-    const device = mountAt(this.#options.mountpoint)?.device;
-    return device !== undefined && device === (this.#connection?.device ?? device);
+    return this.#device !== '' && deviceAt(this.#options.mountpoint) === this.#device;
   }
 
-  #finish(status: number): number {
+  async #finish(status: number): Promise<number> {
+    await this.#standby.end();
     if (this.#mountId !== undefined) removeMountRecord(this.#mountId);
     return status;
   }
+}
+
+/** Of what is mounted there, empty when nothing is. */
+function deviceAt(mountpoint: string): string {
+  return mountAt(mountpoint)?.device ?? '';
 }
 
 function report(message: SupervisorMessage): void {
@@ -205,6 +183,8 @@ async function mountOn(mountpoint: string): Promise<number> {
 }
 
 async function main(options: MountOptions): Promise<number> {
+  ignoreHangup();
+  goLast();
   const logger = createLogger(options.logLevel);
   const lock = lockRoot(options.root);
   const fd = await mountOn(options.mountpoint);

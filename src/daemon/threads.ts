@@ -1,7 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { callNotes, killLateCalls } from './call-watch.ts';
 import type { KernelThreadData } from './kernel-thread.ts';
-import { fuseFd, type ServerStart } from './messages.ts';
+import { fuseFd, type ServerStart, type TakeOver } from './messages.ts';
 import type { Notification, NotifierThreadData } from './notifier-thread.ts';
 import { daemonModule } from './options.ts';
 
@@ -13,6 +13,8 @@ export interface ServerThreads {
   readonly fromKernelThread: MessagePort;
   /** One number: how many messages the kernel thread took. */
   readonly taken: Int32Array;
+  /** Tells the kernel thread, before anything else, which connection it will serve. */
+  readonly takeOver: (order: TakeOver) => void;
   /** Has the kernel thread answer requests, when what it knows of the tree is whole. */
   readonly begin: () => void;
   /** Resolves when the kernel thread has ended, with its exit status; `failure` says why if it failed. */
@@ -21,16 +23,14 @@ export interface ServerThreads {
   readonly notifications: MessagePort;
 }
 
-/** Starts the kernel thread and the notifier. */
-export function startThreads({ options, generation, negotiated }: ServerStart): ServerThreads {
+/** Starts the kernel thread and the notifier, which load what they need and wait. */
+export function startThreads({ options }: ServerStart): ServerThreads {
   const [inbox, outbox] = [new MessageChannel(), new MessageChannel()];
   const [taken, begun] = [new Int32Array(new SharedArrayBuffer(4)), new Int32Array(new SharedArrayBuffer(4))];
   const calls = callNotes();
   const data: KernelThreadData = {
     fd: fuseFd,
-    generation,
     timeoutMs: options.attrTimeoutMs,
-    negotiated,
     resend: options.resend,
     inbox: inbox.port2,
     outbox: outbox.port2,
@@ -38,7 +38,6 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
     begun,
     calls,
   };
-  killLateCalls(calls);
   const kernelThread = new Worker(daemonModule('kernel-thread'), {
     workerData: data,
     transferList: [inbox.port2, outbox.port2],
@@ -55,7 +54,12 @@ export function startThreads({ options, generation, negotiated }: ServerStart): 
     Atomics.store(begun, 0, 1);
     Atomics.notify(begun, 0);
   };
-  return { toKernelThread: inbox.port1, fromKernelThread: outbox.port1, taken, begin, ended, notifications: startNotifier() };
+  const [toKernelThread, fromKernelThread] = [inbox.port1, outbox.port1];
+  const takeOver = (order: TakeOver): void => {
+    toKernelThread.postMessage(order);
+    killLateCalls(calls);
+  };
+  return { toKernelThread, fromKernelThread, taken, takeOver, begin, ended, notifications: startNotifier() };
 }
 
 function startNotifier(): MessagePort {

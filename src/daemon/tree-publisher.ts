@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs';
 import type { MessagePort } from 'node:worker_threads';
 import type { ModelChange } from '../domain/observation.ts';
 import type { ChainRecord } from '../domain/records.ts';
@@ -14,7 +13,8 @@ const mostWaiting = 512;
 export interface PublisherOptions {
   readonly port: MessagePort;
   readonly taken: Int32Array;
-  readonly mountpoint: string;
+  /** Wakes the kernel thread, which sleeps in read(2). */
+  readonly wake: () => void;
   readonly watchers: Watchers;
 }
 
@@ -22,20 +22,21 @@ export interface PublisherOptions {
 export class TreePublisher {
   readonly tree: Tree;
   readonly #port: MessagePort;
-  readonly #mountpoint: string;
+  readonly #wake: () => void;
   readonly #watchers: Watchers;
   /** How many messages the kernel thread has taken in; it counts there. */
   readonly #taken: Int32Array;
   #posted = 0;
-  #waking = false;
-  #wakesAgain = false;
+  #isServing = false;
+  /** It was woken when so many messages had been posted. */
+  #wokenAt = 0;
 
   constructor(tree: Tree, options: PublisherOptions) {
     this.#watchers = options.watchers;
     this.tree = tree;
     this.#port = options.port;
     this.#taken = options.taken;
-    this.#mountpoint = options.mountpoint;
+    this.#wake = options.wake;
   }
 
   /** Shows a change of the model. The kernel thread has it before it sees any request that is sent after this returns. */
@@ -75,20 +76,29 @@ export class TreePublisher {
     if (this.#posted - Atomics.load(this.#taken, 0) > mostWaiting) this.wake();
   }
 
-  /**
-   * Has the kernel thread look at its messages now: it sleeps in read(2), and a request of our own wakes it. statfs(2) is never answered from a cache. A request under way may have been read
-   * before the newest message was posted: then another follows it.
-   */
+  /** The kernel thread answers requests from now on; before, nothing can wake it. */
+  serving(): void {
+    this.#isServing = true;
+    this.wake();
+  }
+
+  /** It does no longer. */
+  ended(): void {
+    this.#isServing = false;
+  }
+
+  /** Has the kernel thread say that it is alive; false when it does not serve. */
+  ping(): boolean {
+    if (!this.#isServing) return false;
+    this.post({ kind: 'ping' });
+    this.wake();
+    return true;
+  }
+
+  /** Has the kernel thread take in its messages now. One that has not taken those yet for which it was woken last will take all. */
   wake(): void {
-    if (this.#waking) {
-      this.#wakesAgain = true;
-      return;
-    }
-    this.#waking = true;
-    statfs(this.#mountpoint, () => {
-      this.#waking = false;
-      if (this.#wakesAgain) this.wake();
-    });
-    this.#wakesAgain = false;
+    if (!this.#isServing || Atomics.load(this.#taken, 0) < this.#wokenAt) return;
+    this.#wokenAt = this.#posted;
+    this.#wake();
   }
 }

@@ -14,6 +14,9 @@ import { mountAt } from './mount-info.ts';
  */
 const connections = '/sys/fs/fuse';
 
+/** The holder is given up after so long, milliseconds. */
+const holderTimeoutMs = 30_000;
+
 /** Arguments of unshare: mounts it, says so, and stays until its input ends. */
 const holder = ['--mount', '--propagation', 'private', 'sh', '-c', `mount -t fusectl fusectl ${connections} && echo mounted && read -r _`];
 
@@ -73,7 +76,14 @@ export class FuseConnection implements Disposable {
 
 /** Opens the directory of a connection in the holder's mount namespace. The descriptor is all that is left of the holder's mount. */
 async function openConnection(minor: string): Promise<number> {
-  const child = spawn('unshare', holder, { cwd: '/', stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, LC_ALL: 'C' } });
+  const env = { ...process.env, LC_ALL: 'C' };
+  const child = spawn('unshare', holder, {
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env,
+    timeout: holderTimeoutMs,
+    killSignal: 'SIGKILL',
+  });
   const printed = text(child.stderr);
   const ended = once(child, 'close');
   try {

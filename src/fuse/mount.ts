@@ -30,6 +30,9 @@ export interface MountOptions {
   readonly maxRead?: number;
 }
 
+/** A program that waits for something of the machine, such as a disk that does not answer, is given up. Milliseconds. */
+const programTimeoutMs = 30_000;
+
 const capSysAdmin = 1n << 21n;
 const wordPattern = /^[\w./:@+-]+$/;
 
@@ -167,7 +170,12 @@ function mayMount(): boolean {
 
 /** Runs a program of util-linux to its end; `fd`, if given, is its descriptor 3. */
 async function run(program: string, args: readonly string[], fd?: number): Promise<Finished> {
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe', fd ?? 'ignore'], env: { ...process.env, LC_ALL: 'C' } });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe', fd ?? 'ignore'],
+    env: { ...process.env, LC_ALL: 'C' },
+    timeout: programTimeoutMs,
+    killSignal: 'SIGKILL',
+  });
   const status = new Promise<number | null>((settle, fail) => {
     child.once('error', fail);
     child.once('close', settle);

@@ -54,6 +54,20 @@ export class Notifier {
     return this.#send(NotifyCode.POLL, 8);
   }
 
+  /**
+   * Has the kernel send the reading thread a NOTIFY_REPLY, which is not answered: it wakes a thread that waits for requests. Unlike a request of one's own
+   * (stat, statfs) it comes by no mount, and so keeps nobody from unmounting meanwhile.
+   *
+   * @param nodeid of a regular file. False when the kernel does not know it now.
+   */
+  wake(nodeid: number): boolean {
+    this.#out.put64(body, 0); // unique
+    this.#out.put64(body + 2, nodeid);
+    this.#out.put64(body + 4, 0); // offset
+    this.#out.put64(body + 6, 0); // size, padding
+    return this.#send(NotifyCode.RETRIEVE, 32);
+  }
+
   /** Asks for all requests again that were read and not answered: for a server that takes over after a crash. Linux 6.9 or newer, else EINVAL is thrown. */
   resend(): boolean {
     return this.#send(NotifyCode.RESEND, 0);

@@ -1,8 +1,8 @@
 # Watches the guests' ends of ports, for link-watch.ts (rtnetlink(7), netlink(7)).
 #
-# The one request has the words ID, path of the fabric's namespace, and the least and the most index that a guest's end of a port has. The kernel tells a socket in the fabric of
+# A request has the words ID, path of the fabric's namespace, and the least and the most index that a guest's end of a port has. The kernel tells a socket in the fabric of
 # links in all namespaces that a link of the fabric leads to. Of each such link a line "ID link INDEX up|down MTU" is said whenever it has become another one, and
-# "ID gone INDEX"; what there is at the beginning is said too. "ID fail ERRNO STEP: WHY" ends it.
+# "ID gone INDEX"; what there is at the beginning is said too, before the answer "ID watching ". "ID fail ERRNO STEP: WHY" ends it.
 use strict;
 use warnings;
 use Errno qw(EAGAIN ENOBUFS EINTR);
@@ -19,27 +19,40 @@ my $buffer_bytes = 4 * 1024 * 1024;
 
 $0 = $ARGV[0];
 
-answer_requests(sub {
+my $own = own_network();
+my $watch;
+while (1) {
+    my $ready = wait_for(\*STDIN, $watch ? $watch->{events} : ());
+    if ($ready == fileno STDIN) {
+        answer_request($own, \&begin);
+    } elsif (!defined eval { take_events($watch); 1 }) {
+        say_line("$watch->{id} " . failure());
+        undef $watch;
+    }
+}
+
+sub begin {
     my ($id, $fabric, $least, $most) = @_;
+    undef $watch;
     my $asking = socket_in($fabric);
     my $events = rtnetlink();
     setsockopt $events, $sol_socket, $receive_buffer, pack 'l', $buffer_bytes;
     setsockopt $events, $sol_netlink, $listen_all_nsid, pack 'l', 1 or fail('links');
     bind($events, pack 'S S L L', 16, 0, 0, $link_group) or fail('links');
-    watch({ id => $id, asking => $asking, events => $events, least => $least, most => $most, said => {} });
-});
+    my $begun = { id => $id, asking => $asking, events => $events, least => $least, most => $most, said => {} };
+    say_all($begun);
+    $watch = $begun;
+    return 'watching ';
+}
 
-sub watch {
-    my ($watch) = @_;
-    say_all($watch);
-    my ($stdin, $events) = (fileno STDIN, fileno $watch->{events});
+# The number of the first of these files that has something to read.
+sub wait_for {
+    my @files = map { fileno $_ } @_;
     while (1) {
-        vec(my $ready = '', $stdin, 1) = 1;
-        vec($ready, $events, 1) = 1;
+        my $ready = '';
+        vec($ready, $_, 1) = 1 for @files;
         next if select($ready, undef, undef, undef) < 0;
-        # There is no second request: the input has ended.
-        exit 0 if vec $ready, $stdin, 1;
-        take_events($watch);
+        for (@files) { return $_ if vec $ready, $_, 1 }
     }
 }
 

@@ -6,6 +6,9 @@ import { stateWriteError, takesNothing } from './durable-file.ts';
 import { makeDirectory } from './make-directory.ts';
 import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
 
+/** The last process of a mount that has ended may hold its lock for a moment longer. Seconds. */
+const lockTimeoutS = 3;
+
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
 const firstSerial = 16;
 
@@ -34,7 +37,9 @@ const migrations: Readonly<Record<number, (root: string, header: RootHeader) => 
  */
 export function lockRoot(root: string): number {
   const lock = openLock(root);
-  const { status, error } = spawnSync('flock', ['--nonblock', '--exclusive', '3'], { stdio: ['ignore', 'ignore', 'ignore', lock] });
+  const { status, error } = spawnSync('flock', ['--timeout', String(lockTimeoutS), '--exclusive', '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', lock],
+  });
   if (status === 0) return lock;
   closeSync(lock);
   if (error !== undefined) {

@@ -118,8 +118,8 @@ export class NfioFileSystem implements FileSystem {
     this.#directories = new SpecialDirectories(context, nodes);
   }
 
-  /** Takes in what the main thread tells. */
-  receive(message: KernelMessage): void {
+  /** Takes in what the main thread tells; a ping is its thread's to answer. */
+  receive(message: Exclude<KernelMessage, { kind: 'ping' }>): void {
     if (message.kind === 'replaced') this.#user.replaced(message.replacement, message.done);
     else if (message.kind === 'configured') this.#user.configured(message.save, message.outcome);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);

@@ -19,13 +19,16 @@ const flowCounters = ['in_packets', 'in_bytes', 'out_packets', 'out_bytes', 'dro
 /** All there is of a symbolic link. */
 const symlink: LinkSpec = { type: 'link', index: topIndex, path: '', name: '', mode: 0o777 };
 
+/** Of `events`, which every mount has. */
+export const eventsIndex = 5;
+
 /** Every file of the mount. The numbers are part of nodeids: give new files new numbers, and never reuse one. */
 const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
   root: new SpecBuilder()
     .directory(2, 'nf-types', 'type')
     .directory(3, 'networks', 'network')
     .directory(4, 'hosts', 'host')
-    .file(5, 'events', { mode: 0o444, content: 'stream' })
+    .file(eventsIndex, 'events', { mode: 0o444, content: 'stream' })
     .directory(6, 'chns', 'chain')
     .build(),
   type: new SpecBuilder('vnf').build(),

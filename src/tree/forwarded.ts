@@ -136,7 +136,9 @@ export type KernelMessage =
   /** The root of a VNF's guest is open, or cannot be opened. */
   | { readonly kind: 'rootOpened'; readonly serial: number }
   | { readonly kind: 'acted'; readonly nodeid: number }
-  | { readonly kind: 'turn' };
+  | { readonly kind: 'turn' }
+  /** The kernel thread shall say that it is alive. */
+  | { readonly kind: 'ping' };
 
 /** Sends one to the main thread. */
 export type Forward = (message: Forwarded) => void;

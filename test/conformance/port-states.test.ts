@@ -57,6 +57,14 @@ describe('state and mtu of a port', { skip: whyNoGuests() ?? false, timeout: 240
     await becomes('up\n1100\n');
   });
 
+  test('are watched by one process, which stays', async () => {
+    const { mountId } = JSON.parse(await readFile(join(mount.root, 'nfio.json'), 'utf8')) as { readonly mountId: string };
+    const watcher = (): Promise<string> => mount.run(`pgrep -f '^nfio-links ${mountId} '`);
+    const [first] = [await watcher(), await delay(5000)]; // it is asked for a sign of life each second
+    assert.match(first, /^\d+\n$/);
+    assert.equal(await watcher(), first);
+  });
+
   test('are what is wanted, of a guest that is not there', async () => {
     await mount.run('echo destroy > nf-types/host/h/action');
     assert.equal(await is(), 'up\n1500\n');

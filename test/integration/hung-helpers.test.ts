@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount } from '../support/mount.ts';
 
 /* A helper process of the server that hangs is given up: what waits for it fails with a sentence, and the next request has another. */
@@ -31,6 +32,12 @@ async function helper(line: string): Promise<number> {
   assert.equal(found.length, 1, `${line}: ${found}`);
   return found[0] as number;
 }
+
+test('a helper that waits for news stays', { timeout: 60_000 }, async () => {
+  const watching = await helper('nfio-links');
+  await delay(5000);
+  assert.equal(await helper('nfio-links'), watching);
+});
 
 describe('a helper that was stopped', () => {
   const helpers: Readonly<Record<string, string>> = {

@@ -50,6 +50,19 @@ const cases: readonly (readonly [string, (notifier: Notifier) => boolean, string
       09 00 00 00 00 00 00 00  kh`,
   ],
   [
+    'RETRIEVE',
+    (notifier) => notifier.wake(5),
+    `
+      30 00 00 00  len
+      05 00 00 00  code
+      00 00 00 00 00 00 00 00  unique
+      00 00 00 00 00 00 00 00  notify_unique
+      05 00 00 00 00 00 00 00  nodeid
+      00 00 00 00 00 00 00 00  offset
+      00 00 00 00  size
+      00 00 00 00  padding`,
+  ],
+  [
     'RESEND',
     (notifier) => notifier.resend(),
     `

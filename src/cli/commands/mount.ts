@@ -33,13 +33,14 @@ are found again. Only one mount can use a root at a time. The log is daemon.log 
   ],
   async run({ values, operands, terminal }) {
     const options = parseFlags(operands[0], values);
+    const tell = (sentence: string): void => terminal.err(`nfio: ${sentence}\n`);
     const daemon = await import('../../daemon/index.ts');
     if (options.foreground) {
-      return await daemon.runForeground(options, ({ mountpoint }) =>
-        terminal.err(`nfio: mounted on ${mountpoint}, with state in ${options.root}. Ctrl-C unmounts; VNFs keep running.\n`),
-      );
+      const mounted = ({ mountpoint }: { readonly mountpoint: string }): void =>
+        terminal.err(`nfio: mounted on ${mountpoint}, with state in ${options.root}. Ctrl-C unmounts; VNFs keep running.\n`);
+      return await daemon.runForeground(options, mounted, tell);
     }
-    const { pid, mountpoint, warnings } = await daemon.launch(options);
+    const { pid, mountpoint, warnings } = await daemon.launch(options, tell);
     warn(terminal, warnings, options.root);
     if (terminal.interactive)
       terminal.out(`Mounted on ${mountpoint} (process ${pid}, log ${options.root}/daemon.log). Unmount with: nfio umount ${mountpoint}\n`);

@@ -55,7 +55,8 @@ the mount, are not cut off: the processes end with the last of them.`,
     if (values.destroy) await destroyFirst(mount, { lazy: values.lazy, terminal });
     const device = mountAt(mountpoint)?.device ?? '';
     const states = mount.state === 'mounted' ? await readVnfStates(mountpoint) : undefined;
-    await unmount(mountpoint, values.lazy);
+    // Who is in a dead mount has nothing of it: it keeps nobody from detaching it.
+    await unmount(mountpoint, values.lazy || mount.state === 'dead');
     const ended = record === undefined || (await waitForEnd(record, { device, lazy: values.lazy, terminal }));
     if (!ended && !values.lazy) throw await notEnded(record, device);
     if (!ended) terminal.out(`${mountpoint} is detached; its processes end when nothing uses it any more.\n`);

@@ -72,4 +72,4 @@ export function takesNoReply(opcode: number): boolean {
 }
 
 /** Codes of unsolicited messages to the kernel (enum fuse_notify_code; RESEND came with 7.40). */
-export const NotifyCode = { POLL: 1, INVAL_INODE: 2, INVAL_ENTRY: 3, DELETE: 6, RESEND: 7 } as const;
+export const NotifyCode = { POLL: 1, INVAL_INODE: 2, INVAL_ENTRY: 3, RETRIEVE: 5, DELETE: 6, RESEND: 7 } as const;

@@ -100,11 +100,11 @@ export class DockerDriver extends HypervisorBase {
     return this.#known(ref).containerId;
   }
 
-  async getIp(ref: GuestRef, signal: AbortSignal): Promise<string> {
+  async getIp(ref: GuestRef, _signal: AbortSignal): Promise<string> {
     const guest = this.#guests.get(ref.id);
     if (guest === undefined || !guest.runs) return '';
     if (guest.process !== undefined && (guest.ports.length > 0 || guest.addresses.length === 0)) {
-      return findAddress(guest.process, guest.ports, signal);
+      return findAddress(guest.process, guest.ports);
     }
     return guest.addresses[0] ?? '';
   }

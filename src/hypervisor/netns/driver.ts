@@ -109,9 +109,9 @@ export class NetnsDriver extends HypervisorBase {
     return String(this.#live(ref).process.pid);
   }
 
-  async getIp(ref: GuestRef, signal: AbortSignal): Promise<string> {
+  async getIp(ref: GuestRef, _signal: AbortSignal): Promise<string> {
     const guest = this.#guests.get(ref.id);
-    return guest?.process === undefined ? '' : findAddress(guest.process, guest.record.ports, signal);
+    return guest?.process === undefined ? '' : findAddress(guest.process, guest.record.ports);
   }
 
   async deploy(spec: GuestSpec, _signal: AbortSignal): Promise<void> {

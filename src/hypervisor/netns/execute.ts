@@ -6,9 +6,10 @@ import { searchPath } from '../search-path.ts';
 import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-records.ts';
 
-/** Joins the cgroup files named by the first argument, then becomes the command that follows. */
+/** Joins the cgroup files named by the first argument, goes before the server when memory runs out (src/daemon/stay-alive.ts), and becomes the command that follows. */
 const joinScript = `
 set -f
+read -r score </proc/self/oom_score_adj && score=$((score + 300 > 0 ? score + 300 : 0)) && echo $score >/proc/self/oom_score_adj
 for procs in $1; do echo 0 >"$procs" || exit 125; done
 shift
 exec "$@"

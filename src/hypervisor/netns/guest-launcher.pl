@@ -49,6 +49,11 @@ POSIX::close($_) for @inherited;
 
 # ---- the launcher
 
+# When memory runs out, what is forked from here goes before the server (proc_pid_oom_score_adj(5), src/daemon/stay-alive.ts).
+if (sysopen my $score, '/proc/self/oom_score_adj', O_RDWR) {
+    sysread $score, my $own, 16;
+    syswrite $score, $own + 300 > 0 ? $own + 300 : 0;
+}
 $SIG{CHLD} = 'IGNORE';
 sysopen(my $own_pid_namespace, '/proc/self/ns/pid', O_RDONLY) or exit 1;
 my %starting; # inits that have not reported yet, by the descriptor of the pipe they report by

@@ -25,14 +25,21 @@ export function guestLabel(guest: {
 
 /** Inits of one kind of the guests of a mount, found by their label. */
 export function findInits(kind: InitKind, mountId: string): LabelledProcess[] {
-  const numbers = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return numbers.flatMap((number) => {
+  return findAllInits(mountId)[kind];
+}
+
+/** Those of both kinds, in one look at all processes. */
+export function findAllInits(mountId: string): Readonly<Record<InitKind, LabelledProcess[]>> {
+  const inits: Record<InitKind, LabelledProcess[]> = { guest: [], view: [] };
+  for (const number of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const label = readOrEmpty(`/proc/${number}/cmdline`).split('\0', 1)[0] ?? '';
     const [, mount, id = '', type = '', name = ''] = label.split(' ');
-    if (mount !== mountId || label !== guestLabel({ kind, mountId, id, type, name })) return [];
-    const found = isInit(number) ? findProcess(Number(number)) : undefined;
-    return found === undefined ? [] : [{ ...found, id, type, name }];
-  });
+    if (mount !== mountId) continue;
+    const kind = (['guest', 'view'] as const).find((each) => label === guestLabel({ kind: each, mountId, id, type, name }));
+    const found = kind !== undefined && isInit(number) ? findProcess(Number(number)) : undefined;
+    if (kind !== undefined && found !== undefined) inits[kind].push({ ...found, id, type, name });
+  }
+  return inits;
 }
 
 /** Pid 1 of a namespace right below this one: not what a guest gave the same arguments, if need be in a namespace of its own. */

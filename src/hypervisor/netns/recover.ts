@@ -6,7 +6,7 @@ import type { Cgroups } from './cgroups.ts';
 import { Guest } from './guest.ts';
 import { readExitCode, readTraces } from './guest-files.ts';
 import type { GuestRecords } from './guest-records.ts';
-import { findInits, type LabelledProcess } from './labels.ts';
+import { findAllInits, type LabelledProcess } from './labels.ts';
 import { letGo } from './launch.ts';
 
 /** Where guests of a mount leave traces. */
@@ -22,8 +22,9 @@ export interface World {
 
 /** Finds the guests of a mount again, and removes those that nobody knows any more. */
 export async function recoverGuests(refs: readonly GuestRef[], world: World, signal: AbortSignal): Promise<Guest[]> {
-  for (const view of findInits('view', world.mountId)) await endView(view);
-  const found = new Map(findInits('guest', world.mountId).map((process) => [process.id, process]));
+  const inits = findAllInits(world.mountId);
+  for (const view of inits.view) await endView(view);
+  const found = new Map(inits.guest.map((process) => [process.id, process]));
   const guests: Guest[] = [];
   for (const ref of refs) {
     signal.throwIfAborted();
