@@ -93,8 +93,16 @@ export class AskedFiles {
     if (view.kind === 'chain' || view.kind === 'hop') return await this.#askChain(view, spec.name, signal);
     if (spec.content === 'module')
       return await this.#telling({ view, path: spec.path, signal }, () => this.#askModule(view.serial, spec.path, signal));
+    if (view.kind === 'port' && spec.content === 'text') return await this.#askPort(view, spec.path);
     const value = await this.#count(view, spec.name, signal);
     return Buffer.from(value === undefined ? '' : `${value}\n`);
+  }
+
+  /** As it is in its guest, or else as it is wanted. */
+  async #askPort(view: PortView, path: string): Promise<Uint8Array> {
+    const { model, askedPorts } = this.#orchestrator;
+    const state = await askedPorts.ask(model.vnf(view.parent), view.serial);
+    return Buffer.from(path === 'state' ? `${state.up ? 'up' : 'down'}\n` : `${state.mtu}\n`);
   }
 
   /** Flat-keyed, as cgroup files are. */

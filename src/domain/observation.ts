@@ -22,6 +22,8 @@ export interface VnfObservation {
   readonly paths: VnfPaths;
   readonly root: GuestRoot;
   readonly moduleFiles: readonly { readonly path: string; readonly mode: number; readonly size: number | undefined }[];
+  /** Only its guest knows how its ports are. */
+  readonly asksPorts: boolean;
   /** How its ports are, by serial, where they are not as they should be. */
   readonly ports: ReadonlyMap<number, PortState>;
   /** Files their owner removed while it was not deployed. */

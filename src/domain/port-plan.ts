@@ -88,8 +88,14 @@ export function planSegment(network: NetworkRecord): SegmentSpec {
 export const defaultMtu = 1500;
 
 /** True for a port that is in its guest as its owner wants it. */
-export function isAsWanted({ settings }: PortRecord, { up, mtu }: PortState): boolean {
-  return up === (settings['state'] !== 'down') && mtu === (numberOf(settings['mtu']) ?? defaultMtu);
+export function isAsWanted(port: PortRecord, { up, mtu }: PortState): boolean {
+  const wanted = wantedState(port);
+  return up === wanted.up && mtu === wanted.mtu;
+}
+
+/** How its owner wants a port to be in its guest. */
+export function wantedState({ settings }: PortRecord): PortState {
+  return { up: settings['state'] !== 'down', mtu: numberOf(settings['mtu']) ?? defaultMtu };
 }
 
 /** True when the port has a rate, a delay or losses of its own: queues at its ends. */

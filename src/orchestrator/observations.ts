@@ -34,6 +34,7 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
     // Of a VNF that is not deployed it may not be there yet.
     root: driver.root(ref) ?? { path: `${ref.guestDir}/root`, process: undefined, mounts: [], written: undefined },
     moduleFiles: middlebox === undefined ? [] : moduleFiles(world, vnf, middlebox),
+    asksPorts: world.asksPorts(vnf),
     ports: state === 'running' || state === 'paused' ? portStates(world, vnf) : new Map(),
     hidden: [...hidden],
   };

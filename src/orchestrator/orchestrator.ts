@@ -1,6 +1,7 @@
 import { localHost } from '../domain/placement.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver } from '../domain/ports/hypervisor.ts';
 import { recordKey, type StoredRecord, type VnfRecord } from '../domain/records.ts';
+import { AskedPorts } from './asked-ports.ts';
 import { Chains } from './chains/chains.ts';
 import { Replicas } from './chains/replicas.ts';
 import { CommandRunner } from './command-runner.ts';
@@ -38,6 +39,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly vnfs: VnfService;
   readonly actions: VnfActions;
   readonly ports: PortService;
+  readonly askedPorts: AskedPorts;
   readonly networks: NetworkService;
   readonly hosts: HostService;
   readonly commands: CommandRunner;
@@ -70,7 +72,9 @@ export class Orchestrator implements AsyncDisposable {
       configurator: this.#configurator,
       past: live.past,
     });
+    this.askedPorts = new AskedPorts(this.model);
     this.ports = new PortService(this.model, {
+      asked: this.askedPorts,
       live,
       actions: this.actions,
       chains: this.chains.follower,

@@ -6,6 +6,7 @@ import { namedMac } from '../domain/port-plan.ts';
 import { idOf, type Ownership, type PortRecord, type VnfRecord } from '../domain/records.ts';
 import { parseSetting, portSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
+import type { AskedPorts } from './asked-ports.ts';
 import type { ChainFollower } from './chains/chain-follower.ts';
 import type { DefaultRoutes } from './default-routes.ts';
 import type { LivePorts } from './live-ports.ts';
@@ -17,16 +18,24 @@ import type { VnfActions } from './vnf-actions.ts';
 export class PortService {
   readonly #model: Model;
   readonly #live: LivePorts;
+  readonly #asked: AskedPorts;
   readonly #actions: VnfActions;
   readonly #chains: ChainFollower;
   readonly #routes: DefaultRoutes;
 
   constructor(
     model: Model,
-    parts: { readonly live: LivePorts; readonly actions: VnfActions; readonly chains: ChainFollower; readonly routes: DefaultRoutes },
+    parts: {
+      readonly live: LivePorts;
+      readonly asked: AskedPorts;
+      readonly actions: VnfActions;
+      readonly chains: ChainFollower;
+      readonly routes: DefaultRoutes;
+    },
   ) {
     this.#model = model;
     this.#live = parts.live;
+    this.#asked = parts.asked;
     this.#actions = parts.actions;
     this.#chains = parts.chains;
     this.#routes = parts.routes;
@@ -76,6 +85,7 @@ export class PortService {
   ): Promise<void> {
     const placed = this.#model.inventory.port(portSerial);
     if (placed === undefined) throw new NfioError('NotFoundError', { message: 'the port has been removed' });
+    if (path === 'state' || path === 'mtu') await this.#asked.ask(placed.vnf, portSerial);
     await this.#change(placed.vnf.serial, `ports/${placed.port.name}/${path}`, {
       signal: options.signal,
       next: (vnf) => {
@@ -147,6 +157,7 @@ export class PortService {
         this.#model.inventory.put(after);
         try {
           await this.#live.apply(after, options.signal);
+          this.#asked.forget(serial);
           for (const { serial: changed } of changedPorts(before, after)) this.#model.portStates.delete(changed);
           await this.#model.commitVnf(after);
         } catch (error) {

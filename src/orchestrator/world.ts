@@ -168,6 +168,11 @@ export class World {
     return this.driverOf(vnf).guestStatus(this.ref(vnf));
   }
 
+  /** True for a VNF that runs and whose ports only its guest knows: it has to be asked how they are. */
+  asksPorts(vnf: VnfRecord): boolean {
+    return this.state(vnf) === 'running' && this.status(vnf).booting !== true && this.driverOf(vnf).portStates !== undefined;
+  }
+
   get #places(): PlacementSurroundings {
     return { hypervisor: this.parts.hypervisor, host: (name) => this.inventory.host(name) };
   }

@@ -170,6 +170,7 @@ function portView(
     name: port.name,
     deployed: vnf.deployed,
     counters: observation.counters,
+    asked: observation.asksPorts,
     interfaceName: guestInterfaceName({ id: idOf(port.serial), name: port.name }),
     network: surroundings.networkSerial(port.settings['network'] ?? ''),
     linkName: `${vnf.type}.${vnf.name}.${port.name}`,

@@ -10,6 +10,7 @@ const safely = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
   if (spec.content === 'module' || spec.content === 'report') return true;
   if (spec.content === 'counter' && view.kind === 'network') return true;
+  if (view.kind === 'port' && view.asked && (spec.path === 'state' || spec.path === 'mtu')) return true;
   if (spec.content === 'steering') return (view.kind === 'chain' || view.kind === 'hop') && view.active;
   if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
   if (view.counters.kind === 'remote') return true;

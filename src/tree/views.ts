@@ -55,6 +55,8 @@ export interface PortView extends BaseView {
   readonly kind: 'port';
   readonly deployed: boolean;
   readonly counters: CounterSource | undefined;
+  /** Only its guest knows its state and mtu. */
+  readonly asked: boolean;
   /** Its interface's name in the guest. */
   readonly interfaceName: string;
   /** Serial of the network it is on, if any, and its name and target in that network's ports directory. */

@@ -1,6 +1,6 @@
 import type { Counters } from './counters.ts';
 import type { Logger } from './logger.ts';
-import type { NetworkSetup, PortSpec } from './network.ts';
+import type { NetworkSetup, PortSpec, PortState } from './network.ts';
 
 export type { Counters };
 
@@ -260,6 +260,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   openRoot?(ref: GuestRef, signal: AbortSignal): Promise<void>;
   /** How the hypervisor itself describes the guest, as text of its own kind (libvirt: the domain's XML); undefined where it does not. */
   description?(ref: GuestRef): string | undefined;
+  /** How the ports of a guest that runs are in it, by id. Absent: the kernel of this machine tells, see NetworkDriver.watchPorts. */
+  portStates?(ref: GuestRef, signal: AbortSignal): Promise<ReadonlyMap<string, PortState>>;
   /** What is known to make operations on the guest slow, as a sentence with its remedy; undefined where nothing is. */
   whySlow?(ref: GuestRef): string | undefined;
   /** Calls back within a second of a change that no verb of ours made. */

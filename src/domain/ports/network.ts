@@ -72,7 +72,7 @@ export interface NetworkSetup {
 export interface NetworkDriver extends AsyncDisposable {
   /**
    * Calls a listener, from now on, with each port of a guest on this machine's kernel, by serial, whenever its end in the guest becomes another; undefined when it is
-   * gone. Of virtual machines nothing is known.
+   * gone. Of virtual machines nothing is known: see HypervisorDriver.portStates.
    */
   watchPorts(listener: (port: number, state: PortState | undefined) => void): void;
   /** Makes the segment if it is not there. Idempotent. */

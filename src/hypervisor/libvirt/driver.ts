@@ -19,7 +19,7 @@ import type {
   HostSpec,
   HostStatus,
 } from '../../domain/ports/hypervisor.ts';
-import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
+import type { NetworkSetup, PortSpec, PortState } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
 import { closedAfter, type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
@@ -36,6 +36,7 @@ import { domainName, domainUuid, formatUuid } from './labels.ts';
 import { Links } from './links.ts';
 import { setVmLimits } from './live-limits.ts';
 import { changeVmNetwork, changeVmPort } from './live-ports.ts';
+import { portStates } from './port-states.ts';
 import { procedures } from './rpc/procedures.ts';
 import { closePorts, startVm } from './start.ts';
 import { findGuestAddress } from './vm-address.ts';
@@ -244,6 +245,10 @@ export class LibvirtDriver extends HypervisorBase {
       throw asNfioError('NetworkError', `the network of ${ref.name}`, error);
     }
     if (change.ports.length > 0) await this.#hasPorts(guest, [...guest.ports, ...change.ports], signal);
+  }
+
+  async portStates(ref: GuestRef, signal: AbortSignal): Promise<ReadonlyMap<string, PortState>> {
+    return await portStates(await this.#awake(ref, signal), signal);
   }
 
   override whySlow(ref: GuestRef): string | undefined {
