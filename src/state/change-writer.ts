@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Journal, journalName } from './journal.ts';
-import { inverseOf, type JournalEntry, withBefore } from './journal-entry.ts';
+import { inverseOf, type JournalEntry, type UserDirectory, withBefore } from './journal-entry.ts';
 import { readJournal } from './journal-text.ts';
 import { ObjectFiles } from './object-files.ts';
 import { replay } from './replay.ts';
@@ -39,8 +39,8 @@ export class ChangeWriter {
   readonly #files: ObjectFiles;
   /** undefined until it could be opened: a full disk, or one that can only be read, is asked again with each change. */
   #journal: Journal | undefined;
-  /** Keys whose files are newer than the disk. */
-  readonly #unsynced = new Set<string>();
+  /** Keys whose files are newer than the disk, and what new ones were made with. */
+  readonly #unsynced = new Map<string, UserDirectory | null | undefined>();
   /** Inverses of failed changes that the journal could not take yet, and those, by key, that could not be carried out. */
   #owed: JournalEntry[] = [];
   readonly #unrestored = new Map<string, JournalEntry>();
@@ -121,8 +121,7 @@ export class ChangeWriter {
   /** Changes the files. What cannot be changed is taken back, in the journal too; what cannot be taken back now, before the next change. */
   #apply(entry: JournalEntry, inverse: JournalEntry | undefined): string | undefined {
     const failure = codeOf(() => this.#files.apply(entry));
-    this.#unsynced.add(entry.key);
-    if (entry.op === 'rename') this.#unsynced.add(entry.to);
+    this.#changed(entry);
     if (failure === undefined) {
       this.#unrestored.delete(entry.key);
       return undefined;
@@ -132,6 +131,12 @@ export class ChangeWriter {
     codeOf(() => this.#append([], { sync: true }));
     if (codeOf(() => this.#restore(inverse)) !== undefined) this.#unrestored.set(entry.key, inverse);
     return failure;
+  }
+
+  #changed(entry: JournalEntry): void {
+    const made = entry.op === 'put' ? (entry.made ?? this.#unsynced.get(entry.key)) : undefined;
+    if (entry.op === 'rename') this.#unsynced.set(entry.to, this.#unsynced.get(entry.key));
+    this.#unsynced.set(entry.key, made);
   }
 
   /** A change that failed leaves the object under its old name, or under the new one when it could not be renamed back. */
@@ -157,7 +162,7 @@ export class ChangeWriter {
   #empty(): void {
     this.#append([], { sync: true });
     this.#restoreAll();
-    for (const key of this.#unsynced) this.#files.sync(key);
+    for (const [key, made] of this.#unsynced) this.#files.sync(key, made);
     this.#openJournal().clear();
     this.#unsynced.clear();
   }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type ErrnoName, errnoName, errnoOf, NfioError } from '../errors/index.ts';
 
@@ -29,11 +29,16 @@ export function replaceFile(path: string, text: string): void {
 
 /** Makes the names in a directory durable. */
 export function syncDirectory(path: string): void {
-  const directory = openSync(path, 'r');
+  syncFile(path);
+}
+
+/** Makes a file durable. */
+export function syncFile(path: string): void {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    fsyncSync(directory);
+    fsyncSync(file);
   } finally {
-    closeSync(directory);
+    closeSync(file);
   }
 }
 

@@ -149,7 +149,8 @@ export class FileStore implements StateStore {
 
   async create(record: StoredRecord, files: NewFiles): Promise<void> {
     const { uid, gid } = record;
-    const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files } : null;
+    const mtimeS = Math.floor(record.createdMs / 1000);
+    const made = record.kind === 'vnf' ? { name: 'config', uid, gid, files, mtimeS } : null;
     await this.#writer.run({ ...put(record), made }, { durable: false });
     const lost = new ObjectFiles(this.#root).placeOfLost({ key: recordKey(record), serial: record.serial });
     if (isThere(lost)) this.#logger.warn(whatWasLost(lost));

@@ -20,6 +20,8 @@ export interface UserDirectory {
   readonly uid: number;
   readonly gid: number;
   readonly files: Readonly<Record<string, string>>;
+  /** When they are said to be written, seconds since 1970: one that still says so nobody else has written. Absent in entries of an older version. */
+  readonly mtimeS?: number;
 }
 
 /**

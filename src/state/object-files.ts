@@ -1,8 +1,6 @@
 import {
-  chownSync,
   closeSync,
   fstatSync,
-  fsyncSync,
   ftruncateSync,
   mkdirSync,
   openSync,
@@ -15,8 +13,9 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isThere } from '../errors/index.ts';
-import { syncDirectory } from './durable-file.ts';
+import { syncDirectory, syncFile } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal-entry.ts';
+import { makeUserDirectory, restoreUserFiles, syncUserDirectory } from './new-user-files.ts';
 
 /** Name of an object's record in its directory. It begins with a dot, as no object's name can. */
 export const recordName = '.record.json';
@@ -69,21 +68,31 @@ export class ObjectFiles {
     return isThere(this.#path(key));
   }
 
-  /** Makes a record, and its name, durable; one that has been removed or renamed meanwhile needs that no more. */
-  sync(key: string): void {
+  /**
+   * Makes a record, and its name, durable, with the files it was made with; one that has been removed or renamed meanwhile needs that no more.
+   *
+   * @throws as node:fs does. The kernel forgets what it could not write, and would say the next time that all is well: so it is written again.
+   */
+  sync(key: string, made?: UserDirectory | null): void {
+    const path = this.#path(key);
     try {
-      syncFile(join(this.#path(key), recordName));
-      syncDirectory(this.#path(key));
+      if (made !== undefined && made !== null) syncUserDirectory(join(path, made.name), made);
+      syncFile(join(path, recordName));
+      syncDirectory(path);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      const text = this.read(key);
+      if (text !== undefined) this.#overwrite(key, text);
+      if (!isAbsent(error)) throw error;
     }
-    syncDirectory(dirname(this.#path(key)));
+    syncDirectory(dirname(path));
   }
 
-  /** After a loss of power a new object's directory may be there without what was put into it. */
-  complete(key: string, userFiles: UserDirectory): void {
-    const path = join(this.#path(key), userFiles.name);
-    if (!isThere(path)) makeUserDirectory(path, userFiles);
+  /** After a loss of power a new object's directory may be there without what was put into it. Durable when it returns. */
+  complete(key: string, made: UserDirectory): void {
+    const path = join(this.#path(key), made.name);
+    if (isThere(path)) restoreUserFiles(path, made);
+    else makeUserDirectory(path, made);
+    syncUserDirectory(path, made);
   }
 
   #rename({ key, to, text }: Extract<JournalEntry, { op: 'rename' }>): void {
@@ -156,25 +165,6 @@ function holdsFiles(path: string): boolean {
   );
 }
 
-/** Its owner's alone: configurations hold passwords and keys. */
-function makeUserDirectory(path: string, { uid, gid, files }: UserDirectory): void {
-  mkdirSync(path, { mode: 0o700 });
-  chownSync(path, uid, gid);
-  for (const [name, text] of Object.entries(files)) {
-    writeFileSync(join(path, name), text, { mode: 0o644 });
-    chownSync(join(path, name), uid, gid);
-  }
-}
-
 function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '');
-}
-
-function syncFile(path: string): void {
-  const file = openSync(path, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
 }

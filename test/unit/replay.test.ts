@@ -1,5 +1,16 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -22,7 +33,7 @@ const text = (serial: number, name: string, ip = ''): string => {
   return JSON.stringify({ kind: 'vnf', ...owned, serial, type: 'host', name, ports: [], deployed: false, inconsistent: false });
 };
 const config = { name: 'config', uid: 0, gid: 0, files: { nf_conf: 'default' } };
-const make = (serial: number, name: string): JournalEntry => ({
+const make = (serial: number, name: string): Extract<JournalEntry, { op: 'put' }> => ({
   op: 'put',
   key: `nf-types/host/${name}`,
   serial,
@@ -102,4 +113,20 @@ test('a journal of an older version, without checksums, is read', () => {
   const path = join(root, journalName);
   writeFileSync(path, `${JSON.stringify(make(20, 'a'))}\n${JSON.stringify(put(20, 'a', '10.0.0.1'))}\n\0\0\0`);
   assert.deepEqual(readJournal(path), { entries: [make(20, 'a'), put(20, 'a', '10.0.0.1')], damaged: [] });
+});
+
+test('a file of a new object that a loss of power emptied has its first text again; one that its user emptied stays empty', () => {
+  const made = { ...config, mtimeS: 1_000_000 };
+  const entries = ['a', 'b', 'c'].map((name, index) => ({ ...make(20 + index, name), made }));
+  for (const each of entries) new ObjectFiles(root).apply(each);
+  const file = (name: string): string => join(root, 'nf-types/host', name, 'config/nf_conf');
+  truncateSync(file('a'));
+  utimesSync(file('a'), made.mtimeS, made.mtimeS);
+  truncateSync(file('b'));
+  writeFileSync(file('c'), 'mine');
+  replay(root, { entries, damaged: [] });
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((name) => readFileSync(file(name), 'utf8')),
+    ['default', '', 'mine'],
+  );
 });
