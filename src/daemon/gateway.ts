@@ -5,7 +5,7 @@ import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import { Opcode } from '../fuse/abi/opcodes.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Replier } from '../fuse/replier.ts';
-import { isResent, type Ticket } from '../fuse/ticket.ts';
+import { isResent, nameOf, type Ticket } from '../fuse/ticket.ts';
 import type { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { attributesOf } from '../tree/attributes.ts';
 import type { FileSpec } from '../tree/file-spec.ts';
@@ -140,12 +140,17 @@ export class Gateway {
         await orchestrator.commands.write(message.fh, {
           serial: serialOf(ticket.nodeid),
           data: message.data,
-          again: isResent(ticket),
+          request: nameOf(ticket),
           signal,
         });
         return this.#replyWritten(ticket, message.data.length);
       case 'finish':
-        await orchestrator.commands.finish(message.fh, { last: message.last === true, signal });
+        await orchestrator.commands.finish(message.fh, {
+          serial: serialOf(ticket.nodeid),
+          last: message.last === true,
+          request: nameOf(ticket),
+          signal,
+        });
         break;
       case 'restore':
         await this.#changes.restore({ ...message, actor: actorOf(message.ticket) }, signal);

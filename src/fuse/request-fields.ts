@@ -47,11 +47,6 @@ export class RequestFields {
     return this.#words[Header.opcode] as number;
   }
 
-  /** Names the request, also when the kernel sends it again. */
-  get name(): string {
-    return `${this.uniqueHigh & 0x7fffffff}.${this.uniqueLow}`;
-  }
-
   /** The lower half of the number the kernel gave the request. */
   get uniqueLow(): number {
     return this.#words[Header.unique] as number;

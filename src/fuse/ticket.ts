@@ -16,3 +16,8 @@ export interface Ticket {
 export function isResent(ticket: Ticket): boolean {
   return ticket.uniqueHigh >= 2 ** 31;
 }
+
+/** Names a request, also when the kernel sends it again. */
+export function nameOf({ uniqueLow, uniqueHigh }: Pick<Ticket, 'uniqueLow' | 'uniqueHigh'>): string {
+  return `${uniqueHigh & 0x7fffffff}.${uniqueLow}`;
+}

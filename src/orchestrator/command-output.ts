@@ -69,10 +69,16 @@ export class CommandOutput {
   }
 
   #open(): Promise<FileHandle> {
-    this.#file ??= open(this.#path, 'w', 0o600).catch((error: unknown) => {
+    this.#file ??= this.#make().catch((error: unknown) => {
       this.#file = undefined;
       throw error;
     });
     return this.#file;
+  }
+
+  /** One that a server before this one made is what is shown: it stays as it is. */
+  async #make(): Promise<FileHandle> {
+    await rm(this.#path, { force: true });
+    return await open(this.#path, 'wx', 0o600);
   }
 }

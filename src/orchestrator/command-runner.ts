@@ -1,5 +1,7 @@
 import { verbThatRuns } from '../domain/lifecycle.ts';
 import { type ErrnoName, NfioError } from '../errors/index.ts';
+import { lastAnswer } from './command-heir.ts';
+import { type CommandNote, CommandNotes } from './command-note.ts';
 import { CommandOutput } from './command-output.ts';
 import { CommandSession } from './command-session.ts';
 import type { Execute } from './command-shell.ts';
@@ -14,8 +16,14 @@ export interface CommandWrite {
   readonly serial: number;
   readonly data: Uint8Array;
   readonly signal: AbortSignal;
-  /** The request came before, to a server that died. */
-  readonly again: boolean;
+  /** Names the request, also when it comes again to the server after this one. */
+  readonly request: string;
+}
+
+/** The close of a `command`. */
+export interface CommandClose extends Omit<CommandWrite, 'data'> {
+  /** Nobody has it open any more. */
+  readonly last: boolean;
 }
 
 /** Runs what is written to `command` in the guest, by its shell: each command once it is complete, the rest when its writer closes the file. */
@@ -32,27 +40,34 @@ export class CommandRunner {
    * Takes in a write through an open file. Resolves when what is complete has ended with status 0 and its output, stdout and stderr as they came, can be read.
    *
    * @throws VNFNotRunningError (ENODEV), InvalidValueError (EFBIG, EILSEQ), VNFCommandExecutionError (EIO) for another status: the output can be read all
-   *   the same; CancelledError when it was cancelled, never EINTR, after which Python and Node run a command again. A command that a server which died may have run is not run twice.
+   *   the same; CancelledError when it was cancelled, never EINTR, after which Python and Node run a command again. A command that a server which died had begun is not run twice: its
+   *   end is waited for where its hypervisor lets it go on, else VNFCommandExecutionError says that it may have run.
    */
-  async write(fh: number, { serial, data, signal, again }: CommandWrite): Promise<void> {
+  async write(fh: number, { serial, data, signal, request }: CommandWrite): Promise<void> {
     await this.#model.recordVnf(serial, 'command', async () => {
-      if (again) throw mayHaveRun();
-      this.#checkRunning(serial);
       const session = this.#session(fh, serial);
       await session.lane.run(async () => {
-        if (session.add(data)) await this.#run(session, { whole: false, signal });
+        const taken = await this.#takeUp(session, { request, signal });
+        if (taken === 'done') return;
+        this.#checkRunning(serial);
+        if (taken === 'added' ? session.endsLine : session.add(data, request)) await this.#run(session, { whole: false, signal, request });
       });
     });
   }
 
   /** A writer closes the file: what is left runs. `last`: nobody has it open any more, and its shell ends. Fails as write() does. */
-  async finish(fh: number, { last, signal }: { readonly last: boolean; readonly signal: AbortSignal }): Promise<void> {
-    const session = this.#sessions.get(fh);
+  async finish(fh: number, { serial, last, signal, request }: CommandClose): Promise<void> {
+    if (this.#model.inventory.vnf(serial) === undefined) return;
+    const session = this.#sessions.get(fh) ?? (this.#notes(fh, serial).read() === undefined ? undefined : this.#session(fh, serial));
     if (session === undefined) return;
     if (last) this.#sessions.delete(fh);
     try {
       await session.lane.run(async () => {
-        if (session.waits) await this.#model.recordVnf(session.serial, 'command', () => this.#run(session, { whole: true, signal }));
+        if (!session.waits && !session.inherits(request)) return;
+        await this.#model.recordVnf(serial, 'command', async () => {
+          if ((await this.#takeUp(session, { request, signal })) === 'done' || !session.waits) return;
+          await this.#run(session, { whole: true, signal, request });
+        });
       });
     } finally {
       if (last) await session.end();
@@ -70,9 +85,55 @@ export class CommandRunner {
     // Each has a file of its own: of two commands at once neither cuts the other's output.
     this.#count += 1;
     const shown = outputPath(this.#model.ref(this.#model.vnf(serial)));
-    const session = new CommandSession(serial, new CommandOutput(`${shown}.${this.#count}`, shown));
+    const session = new CommandSession(serial, new CommandOutput(`${shown}.${this.#count}`, shown), this.#notes(fh, serial));
     this.#sessions.set(fh, session);
     return session;
+  }
+
+  #notes(fh: number, serial: number): CommandNotes {
+    const { guestDir } = this.#model.ref(this.#model.vnf(serial));
+    return new CommandNotes(`${guestDir}/command.${this.#model.parts.mountedMs}.${fh}`);
+  }
+
+  /** Does what is left of a request that the server before this one had taken: `done`; it is only part of what waits: `added`; or it had not: `new`. */
+  async #takeUp(
+    session: CommandSession,
+    how: { readonly request: string; readonly signal: AbortSignal },
+  ): Promise<'done' | 'added' | 'new'> {
+    const note = session.inherited(how.request);
+    if (note === undefined) return 'new';
+    if (note.state === 'waits') return 'added';
+    const exitCode = 'exitCode' in note.state ? note.state.exitCode : await this.#endOf(session, note, { ...note.state, ...how });
+    if (exitCode === 'never') return 'added';
+    if (exitCode !== undefined && exitCode !== 0) throw failed(exitCode, undefined);
+    return 'done';
+  }
+
+  /** Waits for the end of a command that the server before this one began. Resolves to its exit status; undefined: it is not complete, and waits; `never`: it was not begun. */
+  async #endOf(
+    session: CommandSession,
+    note: CommandNote,
+    { request, ...how }: { readonly mark: string; readonly givenBytes: number; readonly request: string; readonly signal: AbortSignal },
+  ): Promise<number | undefined | 'never'> {
+    const vnf = this.#model.vnf(session.serial);
+    const driver = this.#model.driverOf(vnf);
+    const answer = await lastAnswer(() => driver.lastPrinted?.(session.notes.heir), how);
+    if (answer === undefined) throw mayHaveRun();
+    if (answer === 'never') {
+      session.hold(note);
+      return 'never';
+    }
+    if (answer.text === 'more') {
+      session.hold(note);
+      return undefined;
+    }
+    session.print(answer.output);
+    const lost = await session.show();
+    this.#model.publishVnf(session.serial);
+    session.ended(request, Number(answer.text));
+    this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${answer.text}` });
+    if (lost !== undefined) throw failed(Number(answer.text), lost);
+    return Number(answer.text);
   }
 
   #checkRunning(serial: number): void {
@@ -84,7 +145,10 @@ export class CommandRunner {
     throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}, and a command needs a running one${remedy}` });
   }
 
-  async #run(session: CommandSession, how: { readonly whole: boolean; readonly signal: AbortSignal }): Promise<void> {
+  async #run(
+    session: CommandSession,
+    how: { readonly whole: boolean; readonly signal: AbortSignal; readonly request: string },
+  ): Promise<void> {
     const { serial } = session;
     this.#checkRunning(serial);
     const vnf = this.#model.vnf(serial);
@@ -96,7 +160,7 @@ export class CommandRunner {
     let exitCode: number | undefined;
     let lost: ErrnoName | undefined;
     try {
-      exitCode = await session.run(execute, how.whole);
+      exitCode = await session.run(execute, how);
     } catch (cause) {
       if (how.signal.aborted) throw cancelled(cause);
       throw cause;
@@ -106,6 +170,7 @@ export class CommandRunner {
       this.#model.publishVnf(serial);
     }
     if (exitCode === undefined) return;
+    session.ended(how.request, exitCode);
     this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
     if (exitCode !== 0 || lost !== undefined) throw failed(exitCode, lost);
   }

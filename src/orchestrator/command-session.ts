@@ -1,5 +1,6 @@
 import { textOf } from '../domain/settings.ts';
 import { type ErrnoName, NfioError } from '../errors/index.ts';
+import type { CommandNote, CommandNotes } from './command-note.ts';
 import type { CommandOutput } from './command-output.ts';
 import { CommandShell, type Execute } from './command-shell.ts';
 import { Lane } from './lane.ts';
@@ -21,9 +22,39 @@ export class CommandSession {
   #ended = false;
   readonly #interruption = new AbortController();
 
-  constructor(serial: number, output: CommandOutput) {
+  readonly notes: CommandNotes;
+  /** What a server before this one noted, and nobody has asked for yet. */
+  #inherited: CommandNote | undefined;
+
+  constructor(serial: number, output: CommandOutput, notes: CommandNotes) {
     this.serial = serial;
     this.#output = output;
+    this.notes = notes;
+    this.#inherited = notes.read();
+    if (this.#inherited?.state === 'waits') this.hold(this.#inherited);
+  }
+
+  /** True for a request of which the server before this one noted something. */
+  inherits(request: string): boolean {
+    return this.#inherited?.request === request;
+  }
+
+  /** What that was; it is asked for once. */
+  inherited(request: string): CommandNote | undefined {
+    const note = this.#inherited;
+    if (note?.request !== request) return undefined;
+    this.#inherited = undefined;
+    return note;
+  }
+
+  /** What was written to a server before this one waits for more. */
+  hold({ latin1 }: CommandNote): void {
+    this.#held = Buffer.from(latin1, 'latin1');
+  }
+
+  /** Takes in what was printed by a command that a server before this one began. */
+  print(chunk: Uint8Array): void {
+    this.#output.add(chunk);
   }
 
   /** Aborted when the shell is to be ended. */
@@ -41,21 +72,27 @@ export class CommandSession {
     return this.#held.length > 0 || this.#tooLong;
   }
 
+  /** True when what waits ends with a line, and so may be complete. */
+  get endsLine(): boolean {
+    return endsLine(this.#held);
+  }
+
   /**
    * Takes in a write.
    *
    * @returns true when what waits may be complete.
    * @throws InvalidValueError (EFBIG) when it is too long: then none of what waited runs, nor what follows.
    */
-  add(data: Uint8Array): boolean {
+  add(data: Uint8Array, request: string): boolean {
     if (this.#tooLong || this.#held.length + data.length > commandLimit) {
       this.#tooLong = true;
       this.#held = new Uint8Array();
       throw tooLong();
     }
     this.#held = Buffer.concat([this.#held, data]);
+    this.#note(request, 'waits');
     // A write as long as the kernel makes them is one part of several.
-    return data.length < commandLimit && endsLine(this.#held);
+    return data.length < commandLimit && this.endsLine;
   }
 
   /**
@@ -63,17 +100,21 @@ export class CommandSession {
    *
    * @throws VNFCommandExecutionError (EIO) when the shell has ended, by `exit` or because it was interrupted, and what the driver throws.
    */
-  async run(execute: Execute, whole: boolean): Promise<number | undefined> {
+  async run(execute: Execute, { whole, request }: { readonly whole: boolean; readonly request: string }): Promise<number | undefined> {
     if (this.#tooLong) throw tooLong();
     const text = this.#text();
     if (this.#ended) {
       this.#held = new Uint8Array();
       throw new NfioError('VNFCommandExecutionError', { message: 'the shell of this descriptor has ended: open command again for more' });
     }
-    this.#shell ??= new CommandShell(execute);
+    this.#shell ??= new CommandShell(execute, this.notes.heir);
+    this.#note(request, { mark: this.#shell.mark, givenBytes: this.#shell.givenBytes });
     try {
       const result = await this.#shell.run(text, { whole, onOutput: (chunk) => this.#output.add(chunk) });
-      if (result.kind === 'incomplete') return undefined;
+      if (result.kind === 'incomplete') {
+        this.#note(request, 'waits');
+        return undefined;
+      }
       this.#held = new Uint8Array();
       this.#ended = result.ended;
       return result.exitCode;
@@ -82,6 +123,15 @@ export class CommandSession {
       this.#ended = true;
       throw error;
     }
+  }
+
+  /** Notes how a command has ended, when what it printed is shown. */
+  ended(request: string, exitCode: number): void {
+    this.#note(request, { exitCode });
+  }
+
+  #note(request: string, state: CommandNote['state']): void {
+    this.notes.write({ request, latin1: Buffer.from(this.#held).toString('latin1'), state });
   }
 
   #text(): string {
@@ -102,6 +152,7 @@ export class CommandSession {
   async end(): Promise<void> {
     this.#shell?.end();
     await this.#output.close();
+    this.notes.clear();
   }
 }
 

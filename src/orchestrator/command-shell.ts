@@ -69,19 +69,23 @@ export function isPlainLine(text: string): boolean {
 
 /** One such shell in a guest, from its first piece to its end. Pieces are run one after another: the caller sees to that. */
 export class CommandShell {
-  readonly #mark = randomBytes(16).toString('hex');
+  /** What its answers begin with. */
+  readonly mark = randomBytes(16).toString('hex');
+  /** How much it was given so far. */
+  givenBytes = 0;
   readonly #input = new PassThrough();
   readonly #ended: Promise<ExecuteResult>;
-  readonly #answers = new CommandAnswers(this.#mark, {
+  readonly #answers = new CommandAnswers(this.mark, {
     onOutput: (chunk) => this.#output(chunk),
     onAnswer: (text) => this.#answer(text),
   });
   #output: (chunk: Uint8Array) => void = () => undefined;
   #answer: (text: string) => void = () => undefined;
 
-  constructor(execute: Execute) {
-    const argv = ['/bin/sh', '-c', script(this.#mark), 'sh'];
-    this.#ended = execute({ argv, stdin: this.#input }, (chunk) => this.#answers.take(chunk));
+  /** @param heir as of a GuestCommand. */
+  constructor(execute: Execute, heir: string) {
+    const argv = ['/bin/sh', '-c', script(this.mark), 'sh'];
+    this.#ended = execute({ argv, stdin: this.#input, heir }, (chunk) => this.#answers.take(chunk));
     this.#ended.catch(() => undefined); // told to who runs a piece
   }
 
@@ -95,7 +99,9 @@ export class CommandShell {
       this.#answer = resolve;
     });
     this.#output = how.onOutput;
-    this.#input.write(isPlainLine(text) ? `-\n${text.trimEnd()}\n` : `${how.whole ? '!' : ''}${Buffer.byteLength(text)}\n${text}`);
+    const piece = isPlainLine(text) ? `-\n${text.trimEnd()}\n` : `${how.whole ? '!' : ''}${Buffer.byteLength(text)}\n${text}`;
+    this.givenBytes += Buffer.byteLength(piece);
+    this.#input.write(piece);
     const outcome = await Promise.race([answered, this.#ended]);
     if (typeof outcome !== 'string') {
       this.#answers.end();

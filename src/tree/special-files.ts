@@ -4,6 +4,7 @@ import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import type { AttrChange, PollRequest } from '../fuse/file-system.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
+import { nameOf } from '../fuse/ticket.ts';
 import { attributesOf } from './attributes.ts';
 import { isRestorer } from './copying.ts';
 import type { RegularSpec } from './file-spec.ts';
@@ -190,9 +191,9 @@ export class SpecialFiles {
   ): void {
     file.written ??= new WrittenText(view.texts[file.spec.path] ?? '');
     // One that comes again, and that the server before this one had taken in, is judged again.
-    if (file.written.request !== request.name) file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
+    if (file.written.request !== nameOf(request)) file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
     const waits = isCutByBuffer(data) && file.pending !== undefined;
-    this.#context.unsaved.note(fh, { text: file.written.note(request.name, { judged: !waits }) });
+    this.#context.unsaved.note(fh, { text: file.written.note(nameOf(request), { judged: !waits }) });
     if (waits) {
       file.pending?.write(processOf(request.pid));
       request.replyWrite(data.length);

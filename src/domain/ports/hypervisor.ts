@@ -149,6 +149,23 @@ export interface GuestCommand {
   readonly argv: readonly string[];
   readonly stdin?: ProgramInput;
   readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Absolute path of a file on this machine. Should this process be killed, the program goes on until it has read all of its input, and what it printed since it was last given
+   * some goes there. A driver that has `lastPrinted` does so.
+   */
+  readonly heir?: string;
+}
+
+/** What is known of a program that was run for a process that was killed. */
+export interface Inheritance {
+  /** What it printed since it was last given something. */
+  readonly output: Uint8Array;
+  /** How many bytes it was given in all; undefined: that is not known yet. */
+  readonly givenBytes: number | undefined;
+  /** Its exit status; undefined: it goes on, or nobody knows. */
+  readonly exitCode: number | undefined;
+  /** Nothing more will come. */
+  readonly ended: boolean;
 }
 
 /** How to run it, and where its output goes. */
@@ -228,6 +245,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   destroy(ref: GuestRef, options: { readonly force: boolean; readonly signal: AbortSignal }): Promise<void>;
   /** Runs a program with the guest's own root file system, namespaces and limits. */
   executeInGuest(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
+  /** What a program printed that has an heir, as far as it has come; undefined: it has ended, and left nothing. */
+  lastPrinted?(heir: string): Inheritance | undefined;
   /** Runs one of this machine's own (trusted) programs in the guest's network namespace; where there is none, as executeInGuest. */
   executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult>;
   /** Synchronous knowledge, kept right by watching. */

@@ -45,7 +45,7 @@ import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refu
 import { removeTree } from '../remove-tree.ts';
 import { Cgroups } from './cgroups.ts';
 import { makeDeviceDirectory } from './device-directory.ts';
-import { executeInGuest, executeInNetwork } from './execute.ts';
+import { executeInGuest, executeInNetwork, lastPrinted } from './execute.ts';
 import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
 import { hasExitCode, logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
@@ -213,6 +213,8 @@ export class NetnsDriver extends HypervisorBase {
     const target = { process: guest.process, name: ref.name, record: guest.record, cgroupFiles: this.#cgroups.joinFiles(ref.id) };
     return this.#unlessEnded(guest, await executeInGuest(target, command, options));
   }
+
+  readonly lastPrinted = lastPrinted;
 
   async executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
     const guest = this.#live(ref);
