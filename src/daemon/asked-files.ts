@@ -20,9 +20,10 @@ export function moduleFile(middlebox: Middlebox, path: string): ModuleFile | und
   return middlebox.files?.find((file) => file.path === path);
 }
 
-/** How long what a size was told of is worth showing; and how long an fstat(2) waits for a size. Milliseconds. */
+/** How long what a size was told of is worth showing, milliseconds. */
 const promiseMs = 1000;
-const sizeMs = 500;
+/** How long a stat(2) waits for a size, and an fstat(2): who has opened the file is about to read it, and a copy that was told a wrong size fails. Milliseconds. */
+const sizeMs = { closed: 500, open: 5000 };
 
 /** What an open file shows. */
 interface Shown {
@@ -63,7 +64,7 @@ export class AskedFiles {
    */
   async size(ticket: Ticket, fh: number | undefined, signal: AbortSignal): Promise<number | undefined> {
     const content = fh === undefined ? this.#ask(ticket.nodeid, signal) : this.#promised(ticket, fh, signal);
-    const soon = setTimeout(sizeMs, undefined, { ref: false });
+    const soon = setTimeout(fh === undefined ? sizeMs.closed : sizeMs.open, undefined, { ref: false });
     return (await Promise.race([content, soon]).catch(() => undefined))?.length;
   }
 

@@ -205,6 +205,8 @@ export class TreeChanges {
 
   #show(view: ObjectView, spec: FileSpec): Located {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.show(view, spec.path);
+    // Of what is deployed nothing was removed: it is not there because it means nothing.
+    else if (view.kind === 'vnf' && view.deployed) throw notPermitted(spec.name);
     else if (['vnf', 'port', 'network', 'host'].includes(view.kind)) this.#orchestrator.hidden.show(...recordedPath(view, spec));
     else throw notPermitted(spec.name);
     return { view: this.#tree.get(view.serial) ?? view, spec };

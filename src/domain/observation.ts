@@ -4,6 +4,9 @@ import type { CounterSource, GuestRoot, HypervisorName } from './ports/hyperviso
 import type { PortState } from './ports/network.ts';
 import type { ChainRecord, HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
 
+/** Path of the file that virtual machines have: hidden in other VNFs, until a copy of a virtual machine is put there. */
+export const domainPath = 'machine/domain.xml';
+
 /** What is, beside what is wanted: all that the tree shows of a VNF and no record holds. */
 export interface VnfObservation {
   readonly state: VnfState;
@@ -15,7 +18,7 @@ export interface VnfObservation {
   readonly error: string;
   readonly ip: string;
   readonly id: string;
-  /** What libvirt knows the guest by; undefined for guests of other hypervisors. */
+  /** What libvirt knows the guest by; undefined for guests of other hypervisors; empty where a copy of such a VNF was put back. */
   readonly domainXml: string | undefined;
   readonly counters: CounterSource | undefined;
   readonly countsDrops: boolean;

@@ -1,3 +1,4 @@
+import { domainPath } from '../domain/observation.ts';
 import type { Model } from './model.ts';
 
 /**
@@ -13,13 +14,17 @@ export class HiddenFiles {
 
   /** A special file of a VNF, a network or a host that is not in use is removed. */
   hide(serial: number, path: string): void {
-    this.#model.runtime(serial).hidden.add(path);
+    const runtime = this.#model.runtime(serial);
+    if (path === domainPath) runtime.hasDomain = false;
+    else runtime.hidden.add(path);
     this.#model.publish(serial);
   }
 
   /** It is made again. */
   show(serial: number, path: string): void {
-    if (this.#model.runtime(serial).hidden.delete(path)) this.#model.publish(serial);
+    const runtime = this.#model.runtime(serial);
+    if (path === domainPath) runtime.hasDomain = true;
+    if (runtime.hidden.delete(path) || path === domainPath) this.#model.publish(serial);
   }
 
   /** The object is about to be removed: should that fail, it is shown whole. */

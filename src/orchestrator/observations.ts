@@ -11,7 +11,7 @@ import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
 export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
-  const { error, ip, id, hidden, busy } = world.runtime(vnf.serial);
+  const { error, ip, id, hidden, hasDomain, busy } = world.runtime(vnf.serial);
   const middlebox = world.loadedMiddlebox(vnf.type);
   const ref = world.ref(vnf);
   const driver = world.driverOf(vnf);
@@ -23,7 +23,7 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
     error,
     ip,
     id,
-    domainXml: driver.description?.(ref),
+    domainXml: driver.description?.(ref) ?? (hasDomain ? '' : undefined),
     counters: counterSource(world, vnf, state),
     countsDrops: middlebox?.configuration?.language.drops !== undefined,
     paths: {

@@ -9,6 +9,8 @@ export interface Runtime {
   error: string;
   /** Special files that their owner removed, by path below the object. */
   readonly hidden: Set<string>;
+  /** Of a VNF that is not deployed: a copy of a virtual machine was put back, with what only a deployed one has. */
+  hasDomain: boolean;
   /** Of a VNF: changes to it run here one after another: settings, ports, verbs. */
   readonly lane: Lane;
   /** The verb that runs now on a VNF. */
@@ -35,6 +37,7 @@ export class Runtimes {
       runtime = {
         error: '',
         hidden: new Set(),
+        hasDomain: false,
         lane: new Lane(),
         busy: undefined,
         ip: '',

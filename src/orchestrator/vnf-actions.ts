@@ -237,7 +237,9 @@ export class VnfActions {
   async #deploy(vnf: VnfRecord, signal: AbortSignal): Promise<GuestSpec> {
     const spec = guestSpec(this.#model, vnf);
     const placement = this.#model.placement(vnf);
-    this.#model.runtime(vnf.serial).hidden.clear();
+    const runtime = this.#model.runtime(vnf.serial);
+    runtime.hidden.clear();
+    runtime.hasDomain = false;
     await dropLog(spec);
     // On record before it is there, so that a crash in between leaves something that is found again.
     await this.#model.commitVnf({ ...vnf, deployed: true, placement, powerful: givesPower(spec.boot) });

@@ -2,7 +2,14 @@ import { chainVerbsFor } from '../domain/chains/chain-lifecycle.ts';
 import { isInstanceLink } from '../domain/chains/chain-path.ts';
 import { defaultForward } from '../domain/group-forwarding.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
-import type { ChainObservation, HostObservation, ModelChange, NetworkObservation, VnfObservation } from '../domain/observation.ts';
+import {
+  type ChainObservation,
+  domainPath,
+  type HostObservation,
+  type ModelChange,
+  type NetworkObservation,
+  type VnfObservation,
+} from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
 import { defaultMtu, macOf } from '../domain/port-plan.ts';
 import {
@@ -142,7 +149,7 @@ function vnfView(
     logPath: observation.paths.log,
     outputPath: observation.paths.output,
     moduleFiles: observation.moduleFiles,
-    hidden: observation.hidden,
+    hidden: observation.domainXml === undefined ? [...observation.hidden, domainPath] : observation.hidden,
     texts: {
       ...record.settings,
       action: observation.verbs.join(' '),
@@ -150,7 +157,7 @@ function vnfView(
       error: observation.error,
       'machine/vm.ip': observation.ip,
       'machine/vm.id': observation.id,
-      ...(observation.domainXml === undefined ? {} : { 'machine/domain.xml': observation.domainXml.trimEnd() }),
+      [domainPath]: observation.domainXml?.trimEnd() ?? '',
     },
   };
 }

@@ -1,3 +1,4 @@
+import { domainPath } from '../domain/observation.ts';
 import {
   type FileSpec,
   firstModuleIndex,
@@ -119,23 +120,16 @@ function vnfSpec(): SpecBuilder {
     .counters(
       18,
       ['rx_bytes', 'tx_bytes', 'pkt_drops', 'rx_packets', 'tx_packets', 'cpu_usec', 'memory_bytes'].map((name) => `stats/${name}`),
-    );
+    )
+    .value(25, domainPath);
 }
 
-/** Number and path of the file that only virtual machines have. */
-const domainIndex = 25;
-const domainPath = 'machine/domain.xml';
-
-/** Specs of VNFs that have more files than most, by the list of their module's files in their view, without and with a domain. */
-const extended = [new WeakMap<readonly ModuleFileView[], ObjectSpec>(), new WeakMap<readonly ModuleFileView[], ObjectSpec>()] as const;
-const noFiles: readonly ModuleFileView[] = [];
+/** Specs of VNFs that have more files than most, by the list of their module's files in their view. */
+const extended = new WeakMap<readonly ModuleFileView[], ObjectSpec>();
 
 /** The files of an object. */
 export function specOf(view: ObjectView): ObjectSpec {
-  if (view.kind === 'vnf') {
-    const hasDomain = view.texts[domainPath] !== undefined;
-    if (hasDomain || view.moduleFiles.length > 0) return extendedSpec(view.moduleFiles.length > 0 ? view.moduleFiles : noFiles, hasDomain);
-  }
+  if (view.kind === 'vnf' && view.moduleFiles.length > 0) return extendedSpec(view.moduleFiles);
   return view.kind === 'host' && view.fixed ? fixedHost : specs[view.kind];
 }
 
@@ -155,17 +149,15 @@ export function fileAtPath(view: ObjectView, path: string): FileSpec | undefined
   return specOf(view).byIndex.find((spec) => spec?.path === path);
 }
 
-function extendedSpec(files: readonly ModuleFileView[], hasDomain: boolean): ObjectSpec {
-  const cache = extended[hasDomain ? 1 : 0];
-  const known = cache.get(files);
+function extendedSpec(files: readonly ModuleFileView[]): ObjectSpec {
+  const known = extended.get(files);
   if (known !== undefined) return known;
   const builder = vnfSpec();
-  if (hasDomain) builder.value(domainIndex, domainPath);
   for (const [offset, file] of files.entries()) {
     const write = (file.mode & 0o200) === 0 ? {} : { write: 'module' as const };
     builder.file(firstModuleIndex + offset, file.path, { mode: file.mode, content: 'module', ...write });
   }
   const spec = builder.build();
-  cache.set(files, spec);
+  extended.set(files, spec);
   return spec;
 }

@@ -48,6 +48,14 @@ for (const { name, through } of engines) {
       }
     });
 
+    it('gives copies and searches from above what the guest wrote, and not its whole image, where the engine shows which that is', async () => {
+      await inGuest('mkdir -p /opt/lab; echo written > /opt/lab/notes; rm /usr/bin/wc');
+      const walked = await mount.run(`cd ${rfs}/../..; find a -path "*/rfs/*" -type f; tar c a | tar t | grep -c rfs/usr/bin/ || :`);
+      ok(walked.split('\n').includes('a/rfs/opt/lab/notes'));
+      equal(walked.includes('a/rfs/usr/bin/dash'), through.length > 0);
+      equal(await mount.run(`cat ${rfs}/opt/lab/notes; ls ${rfs}/usr/bin | grep -c '^dash$'`), 'written\n1\n');
+    });
+
     const inGuest = (script: string): Promise<string> =>
       mount.run(`cat > nf-types/host/a/command <<'END'\n${script}\nEND\ncat nf-types/host/a/command`);
     const initOf = async (): Promise<number> => {

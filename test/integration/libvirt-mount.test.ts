@@ -125,6 +125,21 @@ describe('namespaces, containers and virtual machines on one mount', {
     assert.match(commandIn('host/client', connect(80)), /status 0/);
   });
 
+  it('is copied while it runs by cp, tar and rsync, which report nothing, and by those that put a copy over another', async () => {
+    const copies = ['cp -r fw copy', 'mkdir copy; tar c -C fw . | tar x -C copy', 'rsync -a fw/ copy; rsync -a --ignore-times fw/ copy'];
+    for (const copy of copies) {
+      const { status, stdout, stderr } = await mount.sh(
+        `set -e -o pipefail; cd nf-types/firewall; ${copy}; cat copy/status copy/machine/ip copy/machine/domain.xml`,
+        { timeoutMs: 90_000 },
+      );
+      assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: 'undeployed\nvms\n', stderr: '' }, copy);
+      assert.equal(
+        await mount.run('cd nf-types/firewall; rm copy/machine/domain.xml; ls copy/machine | grep -c domain || :; rm -r copy'),
+        '0\n',
+      );
+    }
+  });
+
   it('is there as before when nf.io comes back, and leaves nothing when it is destroyed', async () => {
     const id = await mount.run(`cat ${firewall}/machine/vm.id`);
     const drops = Number(await mount.run(`cat ${firewall}/stats/pkt_drops`));

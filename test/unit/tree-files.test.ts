@@ -48,6 +48,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     22: 'stats/tx_packets 444',
     23: 'stats/cpu_usec 444',
     24: 'stats/memory_bytes 444',
+    25: 'machine/domain.xml 444',
   },
   port: {
     1: ' 755',

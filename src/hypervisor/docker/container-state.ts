@@ -1,3 +1,5 @@
+import type { EngineDirectories } from './guest-root.ts';
+
 /** What `GET /containers/ID/json` tells of a container, as far as it is read. */
 export interface Container {
   readonly Id: string;
@@ -11,7 +13,7 @@ export interface Container {
     readonly StartedAt: string;
   };
   readonly Config: { readonly Labels: Readonly<Record<string, string>> | null };
-  readonly GraphDriver?: { readonly Data?: { readonly MergedDir?: string } | null } | null;
+  readonly GraphDriver?: { readonly Data?: EngineDirectories | null } | null;
   readonly NetworkSettings: {
     readonly Networks: Readonly<Record<string, { readonly IPAddress?: string; readonly GlobalIPv6Address?: string } | null>> | null;
   };

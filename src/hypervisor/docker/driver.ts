@@ -264,8 +264,8 @@ export class DockerDriver extends HypervisorBase {
   }
 
   root(ref: GuestRef): GuestRoot | undefined {
-    const path = this.#guests.get(ref.id)?.root?.path;
-    return path === undefined ? undefined : { path, process: undefined, mounts: [], written: undefined };
+    const root = this.#guests.get(ref.id)?.root;
+    return root === undefined ? undefined : { path: root.path, process: undefined, mounts: [], written: root.written };
   }
 
   onChange(listener: GuestListener): void {

@@ -103,7 +103,7 @@ export class Watcher {
     if (init !== undefined && guest.process === undefined) {
       guest.process = init;
       guest.counters = procfsCounters(init.pid);
-      guest.root = openGuestRoot(container.GraphDriver?.Data?.MergedDir, init);
+      guest.root = openGuestRoot(container.GraphDriver?.Data ?? {}, init);
     }
     if (container.State.Status !== 'created') this.#followLog(guest);
   }
