@@ -1,7 +1,7 @@
 import type { ServerProcess } from './server-process.ts';
 
 /** A server is started so long after the one before it began to serve: clients that waited for that one come first. Milliseconds. */
-const calmMs = 500;
+const calmMs = 100;
 /** One that ended while it stood by, perhaps for want of memory, is followed by another after so long, milliseconds. */
 const againMs = 30_000;
 

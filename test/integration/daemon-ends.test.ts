@@ -138,14 +138,16 @@ test('a full /run ends neither the mount nor hinders the next server', { timeout
     ${mount}; end() { cd /; ${umount} || umount -l "$MNT"; }; trap end EXIT
     cd "$MNT"; ${oneHost}
     cat /dev/zero > /run/nfio/full 2> /dev/null || true
-    server() { pgrep -P "$(sed -n 's/.*"supervisorPid": \\([0-9]*\\).*/\\1/p' /run/nfio/mounts/*.json)" | head -1; }
+    supervisor=$(sed -n 's/.*"supervisorPid": \\([0-9]*\\).*/\\1/p' /run/nfio/mounts/*.json)
+    server() { cut -d ' ' -f 1 /proc/$supervisor/task/$supervisor/children; }
     for turn in 1 2 3; do
       last=$(server); kill -9 $last
       cat nf-types/host/h/status; mkdir nf-types/host/i$turn; echo $turn > nf-types/host/i$turn/config/file; ls nf-types/host/h/rfs/etc/hosts
       [ $(server) != $last ]; sleep 4
     done
-    rm /run/nfio/full; sleep 7
-    grep -cw "\\"serverPid\\": $(server)" /run/nfio/mounts/*.json
+    rm /run/nfio/full
+    for try in {1..60}; do ! grep -w "\\"serverPid\\": $(server)" /run/nfio/mounts/*.json > /dev/null || break; sleep 0.5; done
+    echo $((try < 60))
     echo destroy > nf-types/host/h/action; cat nf-types/host/i*/config/file`;
   const { status, stdout, stderr } = await shell('unshare --mount --propagation private bash -c "$SCRIPT"', {
     timeoutMs,
