@@ -22,7 +22,8 @@ export const mountCommand = defineCommand({
     nfio_mount: { type: 'string', value: 'DIR', hidden: true, operand: true, summary: 'The mountpoint, as the original prototype had it' },
   },
   description: `Mounts nf.io and returns when it can be used. VNFs that were running when this root was last mounted
-are found again. Only one mount can use a root at a time. The log is daemon.log in the root.`,
+are found again. Only one mount can use a root at a time: the end of an earlier one that was unmounted is waited for,
+and a mount in the same place whose processes are all dead is detached. The log is daemon.log in the root.`,
   examples: [
     { command: 'nfio mount /nfio', does: 'State in /var/lib/nfio, guests in namespaces of this machine' },
     { command: 'nfio mount --root ~/lab /mnt/lab', does: 'A second, separate mount' },
