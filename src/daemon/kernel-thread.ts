@@ -1,5 +1,6 @@
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { Negotiated } from '../fuse/init.ts';
+import { Notifier } from '../fuse/notifier.ts';
 import { FuseSession } from '../fuse/session.ts';
 import { NfioFileSystem } from '../tree/file-system.ts';
 import type { KernelMessage } from '../tree/forwarded.ts';
@@ -43,7 +44,10 @@ function main(data: KernelThreadData): void {
   const tree = new Tree();
   const forward = outbox.postMessage.bind(outbox);
   const calls = new SystemCalls(callWatch(data.calls));
-  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation, calls });
+  // Attributes alone: the kernel takes no lock for that which a request may hold.
+  const notifier = new Notifier(data.fd);
+  const attributesChanged = (nodeid: number): boolean => notifier.invalInode(nodeid, -1, 0);
+  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation, calls, attributesChanged });
   const beforeRequest = (): void => {
     for (let received = receiveMessageOnPort(inbox); received !== undefined; received = receiveMessageOnPort(inbox)) {
       const message = received.message as KernelMessage;
@@ -56,7 +60,8 @@ function main(data: KernelThreadData): void {
     const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
     outbox.postMessage(note);
   };
-  const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend: data.resend });
+  const { resend } = data;
+  const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend, posixAcl: true, killPriv: 'file-system' });
   // The first request of a new connection is INIT; one that was taken over has had it.
   if (negotiated === undefined) session.handleOne();
   else session.adopt(negotiated);

@@ -21,6 +21,8 @@ export const Errno = {
   EINVAL: 22,
   ENFILE: 23,
   EMFILE: 24,
+  ENOTTY: 25,
+  ETXTBSY: 26,
   EFBIG: 27,
   ENOSPC: 28,
   EROFS: 30,
@@ -58,8 +60,13 @@ export function errnoName(value: number): ErrnoName | undefined {
   return names.get(value);
 }
 
+/** libuv calls 95 by its other name. */
+function nameOf(code: unknown): unknown {
+  return code === 'ENOTSUP' ? 'EOPNOTSUPP' : code;
+}
+
 /** The errno of a failed Node.js file-system or process call; EIO when the value carries none that Linux knows. */
 export function errnoOf(error: unknown): number {
-  const code = (error as { code?: unknown } | null)?.code;
+  const code = nameOf((error as { code?: unknown } | null)?.code);
   return typeof code === 'string' && code in Errno ? Errno[code as ErrnoName] : Errno.EIO;
 }

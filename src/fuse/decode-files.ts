@@ -27,6 +27,9 @@ export const fileDecoders = {
   OPEN(fs, request, input) {
     fs.open(request, input.u32(0));
   },
+  TMPFILE(fs, request, input) {
+    fs.tmpfile(request, { flags: input.u32(0), mode: input.u32(1), umask: input.u32(2) });
+  },
   READ(fs, request, input) {
     const offset = input.u64(2);
     if (offset > Number.MAX_SAFE_INTEGER) request.replyData(0);

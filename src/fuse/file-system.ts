@@ -62,7 +62,7 @@ export interface FileSystem {
   readlink?(request: Request): void;
   /** Answer: replyEntry. */
   symlink?(request: Request, name: string, target: string): void;
-  /** Answer: replyEntry. The mode has the type of the file; the umask is applied already. */
+  /** Answer: replyEntry. The mode has the type of the file. The umask is applied to modes already, unless options.posixAcl was set. */
   mknod?(request: Request, name: string, node: { readonly mode: number; readonly rdev: number; readonly umask: number }): void;
   /** Answer: replyEntry. */
   mkdir?(request: Request, name: string, directory: { readonly mode: number; readonly umask: number }): void;
@@ -93,6 +93,8 @@ export interface FileSystem {
   access?(request: Request, mask: number): void;
   /** Make and open. Answer: replyCreate. */
   create?(request: Request, name: string, file: { readonly flags: number; readonly mode: number; readonly umask: number }): void;
+  /** Makes a file without a name in a directory, and opens it (O_TMPFILE, open(2)). Answer: replyCreate. */
+  tmpfile?(request: Request, file: { readonly flags: number; readonly mode: number; readonly umask: number }): void;
   /**
    * The caller of a deferred request got a signal: whoever has its ticket should answer it, with EINTR if nothing was done. No answer to this one.
    * It never comes before its request, since one thread reads both; after the answer it means nothing. A synchronous handler has answered already.

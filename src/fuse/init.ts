@@ -24,6 +24,8 @@ export interface ConnectionOptions {
   readonly explicitInvalData?: boolean;
   /** Who clears set-user-id bits on write, truncate and chown: the kernel, with a SETATTR, or the file system. Default 'kernel'. */
   readonly killPriv?: 'kernel' | 'file-system';
+  /** The kernel checks access control lists, which it asks for as xattrs; modes of new files come without the umask, which a directory's list overrides. Default false. */
+  readonly posixAcl?: boolean;
   /** A file opened with DIRECT_IO can be mapped shared. Default false. */
   readonly directIoMmap?: boolean;
   /** The kernel can be told to send again what was read and not answered (Linux 6.9). Default true. */
@@ -99,6 +101,7 @@ function wantedFlags(locks: boolean, options: ConnectionOptions): number {
     flagIf(options.cacheSymlinks ?? false, InitFlag.CACHE_SYMLINKS) |
     (options.explicitInvalData ? InitFlag.EXPLICIT_INVAL_DATA : InitFlag.AUTO_INVAL_DATA) |
     flagIf(options.killPriv === 'file-system', InitFlag.HANDLE_KILLPRIV_V2) |
+    flagIf(options.posixAcl ?? false, InitFlag.POSIX_ACL | InitFlag.DONT_MASK) |
     flagIf(options.exportSupport ?? false, InitFlag.EXPORT_SUPPORT)
   );
 }

@@ -62,13 +62,14 @@ const operations: { readonly [name in OpcodeName]?: Operation } = {
   CREATE: { method: 'create', bodySize: 18, missing: Errno.ENOSYS, decode: nameDecoders.CREATE },
   POLL: { method: 'poll', bodySize: 24, missing: Errno.ENOSYS, decode: fileDecoders.POLL },
   FALLOCATE: { method: 'fallocate', bodySize: 32, missing: Errno.ENOSYS, decode: fileDecoders.FALLOCATE },
+  TMPFILE: { method: 'tmpfile', bodySize: 16, missing: Errno.ENOSYS, decode: fileDecoders.TMPFILE },
   LSEEK: { method: 'lseek', bodySize: 24, missing: Errno.ENOSYS, decode: fileDecoders.LSEEK },
   COPY_FILE_RANGE: { method: 'copyFileRange', bodySize: 56, missing: Errno.ENOSYS, decode: fileDecoders.COPY_FILE_RANGE },
   COPY_FILE_RANGE_64: { method: 'copyFileRange', bodySize: 56, missing: Errno.ENOSYS, decode: fileDecoders.COPY_FILE_RANGE },
 };
 
 /**
- * One function for each opcode. Those without a method (BMAP, SYNCFS, TMPFILE, …) are ENOSYS: Linux remembers it, and answers with what it
+ * One function for each opcode. Those without a method (BMAP, SYNCFS, …) are ENOSYS: Linux remembers it, and answers with what it
  * knows itself or the errno that fits. IOCTL it does not remember, and ENOTTY is what isatty(3) expects.
  */
 export function decodersFor(fs: FileSystem): Decoder[] {

@@ -11,6 +11,7 @@ const flagsAt: { readonly [opcode: number]: number } = {
   [Opcode.OPEN]: 0,
   [Opcode.OPENDIR]: 0,
   [Opcode.CREATE]: 0,
+  [Opcode.TMPFILE]: 0,
   [Opcode.READ]: 8,
   [Opcode.WRITE]: 8,
   [Opcode.RELEASE]: 2,
@@ -97,6 +98,7 @@ export class RequestFields {
       case Opcode.OPEN:
         return (this.#in.u32(1) & RequestFlag.OPEN_KILL_SUIDGID) !== 0;
       case Opcode.CREATE:
+      case Opcode.TMPFILE:
         return (this.#in.u32(3) & RequestFlag.OPEN_KILL_SUIDGID) !== 0;
       case Opcode.WRITE:
         return (this.#in.u32(5) & RequestFlag.WRITE_KILL_SUIDGID) !== 0;

@@ -1,7 +1,7 @@
 import { mayPass } from '../errors/absence.ts';
 import { Errno, errnoOf } from '../errors/errno.ts';
 import type { Entry } from '../fuse/attributes.ts';
-import type { AttrChange, FileSystem, PollRequest } from '../fuse/file-system.ts';
+import type { AttrChange, CopyRange, FileSystem, PollRequest } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { DescriptorShares } from '../vfs/descriptor-shares.ts';
@@ -41,6 +41,8 @@ export interface FileSystemOptions {
   /** How many servers this connection had before. */
   readonly generation: number;
   readonly calls: SystemCalls;
+  /** Tells the kernel at once that it has to ask for the attributes of a file again. */
+  readonly attributesChanged: (nodeid: number) => void;
 }
 
 /**
@@ -102,7 +104,7 @@ export class NfioFileSystem implements FileSystem {
     const walkers = new TreeWalkers();
     const descriptors = new DescriptorShares(descriptorBudget);
     const shared = { forward, handles, descriptors, refused, walkers, timeoutMs, unsaved: this.#unsaved };
-    this.#user = new UserRequests({ ...shared, users, backed, turns: this.#turns });
+    this.#user = new UserRequests({ ...shared, users, backed, turns: this.#turns, attributesChanged: options.attributesChanged });
     this.#scratch = new ScratchFiles(handles);
     const context = {
       ...shared,
@@ -216,7 +218,7 @@ export class NfioFileSystem implements FileSystem {
     this.#guard(request, () => this.#parent(request).symlink(request, name, target));
   }
 
-  mknod(request: Request, name: string, node: { readonly mode: number }): void {
+  mknod(request: Request, name: string, node: { readonly mode: number; readonly umask: number }): void {
     this.#guard(request, () => {
       if (isUserFile(request.nodeid)) this.#user.mknod(request, name, node);
       else this.#directories.misplaced(request, name, 'node');
@@ -232,12 +234,50 @@ export class NfioFileSystem implements FileSystem {
     });
   }
 
-  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
-    this.#guard(request, () => this.#parent(request).mkdir(request, name, directory));
+  mkdir(request: Request, name: string, directory: { readonly mode: number; readonly umask: number }): void {
+    const masked = { ...directory, mode: directory.mode & ~directory.umask };
+    this.#guard(request, () => this.#parent(request).mkdir(request, name, isUserFile(request.nodeid) ? directory : masked));
   }
 
-  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
-    this.#guard(request, () => this.#parent(request).create(request, name, file));
+  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number; readonly umask: number }): void {
+    const masked = { ...file, mode: file.mode & ~file.umask };
+    this.#guard(request, () => this.#parent(request).create(request, name, isUserFile(request.nodeid) ? file : masked));
+  }
+
+  tmpfile(request: Request, file: { readonly flags: number; readonly mode: number; readonly umask: number }): void {
+    this.#userOnly(request, Errno.EOPNOTSUPP, () => this.#user.tmpfile(request, file));
+  }
+
+  fallocate(request: Request, fh: number, range: { readonly offset: number; readonly length: number; readonly mode: number }): void {
+    this.#userOnly(request, Errno.EOPNOTSUPP, () => this.#user.fallocate(request, fh, range));
+  }
+
+  /** The kernel copies what this refuses itself, by reading and writing. */
+  copyFileRange(request: Request, fh: number, range: CopyRange): void {
+    if (isUserFile(range.nodeidOut)) this.#userOnly(request, Errno.EOPNOTSUPP, () => this.#user.copyFileRange(request, fh, range));
+    else request.replyError(Errno.EOPNOTSUPP);
+  }
+
+  lseek(request: Request, fh: number, offset: number, whence: number): void {
+    this.#guard(request, () => this.#file(request).lseek(request, fh, offset, whence));
+  }
+
+  getxattr(request: Request, name: string, size: number): void {
+    this.#userOnly(request, Errno.ENODATA, () => this.#user.getxattr(request, name, size));
+  }
+
+  listxattr(request: Request, size: number): void {
+    if (isUserFile(request.nodeid)) this.#guard(request, () => this.#user.listxattr(request, size));
+    else if (size === 0) request.replyXattrSize(0);
+    else request.replyBytes(new Uint8Array());
+  }
+
+  setxattr(request: Request, name: string, value: Uint8Array, flags: number): void {
+    this.#userOnly(request, Errno.EOPNOTSUPP, () => this.#user.setxattr(request, name, value, flags));
+  }
+
+  removexattr(request: Request, name: string): void {
+    this.#userOnly(request, Errno.ENODATA, () => this.#user.removexattr(request, name));
   }
 
   unlink(request: Request, name: string): void {
@@ -317,6 +357,12 @@ export class NfioFileSystem implements FileSystem {
 
   interrupt(uniqueLow: number, uniqueHigh: number): void {
     this.#forward({ op: 'interrupt', uniqueLow, uniqueHigh });
+  }
+
+  /** What is done with user files alone. */
+  #userOnly(request: Request, elsewhere: number, answer: () => void): void {
+    if (isUserFile(request.nodeid)) this.#guard(request, answer);
+    else request.replyError(elsewhere);
   }
 
   #guard(request: Request, answer: () => void): void {

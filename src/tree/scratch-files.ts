@@ -7,6 +7,7 @@ import type { Request } from '../fuse/request.ts';
 import { serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import type { DirectorySpec } from './file-spec.ts';
 import type { HandleNumbers } from './handles.ts';
+import { replySeek } from './seek.ts';
 import type { ObjectView } from './views.ts';
 
 /** Serial that the nodeids of scratch files have; objects of users have 16 and more. */
@@ -149,6 +150,10 @@ export class ScratchFiles implements FileSystem {
 
   getattr(request: Request): void {
     request.replyAttr(attributesOf(this.#file(request)), 0);
+  }
+
+  lseek(request: Request, _fh: number, offset: number, whence: number): void {
+    replySeek(request, this.#file(request).size, { offset, whence });
   }
 
   setattr(request: Request, change: AttrChange): void {

@@ -1,5 +1,5 @@
 import { Errno } from '../errors/errno.ts';
-import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import { OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
@@ -133,6 +133,10 @@ export class SpecialDirectories {
   }
 
   rename(request: Request, name: string, to: { readonly parent: number; readonly name: string; readonly flags: number }): void {
+    if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) {
+      request.replyError(Errno.EINVAL);
+      return;
+    }
     const scratch = this.#context.scratch.find(request.nodeid, name);
     if (scratch !== undefined) {
       this.#renameScratch(request, { scratch, name, to });

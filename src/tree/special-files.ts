@@ -12,6 +12,7 @@ import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart
 import { PendingSave, type Unsaved } from './pending-save.ts';
 import { readiness } from './readiness.ts';
 import { fateOfWrite } from './restoring.ts';
+import { replySeek } from './seek.ts';
 import { isAsked, isLive, liveSize, openStream, sizeOf, streamPath } from './special-content.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
 import type { ObjectView } from './views.ts';
@@ -43,6 +44,11 @@ export class SpecialFiles {
       const size = this.#promisedSize(request, view, spec);
       request.replyAttr(attributesOf(this.#context.tree, { view, spec, size }), 0);
     }
+  }
+
+  lseek(request: Request, _fh: number, offset: number, whence: number): void {
+    const { view, spec } = this.#nodes.file(request.nodeid);
+    replySeek(request, sizeOf(view, spec), { offset, whence });
   }
 
   /** Has the main thread tell the size of what only it knows: of open files, for programs insist on what fstat(2) said; and of what a module shows of a VNF at rest. */

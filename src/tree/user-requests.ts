@@ -1,14 +1,15 @@
-import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { EntryType, OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
-import type { AttrChange, FileSystem } from '../fuse/file-system.ts';
+import { bytesOfText } from '../fuse/byte-names.ts';
+import type { AttrChange, CopyRange, FileSystem } from '../fuse/file-system.ts';
 import type { Request } from '../fuse/request.ts';
 import type { DescriptorShares } from '../vfs/descriptor-shares.ts';
 import type { DirectoryNames } from '../vfs/directory-names.ts';
 import { type FileStats, generationOf } from '../vfs/file-stats.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
-import type { Found, Place, UserFiles } from '../vfs/user-files.ts';
+import type { Creation, Found, Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
 import { readable } from './configuration-file.ts';
@@ -34,6 +35,7 @@ export interface UserContext {
   readonly refused: RefusedRemovals;
   readonly walkers: TreeWalkers;
   readonly turns: Turns;
+  readonly attributesChanged: (nodeid: number) => void;
   readonly timeoutMs: number;
 }
 
@@ -50,6 +52,15 @@ interface OpenFile {
 }
 
 const accessMode = 3;
+
+/** So much of a copy is made at once, bytes. */
+const mostCopied = 4 * 1024 * 1024;
+
+/** The mode of a new file, and what is taken off it where its directory says nothing else. */
+interface Modes {
+  readonly mode: number;
+  readonly umask: number;
+}
 
 /** Requests on user files: carried out here and now, except that making them durable is the main thread's. */
 export class UserRequests implements FileSystem {
@@ -100,9 +111,25 @@ export class UserRequests implements FileSystem {
     const node = change.size === undefined ? this.#node(request) : this.#changed(request);
     if (this.#owns(request, node, change)) return;
     const stats = this.#context.users.change(node, change);
+    if (change.size !== undefined && request.killSuidgid) this.#dropPrivilegesOf(request, node, stats);
     show(node, stats);
     if (change.size !== undefined && this.#truncated(request, node, { size: change.size, fh: change.fh })) return;
     request.replyAttr(stats, this.#timeout(node));
+  }
+
+  /** Clears the set-user-id and set-group-id bits of a file that somebody without the right to keep them writes to. */
+  #dropPrivileges(request: Request, fd: number): void {
+    const stats = fstatSync(fd);
+    const without = withoutPrivileges(request, stats);
+    if (without === stats.mode) return;
+    fchmodSync(fd, without & 0o7777);
+    this.#context.attributesChanged(request.nodeid);
+  }
+
+  /** The same for who has set a length. */
+  #dropPrivilegesOf(request: Request, node: UserNode, stats: FileStats): void {
+    const mode = withoutPrivileges(request, stats);
+    if (mode !== stats.mode) stats.mode = this.#context.users.change(node, { mode }).mode;
   }
 
   /** Who owns rfs, and its mode, is kept with the VNF: the guest's own `/` stays as it is. @returns whether that is what is changed. */
@@ -151,12 +178,12 @@ export class UserRequests implements FileSystem {
     request.replyEntry(this.entryOf(made));
   }
 
-  mknod(request: Request, name: string, node: { readonly mode: number }): void {
+  mknod(request: Request, name: string, node: Modes): void {
     if (node.mode >>> 12 !== EntryType.REG) {
-      this.#makeSpecial(request, name, node.mode);
+      this.#makeSpecial(request, name, node);
       return;
     }
-    const options = { flags: 1, mode: node.mode, creator: creatorOf(request) };
+    const options = { flags: 1, ...creationOf(request, node) };
     const before = this.#madeBefore(request, name);
     const { fd, ...found } =
       before === undefined ? this.#context.users.create(this.#changed(request, name), name, options) : { ...before, fd: undefined };
@@ -165,19 +192,20 @@ export class UserRequests implements FileSystem {
   }
 
   /** FIFOs and sockets are made in config/, where programs of this machine meet. Devices are not, nor what could not be the guest's own in its root. */
-  #makeSpecial(request: Request, name: string, mode: number): void {
+  #makeSpecial(request: Request, name: string, node: Modes): void {
+    const { mode } = node;
     const parent = this.#changed(request, name);
     const isMeetingPoint = mode >>> 12 === EntryType.FIFO || mode >>> 12 === EntryType.SOCK;
     if (!isMeetingPoint || parent.backing.guest !== undefined) request.replyError(Errno.EPERM);
     else if (isRunningConfiguration(parent, name)) request.replyError(Errno.EINVAL);
     else {
-      const made = this.#madeBefore(request, name) ?? this.#context.users.makeSpecial(parent, name, { mode, creator: creatorOf(request) });
+      const made = this.#madeBefore(request, name) ?? this.#context.users.makeSpecial(parent, name, creationOf(request, node));
       request.replyEntry(this.entryOf(made));
     }
   }
 
-  mkdir(request: Request, name: string, directory: { readonly mode: number }): void {
-    const options = { mode: directory.mode, creator: creatorOf(request) };
+  mkdir(request: Request, name: string, directory: Modes): void {
+    const options = creationOf(request, directory);
     request.replyEntry(
       this.entryOf(this.#madeBefore(request, name) ?? this.#context.users.mkdir(this.#changed(request, name), name, options)),
     );
@@ -208,6 +236,7 @@ export class UserRequests implements FileSystem {
     const node = this.#context.users.get(nodeid);
     const before = this.#madeBefore(request, name);
     if (before === undefined && !isOneTree(node, place.parent)) request.replyError(Errno.EXDEV);
+    else if (node.newestLink === undefined && isRunningConfiguration(place.parent, name)) request.replyError(Errno.EINVAL);
     else if (before !== undefined || !this.#saves.links(request, node, place)) {
       request.replyEntry(this.entryOf(before ?? this.#context.users.link(node, place.parent, name)));
     }
@@ -217,13 +246,25 @@ export class UserRequests implements FileSystem {
     const from = { parent: this.#changed(request, name), name };
     const target = { parent: checked(this.#context.users.get(to.parent), to.name), name: to.name };
     const replace = (to.flags & RenameFlag.NOREPLACE) === 0;
-    if ((to.flags & ~RenameFlag.NOREPLACE) !== 0) request.replyError(Errno.EINVAL);
+    const exchanges = (to.flags & RenameFlag.EXCHANGE) !== 0;
+    if ((to.flags & ~(RenameFlag.NOREPLACE | RenameFlag.EXCHANGE)) !== 0) request.replyError(Errno.EINVAL);
     else if (this.#goneBefore(request, name)) request.replyOk();
     else if (!isOneTree(from.parent, target.parent)) request.replyError(Errno.EXDEV);
+    else if (exchanges) this.#exchange(request, from, target);
     else if (!this.#saves.renames(request, from, target, { replace })) {
       this.#context.users.rename(from, target, { replace });
       request.replyOk();
     }
+  }
+
+  /** A configuration that runs is judged before its name is another's: renaming onto it does that, exchanging does not. */
+  #exchange(request: Request, from: Place, to: Place): void {
+    if (isRunningConfiguration(from.parent, from.name) || isRunningConfiguration(to.parent, to.name)) {
+      request.replyError(Errno.EINVAL);
+      return;
+    }
+    this.#context.users.exchange(from, to);
+    request.replyOk();
   }
 
   /** The main thread has renamed, or linked, or not. */
@@ -239,19 +280,20 @@ export class UserRequests implements FileSystem {
   open(request: Request, flags: number): void {
     const node = (flags & accessMode) === 0 ? this.#node(request) : this.#changed(request);
     const fd = this.#openFor(request, node, flags);
+    if (request.killSuidgid) this.#dropPrivileges(request, fd);
     const fh = this.#context.handles.make(flags);
     const pending = this.#pendingOf({ fh, node, flags }, (flags & constants.O_TRUNC) !== 0);
     this.#open.set(fh, { node, fd, pending, resumed: false, newIn: undefined });
     request.replyOpen(fh, this.#openFlags(node, flags));
   }
 
-  create(request: Request, name: string, file: { readonly flags: number; readonly mode: number }): void {
+  create(request: Request, name: string, file: Modes & { readonly flags: number }): void {
     const parent = this.#changed(request, name);
     const before = this.#madeBefore(request, name);
     const { fd, ...found } =
       before === undefined
         ? this.#context.descriptors.open(request.uid, () =>
-            this.#context.users.create(parent, name, { flags: file.flags, mode: file.mode, creator: creatorOf(request) }),
+            this.#context.users.create(parent, name, { flags: file.flags, ...creationOf(request, file) }),
           )
         : { ...before, fd: this.#openFor(request, before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
@@ -259,6 +301,17 @@ export class UserRequests implements FileSystem {
     const pending = this.#pendingOf({ fh, node: found.node, flags: file.flags }, true);
     this.#open.set(fh, { node: found.node, fd, pending, resumed: false, newIn });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
+  }
+
+  tmpfile(request: Request, file: Modes & { readonly flags: number }): void {
+    const parent = this.#changed(request);
+    const create = (): Found & { fd: number } =>
+      this.#context.users.createNameless(parent, { flags: file.flags, ...creationOf(request, file) });
+    const made = this.#context.descriptors.open(request.uid, create);
+    const fh = this.#context.handles.make(file.flags);
+    const pending = this.#pendingOf({ fh, node: made.node, flags: file.flags }, true);
+    this.#open.set(fh, { node: made.node, fd: made.fd, pending, resumed: false, newIn: undefined });
+    request.replyCreate(this.entryOf(made), fh, this.#openFlags(made.node, file.flags));
   }
 
   #openFor(request: Request, node: UserNode, flags: number): number {
@@ -273,8 +326,56 @@ export class UserRequests implements FileSystem {
     const file = this.#opened(request, fh);
     const before = request.resent && isAppended(file.fd, request.written(size), offset);
     const written = before ? size : writeSync(file.fd, request.input, request.inputOffset, size, offset);
+    if (request.killSuidgid) this.#dropPrivileges(request, file.fd);
     this.#saves.wrote(request, file);
     request.replyWrite(written);
+  }
+
+  fallocate(
+    request: Request,
+    fh: number,
+    { offset, length, mode }: { readonly offset: number; readonly length: number; readonly mode: number },
+  ): void {
+    const file = this.#opened(request, fh);
+    this.#context.users.calls.make('fallocate', pathOfOpen(file.fd), mode, offset, length);
+    this.#saves.wrote(request, file);
+    request.replyOk();
+  }
+
+  /** SEEK_DATA and SEEK_HOLE. */
+  lseek(request: Request, fh: number, offset: number, whence: number): void {
+    const found = this.#context.users.calls.make('seek', pathOfOpen(this.#opened(request, fh).fd), offset, whence);
+    request.replyLseek(Number(found.toString()));
+  }
+
+  /** A part is copied at a time, so that nobody waits long. */
+  copyFileRange(request: Request, fh: number, range: CopyRange): void {
+    const from = this.#opened(request, fh);
+    const to = this.#opened(request, range.fhOut, range.nodeidOut);
+    const length = Math.min(range.length, mostCopied);
+    const { calls } = this.#context.users;
+    const copied = calls.make('copy', pathOfOpen(from.fd), range.offsetIn, pathOfOpen(to.fd), range.offsetOut, length);
+    this.#saves.wrote(request, to);
+    request.replyWrite(Number(copied.toString()));
+  }
+
+  getxattr(request: Request, name: string, size: number): void {
+    replyXattr(request, this.#context.users.xattrs.get(this.#node(request), name), size);
+  }
+
+  listxattr(request: Request, size: number): void {
+    const names = [...this.#context.users.xattrs.names(this.#node(request))];
+    replyXattr(request, bytesOfText(names.map((name) => `${name}\0`).join('')), size);
+  }
+
+  setxattr(request: Request, name: string, value: Uint8Array, flags: number): void {
+    this.#context.users.xattrs.set(this.#changed(request), name, { value, flags });
+    request.replyOk();
+  }
+
+  removexattr(request: Request, name: string): void {
+    this.#context.users.xattrs.remove(this.#changed(request), name);
+    request.replyOk();
   }
 
   statfs(request: Request): void {
@@ -361,12 +462,12 @@ export class UserRequests implements FileSystem {
     }
   }
 
-  #opened(request: Request, fh: number): OpenFile {
+  #opened(request: Request, fh: number, nodeid = request.nodeid): OpenFile {
     const known = this.#open.get(fh);
     if (known !== undefined) return known;
     // The handle is one of a server before this one, which may not have saved what was written.
     const { unsaved, users } = this.#context;
-    const node = this.#node(request);
+    const node = users.get(nodeid);
     const flags = flagsOfHandle(fh);
     const unknown = { truncated: false, refused: false, writers: [0] };
     const pending = this.#pendingOf({ fh, node, flags }, unsaved.isWhole ? (unsaved.find(fh)?.save ?? false) : unknown);
@@ -440,6 +541,25 @@ function checked(node: UserNode, name?: string): UserNode {
     throw Object.assign(new Error('nf.io alone changes what shows what runs'), { code: 'EACCES' });
   }
   return node;
+}
+
+/** Where the group may not execute, who is in it leaves the set-group-id bit as it is. */
+function withoutPrivileges(request: Request, { mode, gid }: { readonly mode: number; readonly gid: number }): number {
+  return mode & ~(0o4000 | ((mode & 0o010) === 0 && request.gid === gid ? 0 : 0o2000));
+}
+
+function pathOfOpen(fd: number): string {
+  return `/proc/self/fd/${fd}`;
+}
+
+function replyXattr(request: Request, value: Uint8Array, size: number): void {
+  if (size === 0) request.replyXattrSize(value.length);
+  else if (value.length > size) request.replyError(Errno.ERANGE);
+  else request.replyBytes(value);
+}
+
+function creationOf(request: Request, { mode, umask }: Modes): Creation {
+  return { mode, umask, creator: creatorOf(request) };
 }
 
 function creatorOf(request: Request): { readonly uid: number; readonly gid: number } {

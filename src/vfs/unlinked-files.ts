@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, type PathLike, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { unlessAbsent } from '../errors/index.ts';
 import type { Backing } from './user-node.ts';
 
@@ -7,7 +7,7 @@ import type { Backing } from './user-node.ts';
  * nf.io's own (as clients of NFS do, .nfsXXXX): their nodeid. It goes when the kernel forgets the file, which it does right after the last close; and all go when another
  * connection begins.
  *
- *   unlinked.keep(nodeid, path);     // before unlink(2) or rename(2) take the last name
+ *   unlinked.keep(nodeid, (kept) => linkSync(path, kept));     // before unlink(2) or rename(2) take the last name
  *   unlinked.path(nodeid);           // where it is, for this server and the next; undefined: not here
  *   unlinked.drop(nodeid);           // the kernel forgot it
  */
@@ -35,12 +35,12 @@ export class UnlinkedFiles {
     return !this.#isFirst;
   }
 
-  /** Takes care of a file that is about to lose its last name. What fails costs only what this is for. */
-  keep(nodeid: number, path: PathLike): void {
+  /** Takes care of a file that is about to lose its last name, or has none yet. What fails costs only what this is for. @param link gives it a name. */
+  keep(nodeid: number, link: (path: string) => void): void {
     if (this.#directory === undefined || this.#kept.has(nodeid)) return;
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      linkSync(path, `${this.#directory}/${nodeid}`);
+      link(`${this.#directory}/${nodeid}`);
       this.#kept.add(nodeid);
     } catch {
       // A full disk, or one that has no links: after a kill the file is stale.

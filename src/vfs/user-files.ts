@@ -21,6 +21,7 @@ import {
   unlinkSync,
 } from 'node:fs';
 import { isAbsence } from '../errors/index.ts';
+import { RenameFlag } from '../fuse/abi/flags.ts';
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
 import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
@@ -34,11 +35,20 @@ import { SystemCalls } from './system-calls.ts';
 import type { UnlinkedFiles } from './unlinked-files.ts';
 import { type Backing, UserNode } from './user-node.ts';
 import { isTooLong, withDirectory, withPath, withWritten } from './with-path.ts';
+import { Xattrs } from './xattrs.ts';
 
 /** Owner of a new file: who called, as the kernel says. */
 export interface Creator {
   readonly uid: number;
   readonly gid: number;
+}
+
+/** What a new file or directory is like. */
+export interface Creation {
+  readonly mode: number;
+  /** Taken off the mode, where the directory has no access control list for what is made in it. */
+  readonly umask: number;
+  readonly creator: Creator;
 }
 
 /** A user file just found, with its attributes. */
@@ -63,6 +73,8 @@ export interface PreparedRename {
 
 /** open(2) flags that are the kernel's business, done before the request reaches us. */
 const notOurs = constants.O_CREAT | constants.O_EXCL | constants.O_NOCTTY | constants.O_DIRECT;
+/** O_TMPFILE (asm-generic/fcntl.h); node:fs does not name it. */
+const O_TMPFILE = 0o20200000;
 const safely = constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
@@ -77,6 +89,7 @@ export class UserFiles {
   readonly #journal: NodeJournal | undefined;
   /** Calls that node:fs does not have. */
   readonly calls: SystemCalls;
+  readonly xattrs: Xattrs;
   readonly #unlinked: UnlinkedFiles | undefined;
   readonly #earlier: EarlierFiles;
 
@@ -89,6 +102,7 @@ export class UserFiles {
     parts: { readonly journal?: NodeJournal; readonly unlinked?: UnlinkedFiles; readonly calls?: SystemCalls | undefined } = {},
   ) {
     this.calls = parts.calls ?? new SystemCalls();
+    this.xattrs = new Xattrs(this.calls, (node, use) => this.#withFile(node, use));
     this.#journal = parts.journal;
     this.#unlinked = parts.unlinked;
     this.#earlier = new EarlierFiles(this, { backings, journal: parts.journal, unlinked: parts.unlinked });
@@ -201,7 +215,8 @@ export class UserFiles {
   /** A name is about to be taken away: the file lives on where somebody may have it open. */
   #keepOpen({ parent, name }: Place, { node, stats }: Found): void {
     if (this.#unlinked === undefined || node.backing.guest !== undefined || !isFile(stats) || stats.nlink > 1) return;
-    if (node.fds.size > 0 || this.#unlinked.hasHeirs) withPath(parent, name, (path) => this.#unlinked?.keep(node.nodeid, path));
+    if (node.fds.size > 0 || this.#unlinked.hasHeirs)
+      withPath(parent, name, (path) => this.#unlinked?.keep(node.nodeid, (kept) => linkSync(path, kept)));
   }
 
   statfs(node: UserNode): StatsFs {
@@ -236,47 +251,66 @@ export class UserFiles {
       symlinkSync(bytesOfText(options.target), path);
       lchownSync(path, options.creator.uid, this.#groupFor(parent, options.creator));
     });
-    return this.#made(parent, name);
+    return this.#made(parent, name, false);
   }
 
-  mkdir(parent: UserNode, name: string, options: { readonly mode: number; readonly creator: Creator }): Found {
+  mkdir(parent: UserNode, name: string, options: Creation): Found {
+    const inherits = this.xattrs.isInherited(parent);
     withPath(parent, name, (path) => {
-      mkdirSync(path, 0o700);
+      mkdirSync(path, inherits ? options.mode & 0o7777 : 0o700);
       withInode(path, (inode) => {
         chownSync(inode, options.creator.uid, this.#groupFor(parent, options.creator));
-        chmodSync(inode, (options.mode & 0o7777) | (this.stat(parent).mode & setGid));
+        if (!inherits) chmodSync(inode, modeOf(options) | (this.stat(parent).mode & setGid));
       });
     });
-    return this.#made(parent, name);
+    return this.#made(parent, name, inherits);
   }
 
   /** Makes a FIFO or a socket, which nobody opens here: the kernel connects those who do. */
-  makeSpecial(parent: UserNode, name: string, options: { readonly mode: number; readonly creator: Creator }): Found {
+  makeSpecial(parent: UserNode, name: string, options: Creation): Found {
+    const inherits = this.xattrs.isInherited(parent);
     withPath(parent, name, (path) => {
-      this.calls.make('mknod', path, (options.mode & ~0o7777) | 0o600);
+      this.calls.make('mknod', path, inherits ? options.mode : (options.mode & ~0o7777) | 0o600);
       withInode(path, (inode) => {
         chownSync(inode, options.creator.uid, this.#groupFor(parent, options.creator));
-        chmodSync(inode, options.mode & 0o7777);
+        if (!inherits) chmodSync(inode, modeOf(options));
       });
     });
-    return this.#made(parent, name);
+    return this.#made(parent, name, inherits);
   }
 
   /** Makes and opens a regular file; `flags` as open(2). */
-  create(
-    parent: UserNode,
-    name: string,
-    options: { readonly flags: number; readonly mode: number; readonly creator: Creator },
-  ): Found & { fd: number } {
-    const fd = withPath(parent, name, (path) => {
-      const made = openSync(path, (options.flags & ~notOurs) | constants.O_CREAT | constants.O_EXCL | safely, 0o600);
-      fchownSync(made, options.creator.uid, this.#groupFor(parent, options.creator));
-      fchmodSync(made, options.mode & 0o7777);
-      return made;
-    });
-    const found = this.#made(parent, name);
+  create(parent: UserNode, name: string, options: Creation & { readonly flags: number }): Found & { fd: number } {
+    const flags = (options.flags & ~notOurs) | constants.O_CREAT | constants.O_EXCL | safely;
+    const inherits = this.xattrs.isInherited(parent);
+    const fd = withPath(parent, name, (path) => this.#createAt(path, parent, { ...options, flags, inherits }));
+    const found = this.#made(parent, name, inherits);
     found.node.fds.add(fd);
     return { ...found, fd };
+  }
+
+  /** Makes and opens a regular file that has no name as yet (O_TMPFILE, open(2)). */
+  createNameless(parent: UserNode, options: Creation & { readonly flags: number }): Found & { fd: number } {
+    const flags = (options.flags & ~(constants.O_CREAT | constants.O_NOCTTY | constants.O_DIRECT)) | O_TMPFILE;
+    const inherits = this.xattrs.isInherited(parent);
+    const fd = withDirectory(parent, (path) => this.#createAt(path, parent, { ...options, flags, inherits }));
+    const stats = statsOfOpen(fd);
+    const { backing } = parent;
+    const nodeid = backing.guest === undefined ? userNodeid(stats) : nodeidOf(backing.guest, parent.components() ?? [], stats);
+    const node = new UserNode(nodeid, backing, { top: false });
+    node.fds.add(fd);
+    this.xattrs.made(node, { inherits });
+    // As a file that lost its name: the server after this one has no descriptor of it.
+    if (backing.guest === undefined && (options.flags & constants.O_EXCL) === 0)
+      this.#unlinked?.keep(nodeid, (kept) => this.calls.make('link', `/proc/self/fd/${fd}`, kept));
+    return { node, stats, fd };
+  }
+
+  #createAt(path: PathLike, parent: UserNode, options: Creation & { readonly flags: number; readonly inherits: boolean }): number {
+    const made = openSync(path, options.flags, options.inherits ? options.mode & 0o7777 : 0o600);
+    fchownSync(made, options.creator.uid, this.#groupFor(parent, options.creator));
+    if (!options.inherits) fchmodSync(made, modeOf(options));
+    return made;
   }
 
   /** Opens a regular file; others (a device, a FIFO of a guest) are refused with EACCES. */
@@ -319,8 +353,13 @@ export class UserFiles {
   }
 
   link(node: UserNode, parent: UserNode, name: string): Found {
-    withPath(node, undefined, (from) => withPath(parent, name, (to) => linkSync(from, to)));
-    return this.#made(parent, name);
+    const [fd] = node.fds;
+    withPath(parent, name, (to) => {
+      // What was made without a name has only descriptors.
+      if (node.newestLink === undefined && fd !== undefined) this.calls.make('link', `/proc/self/fd/${fd}`, to);
+      else withPath(node, undefined, (from) => linkSync(from, to));
+    });
+    return this.#made(parent, name, true);
   }
 
   /** Finds what a rename concerns, before it is done. */
@@ -346,6 +385,18 @@ export class UserFiles {
     if (!options.replace && prepared.replaced !== undefined) throw Object.assign(new Error('exists'), { code: 'EEXIST' });
     withPath(from.parent, from.name, (oldPath) => withPath(to.parent, to.name, (newPath) => renameSync(oldPath, newPath)));
     this.commitRename(prepared);
+  }
+
+  /** Has two files change their names (RENAME_EXCHANGE, renameat2(2)). */
+  exchange(from: Place, to: Place): void {
+    const [one, other] = [this.lookup(from.parent, from.name)?.node, this.lookup(to.parent, to.name)?.node];
+    const exchange = (path: PathLike, otherPath: PathLike): Buffer => this.calls.make('rename', path, otherPath, RenameFlag.EXCHANGE);
+    withPath(from.parent, from.name, (path) => withPath(to.parent, to.name, (otherPath) => exchange(path, otherPath)));
+    if (one === other) return;
+    one?.removeLink(from.parent, from.name);
+    other?.removeLink(to.parent, to.name);
+    if (one?.addLink(to.parent, to.name)) this.#note(one);
+    if (other?.addLink(from.parent, from.name)) this.#note(other);
   }
 
   /**
@@ -376,9 +427,11 @@ export class UserFiles {
     return this.#found(parent, name, { nodeid: nodeidOf(guest, components, stats), stats });
   }
 
-  #made(parent: UserNode, name: string): Found {
+  /** @param inherits whether it may have xattrs already. */
+  #made(parent: UserNode, name: string, inherits: boolean): Found {
     const found = this.lookup(parent, name);
     if (found === undefined) throw Object.assign(new Error('it vanished while it was made'), { code: 'ESTALE' });
+    this.xattrs.made(found.node, { inherits });
     return found;
   }
 
@@ -416,6 +469,10 @@ function syncDirectory(path: PathLike): void {
 }
 
 const setGid = 0o2000;
+
+function modeOf({ mode, umask }: Creation): number {
+  return mode & ~umask & 0o7777;
+}
 
 /** The guest may have mounted something over a file that was looked up before. @throws ESTALE */
 function checkPlace(node: UserNode, stats: FileStats): void {

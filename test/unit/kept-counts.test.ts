@@ -86,7 +86,14 @@ function vnf(serial: number, directory: string): VnfView {
 test('nothing is kept of VNFs that were removed, nor of files that the kernel forgot', () => {
   const root = mkdtempSync(join(tmpdir(), 'nfio-kept-'));
   const tree = new Tree();
-  const fs = new NfioFileSystem({ tree, forward: () => undefined, timeoutMs: 0, generation: 0, calls: new SystemCalls() });
+  const fs = new NfioFileSystem({
+    tree,
+    forward: () => undefined,
+    timeoutMs: 0,
+    generation: 0,
+    calls: new SystemCalls(),
+    attributesChanged: () => undefined,
+  });
   const type: ObjectView = { ...common, kind: 'type', serial: 16, parent: 0, name: 'host' };
   fs.receive({ kind: 'put', views: [{ ...common, kind: 'root', serial: 0, parent: 0, name: '', eventsPath: '' }, type] });
   const kernel = new Kernel();
@@ -115,7 +122,7 @@ function use(fs: NfioFileSystem, kernel: Kernel, serial: number): void {
     return kernel.answer.entry?.nodeid ?? assert.fail(`${name}: errno ${kernel.answer.errno}`);
   });
   for (const directory of names) {
-    fs.create(kernel.request(directory), 'new', { flags: constants.O_RDWR, mode: 0o600 });
+    fs.create(kernel.request(directory), 'new', { flags: constants.O_RDWR, mode: 0o600, umask: 0 });
     const { fh = 0, entry } = kernel.answer;
     const file = entry?.nodeid ?? assert.fail(`create: errno ${kernel.answer.errno}`);
     for (const plus of [true, false]) list(fs, kernel, directory, plus);

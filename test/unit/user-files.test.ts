@@ -24,7 +24,7 @@ import { type Backing, UserNode } from '../../src/vfs/user-node.ts';
 import { withPath } from '../../src/vfs/with-path.ts';
 
 const creator = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
-const creation = { flags: constants.O_RDWR, mode: 0o640, creator };
+const creation = { flags: constants.O_RDWR, mode: 0o640, umask: 0, creator };
 
 let directory: string;
 let own: Backing;
@@ -93,7 +93,7 @@ describe('a user file', () => {
   });
 
   test('keeps its identity over renames of itself and of directories above it, into another VNF too', () => {
-    const sub = known(users.mkdir(top, 'sub', { mode: 0o755, creator }));
+    const sub = known(users.mkdir(top, 'sub', { mode: 0o755, umask: 0, creator }));
     const made = users.create(sub, 'f', creation);
     const file = known(made);
     users.close(file, made.fd);
@@ -137,7 +137,7 @@ describe('a user file', () => {
   });
 
   test('is made by the caller, in a set-group-id directory with its group', { skip: creator.uid === 0 ? false : 'needs root' }, () => {
-    const sub = known(users.mkdir(top, 'd', { mode: 0o2775, creator: { uid: 7, gid: 8 } }));
+    const sub = known(users.mkdir(top, 'd', { mode: 0o2775, umask: 0, creator: { uid: 7, gid: 8 } }));
     users.change(sub, { mode: 0o2775, gid: 42 });
     const made = users.create(sub, 'f', { ...creation, creator: { uid: 9, gid: 10 } });
     users.close(made.node, made.fd);
