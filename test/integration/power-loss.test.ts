@@ -11,14 +11,14 @@ import type { Recorded } from '../support/power/record-format.ts';
 import { RecordedDisk } from '../support/power/recorded-disk.ts';
 import { type Step, workload } from '../support/power/workload.ts';
 import { Prng } from '../support/prng.ts';
-import { sample } from '../support/thorough.ts';
+import { isThorough, sample } from '../support/thorough.ts';
 
 /*
  * The power fails at each moment of a workload: what was confirmed is there. The disk drops what was not synced, or keeps blocks of it in any order.
  * NFIO_THOROUGH=1: every crash point, and three disks for each.
  */
 
-const rounds = process.env['NFIO_THOROUGH'] ? 4 : 3;
+const rounds = isThorough ? 4 : 3;
 const perTest = 8;
 
 async function carryOut(mount: TestMount, step: Step): Promise<void> {
