@@ -53,12 +53,13 @@ export interface Address {
   readonly address: string;
 }
 
-/** The hardware address of somebody on an interface's link, given so that nobody is asked for it. */
+/** The hardware address of somebody on an interface's link, given so that nobody is asked for it; `hint`: it may be another by now, and is asked for while it is used. */
 export interface Neighbour {
   readonly kind: 'neighbour';
   readonly on: Interface;
   readonly address: string;
   readonly mac: string;
+  readonly hint?: boolean;
 }
 
 /** A file below /proc/sys with a value. Removing it leaves it as it is. */
@@ -137,10 +138,10 @@ function addressLine({ verb, on, address }: NetworkChange & Address): string {
   return verb === 'add' ? `-6 addr replace ${address} dev ${on.name} nodad` : `-6 addr del ${address} dev ${on.name}`;
 }
 
-function neighbourLine({ verb, on, address, mac }: NetworkChange & Neighbour): string {
+function neighbourLine({ verb, on, address, mac, hint }: NetworkChange & Neighbour): string {
   const family = address.includes(':') ? '-6 ' : '';
   return verb === 'add'
-    ? `${family}neigh replace ${address} lladdr ${mac} dev ${on.name} nud permanent`
+    ? `${family}neigh replace ${address} lladdr ${mac} dev ${on.name} nud ${hint === true ? 'stale' : 'permanent'}`
     : `${family}neigh del ${address} dev ${on.name}`;
 }
 

@@ -51,7 +51,7 @@ function messages(change: Exclude<NetworkChange, Setting>): Buffer[] {
     case 'address':
       return [addressMessage(change.verb, change.on.index, parseCidr(change.address))];
     case 'neighbour':
-      return [neighbourMessage(change.verb, { device: change.on.index, address: parseAddress(change.address), mac: change.mac })];
+      return [neighbourMessage(change.verb, { ...change, device: change.on.index, address: parseAddress(change.address) })];
     case 'bridge':
       return bridgeChange(change);
     case 'bridge port':

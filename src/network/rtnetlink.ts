@@ -118,17 +118,18 @@ export function addressMessage(verb: 'add' | 'remove', device: number, cidr: Cid
 
 // linux/neighbour.h
 const NeighbourAttribute = { destination: 1, hardwareAddress: 2 } as const;
-const permanent = 0x80;
+const neighbourState = { stale: 0x04, permanent: 0x80 } as const;
 
 /** Gives the hardware address of somebody on a link, in place of what was known of it, or forgets it: struct ndmsg and its attributes. */
 export function neighbourMessage(
   verb: 'add' | 'remove',
-  { device, address, mac }: { readonly device: number; readonly address: Cidr; readonly mac: string },
+  neighbour: { readonly device: number; readonly address: Cidr; readonly mac: string; readonly hint?: boolean },
 ): Buffer {
+  const { device, address, mac, hint } = neighbour;
   const body = Buffer.alloc(12);
   body.writeUInt8(familyNumbers[address.family], 0);
   body.writeInt32LE(device, 4);
-  body.writeUInt16LE(permanent, 8);
+  body.writeUInt16LE(hint === true ? neighbourState.stale : neighbourState.permanent, 8);
   const destination: Attribute = [NeighbourAttribute.destination, addressBytes(address)];
   if (verb === 'remove') return encodeMessage(RtnetlinkType.deleteNeighbour, 0, { body, attributes: [destination] });
   const hardware: Attribute = [NeighbourAttribute.hardwareAddress, Buffer.from(mac.replaceAll(':', ''), 'hex')];

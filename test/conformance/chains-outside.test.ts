@@ -44,6 +44,19 @@ describe('an active service chain', { skip: whyNoGuests() ?? false, timeout: 300
     assert.equal(await told('mended'), 0, 'nobody changed its rules');
   });
 
+  test('has new hops that know its hosts: nobody is asked for a hardware address before the first packet passes', async () => {
+    const asked = async (host: string): Promise<number> =>
+      Number(/packets (\d+)/.exec(await lab.in(host, 'nft list counter netdev asked hops'))?.[1] ?? 'NaN');
+    const rules = `table netdev asked { counter hops { }; chain in { type filter hook ingress device "eth0" priority 0; arp operation request arp saddr ip 169.254.0.0/16 counter name hops; }; }`;
+    for (const host of ['client', 'server']) await lab.in(host, `nft '${rules}'`);
+    await lab.act('web', 'stop');
+    await lab.act('web', 'activate');
+    assert.equal(await lab.ping(1, '-W 2'), 1);
+    assert.deepEqual([await asked('client'), await asked('server')], [0, 0]);
+    const known = await lab.in('a', 'ip neigh show dev web.out', 'firewall');
+    assert.match(known, /^10\.2\.0\.10 lladdr \S+ (STALE|DELAY|PROBE|REACHABLE)/m);
+  });
+
   for (const [what, command] of [
     ['flushes all rules', 'nft flush ruleset'],
     ['removes the table', 'nft delete table netdev nfio_chains'],

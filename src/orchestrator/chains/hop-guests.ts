@@ -1,17 +1,20 @@
-import { subnetOf } from '../../domain/addressing.ts';
+import { addressesOf, subnetOf } from '../../domain/addressing.ts';
 import { chainPortAddress, chainPortName, instanceIn, linkLocalAddress, signingAddress } from '../../domain/chains/chain-ports.ts';
 import { commonFamilies } from '../../domain/chains/families.ts';
 import { type HopPort, type HopWay, hopSetup } from '../../domain/chains/hop-setup.ts';
 import { endsOf, upstreamOf } from '../../domain/chains/steering-plan.ts';
 import { translatedAddresses, translatedBefore, translatingHops } from '../../domain/chains/translation.ts';
 import { guestBridgeIndex, guestInterfaceIndex, guestInterfaceName } from '../../domain/guest-interface.ts';
-import type { Family } from '../../domain/ip.ts';
+import { type Family, formatAddress, parseCidr } from '../../domain/ip.ts';
 import { type Interface, type NetworkChange, undo, without } from '../../domain/network-change.ts';
-import { derivedMac } from '../../domain/port-plan.ts';
+import { derivedMac, macOf } from '../../domain/port-plan.ts';
 import type { NetworkSetup, PortSpec } from '../../domain/ports/network.ts';
 import { type ChainRecord, idOf, type NetworkRecord, type VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Model, pathOf } from '../model.ts';
+
+/** So many neighbours a hop is told of at each port: the kernel keeps 1024 for all namespaces together. */
+const mostNeighbours = 8;
 
 /** Makes guests pass on what a service chain sends through them. */
 export class HopGuests {
@@ -35,6 +38,43 @@ export class HopGuests {
       egress: this.#port(chain, 'out', { serial: instance.egressPort, network: egress, other: ingress, vnf }),
       bridge: bridgeOf(idOf(instance.ingressPort)),
     });
+  }
+
+  /**
+   * Tells a guest that has become a hop whom it will find at its ports, so that the first packets wait for no answer, which may get lost. Nothing depends on it. Its
+   * ports have to be open: what is known of neighbours at one whose other end is down the kernel forgets.
+   */
+  async introduce(chain: ChainRecord, vnf: VnfRecord, signal: AbortSignal): Promise<void> {
+    await this.#run(vnf, { settings: [], changes: this.#neighbours(chain, vnf.serial) }, signal).catch((error: Error) => {
+      this.#model.parts.logger.warn(`${pathOf(vnf)} has to ask for its neighbours in chns/${chain.name}: ${error.message}`);
+    });
+  }
+
+  #neighbours(chain: ChainRecord, vnf: number): NetworkChange[] {
+    const found = instanceIn(chain.applied, vnf);
+    const ends = chain.applied === undefined ? undefined : endsOf(chain.applied, this.#model.inventory.networks());
+    if (found?.hop.mode !== 'routed' || ends === undefined) return [];
+    const { ingressPort, egressPort } = found.instance;
+    const inner = { serial: ingressPort, network: ends.ingress, other: ends.egress, vnf };
+    const outer = { serial: egressPort, network: ends.egress, other: ends.ingress, vnf };
+    return [...this.#knownOn(this.#port(chain, 'in', inner), inner), ...this.#knownOn(this.#port(chain, 'out', outer), outer)];
+  }
+
+  /** Those on a network that run, routers first. */
+  #knownOn({ interface: on, ways }: HopPort, { vnf: own, network }: Pick<HopPlace, 'vnf' | 'network'>): NetworkChange[] {
+    const { forwards, runs } = this.#model.surroundings;
+    const there = this.#model.inventory
+      .portsOn(network.name)
+      .filter(({ vnf, port }) => vnf.serial !== own && runs(vnf) && port.settings['state'] !== 'down');
+    const routersFirst = there.toSorted((a, b) => Number(forwards(b.vnf.type)) - Number(forwards(a.vnf.type)));
+    const { mountId } = this.#model.parts.store;
+    const known = routersFirst.slice(0, mostNeighbours).flatMap((placed) =>
+      addressesOf(placed.port)
+        .map(parseCidr)
+        .filter(({ family }) => ways[family] !== undefined)
+        .map((address) => ({ address: formatAddress(address), mac: macOf(placed, mountId) })),
+    );
+    return known.map(({ address, mac }) => ({ verb: 'add', kind: 'neighbour', on, address, mac, hint: true }));
   }
 
   /** Does what a setup asks for and one that is done does not. @throws NetworkError (EIO) with what ip or nft said. */

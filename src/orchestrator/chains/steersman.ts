@@ -258,6 +258,7 @@ export class Steersman {
       if (to === undefined) return;
       await this.#guests.add(vnf, { from, to }, signal);
     }
+    if (from === undefined) await this.#guests.introduce(chain, vnf, signal);
     // What only the old one asks for stays until nothing is steered by it.
     setups.set(serial, from === undefined ? to : joined(from, to));
     unready.delete(serial);
