@@ -35,7 +35,7 @@ export class KeptErrors {
       return result;
     } catch (error) {
       const why = this.#take(error);
-      runtime.error = `${what}: ${why}`;
+      runtime.error = sentenceOf(what, why);
       const vnf = this.#world.inventory.vnf(serial);
       if (vnf !== undefined) this.#world.parts.events.add({ path: recordKey(vnf), what: `${what} failed`, why });
       this.#publish(serial);
@@ -50,7 +50,7 @@ export class KeptErrors {
       return await operation();
     } catch (error) {
       const why = this.#take(error);
-      sentence = `${what}: ${why}`;
+      sentence = sentenceOf(what, why);
       this.#world.parts.events.add({ path: recordKey(record), what: `${what} failed`, why });
       throw error;
     } finally {
@@ -66,7 +66,7 @@ export class KeptErrors {
   tell({ path, serial, what }: Failure, error: Error): void {
     if (this.#told.has(error)) return;
     const why = this.#take(error);
-    const sentence = `${what}: ${why}`;
+    const sentence = sentenceOf(what, why);
     const runtime = serial === undefined ? undefined : this.#world.runtime(serial);
     if (runtime?.error === sentence) return;
     this.#world.parts.events.add({ path, what: `${what} failed`, why });
@@ -110,6 +110,11 @@ export class KeptErrors {
     runtime.error = failure;
     this.#publish(serial);
   }
+}
+
+/** Some of what goes wrong with a file begins with its name already. */
+function sentenceOf(what: string, why: string): string {
+  return why.startsWith(`${what}: `) ? why : `${what}: ${why}`;
 }
 
 function oneLine(message: string): string {

@@ -57,6 +57,14 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
     });
   }
 
+  test('a match that lacks its value tells what is missing, and of one that is right', async () => {
+    assert.equal(await refused('echo icmp > chns/web/match'), 'Invalid argument');
+    assert.match(
+      await error(),
+      /^match: syntax error, something is missing at its end\. Fix: write conditions of nft\(8\), such as: tcp dport/,
+    );
+  });
+
   for (const match of [
     'tcp dport',
     'tcp dport 80; drop',
@@ -75,7 +83,9 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
   ]) {
     test(`the match ${JSON.stringify(match)}`, async () => {
       assert.equal(await refused(`printf '%s' '${match}' > chns/web/match`), 'Invalid argument');
-      assert.match(await error(), /^match: ./);
+      const sentence = await error();
+      assert.match(sentence, /^match: ./);
+      assert.doesNotMatch(sentence, /match: match|continue/);
       assert.deepEqual(await lab.values('web', 'match'), ['tcp dport 80']);
     });
   }

@@ -80,7 +80,7 @@ async function load(
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const result = await runProgram(['unshare', '--net', 'sh', '-c', script, 'nfio-match', option], { signal: limited, input });
   if (result.exitCode === 127) throw missingTool('nft');
-  if (result.exitCode !== 0) throw refuse(whatNftSays(result.stderr) || `nft ended with status ${result.exitCode}`);
+  if (result.exitCode !== 0) throw refuse(whatNftSays(result.stderr) || `nft ended with status ${result.exitCode}`, remedy);
   const [json = '', ...text] = result.stdout.split('\n');
   const { nftables } = JSON.parse(json) as { readonly nftables: readonly { readonly rule?: { readonly expr: readonly Expression[] } }[] };
   const rules = nftables.flatMap(({ rule }) => (rule === undefined ? [] : [rule.expr]));
@@ -90,11 +90,17 @@ async function load(
   return { expressions: expressions.slice(0, -1), rule: line.slice(0, -'continue'.length).trim() };
 }
 
-/** The first complaint, without its place in a text that is not the user's. */
+/** The first complaint, without its place in a text that is not the user's, and without the verdict that ends that. */
 function whatNftSays(stderr: string): string {
-  return (stderr.split('\n').find((line) => line.includes('Error')) ?? stderr.split('\n')[0] ?? '').replace(/^.*?Error: /, '').trim();
+  const line = stderr.split('\n').find((each) => each.includes('Error')) ?? stderr.split('\n')[0] ?? '';
+  return line
+    .replace(/^.*?Error: /, '')
+    .replace(/unexpected continue/, 'something is missing at its end')
+    .trim();
 }
 
-function refuse(why: string): NfioError {
-  return new NfioError('InvalidValueError', { message: `match: ${why}` });
+const remedy = '. Fix: write conditions of nft(8), such as: tcp dport { 80, 443 }';
+
+function refuse(why: string, more = ''): NfioError {
+  return new NfioError('InvalidValueError', { message: `match: ${why}${more}` });
 }
