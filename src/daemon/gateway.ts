@@ -16,6 +16,7 @@ import { generationOf, statsOfExisting, statsOfOpen } from '../vfs/file-stats.ts
 import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 import { actorOf } from './actor.ts';
 import { AskedFiles } from './asked-files.ts';
+import { DiskWork } from './disk-work.ts';
 import { FileWrites } from './file-writes.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
 import { RefusedChanges } from './refused-changes.ts';
@@ -31,6 +32,8 @@ export interface GatewayParts {
   readonly watchers: Watchers;
   readonly logger: Logger;
   readonly timeoutMs: number;
+  /** A file of nf.io's own on the disk of user files, to try that out. */
+  readonly probe: string;
 }
 
 /** How long a cancelled operation may take to be taken back, or finished, before its caller is let go, milliseconds. */
@@ -45,6 +48,7 @@ export class Gateway {
   readonly #writes: FileWrites;
   readonly #asked: AskedFiles;
   readonly #refused: RefusedChanges;
+  readonly #disk: DiskWork;
   readonly #interruptions: Interruptions;
 
   constructor(parts: GatewayParts) {
@@ -52,6 +56,7 @@ export class Gateway {
     this.#writes = new FileWrites(parts.orchestrator, parts.publisher.tree);
     this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree, this.#writes);
     this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
+    this.#disk = new DiskWork(parts.probe);
     this.#refused = new RefusedChanges(parts.orchestrator.model, parts.publisher.tree);
     this.#interruptions = new Interruptions({ onCancel: (ticket) => this.#letGoLater(ticket) });
   }
@@ -62,6 +67,7 @@ export class Gateway {
       if (this.#parts.replier.accept(message.ticket)) void this.#answer(message);
     } else if (message.op === 'released') this.#asked.release(message.fh);
     else if (message.op === 'turn') this.#tell({ kind: 'turn' });
+    else if (message.op === 'probe') void this.#probe();
     else if (message.op === 'openRoot') void this.#openRoot(message.serial);
     else if (message.op === 'refused') void this.#writes.refused(message.nodeid);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
@@ -74,6 +80,10 @@ export class Gateway {
     const { orchestrator, logger } = this.#parts;
     await orchestrator.roots.open(serial).catch((error: Error) => logger.error(`rfs of VNF ${serial}: ${error.message}`));
     this.#tell({ kind: 'rootOpened', serial });
+  }
+
+  async #probe(): Promise<void> {
+    this.#tell({ kind: 'paced', tookMs: await this.#disk.probe(), probe: true });
   }
 
   /** Tells the kernel thread, which sleeps until a request comes. */
@@ -170,8 +180,12 @@ export class Gateway {
       case 'read':
         replier.bytes(ticket, await this.#asked.read(ticket, message, signal));
         return;
+      case 'readFile':
+        return void replier.bytes(ticket, await this.#paced(() => this.#disk.read(message.fd, message.size, message.offset)));
+      case 'writeFile':
+        return void replier.write(ticket, await this.#paced(() => this.#disk.write(message.fd, message.data, message.offset)));
       case 'sync':
-        await closing(message.fd, () => orchestrator.configs.sync(message.fd, message.newIn));
+        await closing(message.fd, () => this.#disk.run(() => orchestrator.configs.sync(message.fd, message.newIn)));
         break;
       case 'configure':
         return await this.#configure(message, signal);
@@ -179,6 +193,14 @@ export class Gateway {
         return await this.#replace(message, signal);
     }
     replier.ok(ticket);
+  }
+
+  /** What the disk took for something is told, so that the kernel thread works on it again when it is quick. */
+  async #paced<T>(work: () => Promise<T>): Promise<T> {
+    const began = performance.now();
+    const result = await work();
+    this.#parts.publisher.post({ kind: 'paced', tookMs: performance.now() - began, probe: false });
+    return result;
   }
 
   async #write({ ticket, data, before, restoring, acts }: WriteValue, signal: AbortSignal): Promise<void> {

@@ -63,7 +63,15 @@ async function serveUntilUnmounted({ options, mountedMs }: ServerStart, { negoti
 
   const timeoutMs = options.attrTimeoutMs;
   const warnings = orchestrator.unreadable;
-  const gateway = new Gateway({ orchestrator, publisher, replier: new Replier(fuseFd), watchers, logger, timeoutMs });
+  const gateway = new Gateway({
+    orchestrator,
+    publisher,
+    replier: new Replier(fuseFd),
+    watchers,
+    logger,
+    timeoutMs,
+    probe: join(options.root, 'probe'),
+  });
   fromKernelThread.on('message', (message: Forwarded | KernelThreadNote) => {
     if (message.op !== 'serving') return receive(message, gateway, logger);
     void knownToKernel(eventsIn(options.mountpoint).path, negotiated).then(() => {

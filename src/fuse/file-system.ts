@@ -47,6 +47,8 @@ export interface PollRequest {
  */
 export interface FileSystem {
   /** The connection is ready. Called once, before any other method. */
+  /** Called around each request that is answered, in place of its method: serves it, now, or puts it aside (Request.park). */
+  around?(request: Request, serve: () => void): void;
   init?(negotiated: Negotiated): void;
   /** The file system was unmounted. Called once, after every other method. */
   destroy?(): void;

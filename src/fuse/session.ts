@@ -34,6 +34,7 @@ export class FuseSession {
   readonly #exchange: Exchange;
   readonly #request: Request;
   readonly #decoders: readonly Decoder[];
+  readonly #decode = (): void => (this.#decoders[this.#request.opcode] as Decoder)(this.#fs as Served, this.#request, this.#exchange.input);
   #negotiated: Negotiated | undefined;
   #ended = false;
 
@@ -126,8 +127,9 @@ export class FuseSession {
     if (opcode === Opcode.INIT) this.#init();
     else if (this.#negotiated === undefined) throw new Error(`A request for ${opcodeName(opcode)} came before INIT.`);
     else if (opcode === Opcode.DESTROY) this.#destroy();
-    else if (opcode < opcodeCount) (this.#decoders[opcode] as Decoder)(this.#fs as Served, this.#request, input);
-    else this.#request.replyError(Errno.ENOSYS);
+    else if (opcode >= opcodeCount) this.#request.replyError(Errno.ENOSYS);
+    else if (this.#fs.around === undefined) this.#decode();
+    else this.#fs.around(this.#request, this.#decode);
   }
 
   /** After an error of a handler, or of ours: the caller must not wait for ever. */

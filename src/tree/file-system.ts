@@ -12,6 +12,7 @@ import type { SystemCalls } from '../vfs/system-calls.ts';
 import { UnlinkedFiles } from '../vfs/unlinked-files.ts';
 import { UserFiles } from '../vfs/user-files.ts';
 import { BackedDirectories } from './backed-directories.ts';
+import { DiskPace } from './disk-pace.ts';
 import type { FileSpec } from './file-spec.ts';
 import type { Directories, Forward, KernelMessage } from './forwarded.ts';
 import { HandleNumbers } from './handles.ts';
@@ -61,6 +62,9 @@ export class NfioFileSystem implements FileSystem {
   readonly #backed: BackedDirectories;
   readonly #parked: ParkedRequests;
   readonly #turns: Turns;
+  readonly #pace = new DiskPace();
+  /** Requests that wait until the disk has answered. */
+  readonly #probes: Turns;
   readonly #journal: NodeJournal;
   readonly #polls: PollJournal;
   readonly #unlinked: UnlinkedFiles;
@@ -100,11 +104,19 @@ export class NfioFileSystem implements FileSystem {
     this.#forward = forward;
     this.#parked = new ParkedRequests(forward);
     this.#turns = new Turns(forward);
+    this.#probes = new Turns(forward, 'probe');
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
     const descriptors = new DescriptorShares(descriptorBudget);
     const shared = { forward, handles, descriptors, refused, walkers, timeoutMs, unsaved: this.#unsaved };
-    this.#user = new UserRequests({ ...shared, users, backed, turns: this.#turns, attributesChanged: options.attributesChanged });
+    this.#user = new UserRequests({
+      ...shared,
+      users,
+      backed,
+      turns: this.#turns,
+      pace: this.#pace,
+      attributesChanged: options.attributesChanged,
+    });
     this.#scratch = new ScratchFiles(handles);
     const context = {
       ...shared,
@@ -127,6 +139,7 @@ export class NfioFileSystem implements FileSystem {
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
     else if (message.kind === 'directories') this.#noteIn(message);
     else if (message.kind === 'turn') this.#turns.come();
+    else if (message.kind === 'paced') this.#paced(message);
     else if (message.kind === 'rootOpened') this.#parked.release(message.serial);
     else this.#apply(message);
   }
@@ -156,6 +169,27 @@ export class NfioFileSystem implements FileSystem {
   resume(session: { resume(request: Uint8Array): void }): void {
     this.#parked.resume(session);
     this.#turns.resume(session);
+    this.#probes.resume(session);
+  }
+
+  #paced({ tookMs, probe }: Extract<KernelMessage, { kind: 'paced' }>): void {
+    this.#pace.took(tookMs);
+    if (probe) this.#probes.come();
+  }
+
+  /** Requests on user files wait while nobody knows whether their disk answers, and everybody else is served. */
+  around(request: Request, serve: () => void): void {
+    if (!isUserFile(request.nodeid) || this.#turns.isResuming) {
+      serve();
+      return;
+    }
+    if (!this.#pace.isQuick && !this.#probes.isResuming) {
+      this.#probes.wait(request);
+      return;
+    }
+    const began = performance.now();
+    serve();
+    this.#pace.took(performance.now() - began);
   }
 
   /** Answers a request that failed, or puts it aside until the root that it needs is open. */

@@ -41,6 +41,11 @@ export type Forwarded =
   | { readonly op: 'released'; readonly fh: number }
   /** A request is served in parts: a `turn` message comes back, after which the next part is. */
   | { readonly op: 'turn' }
+  /** The disk of user files may be slow: it is tried out. The answer is a `probed` message. */
+  | { readonly op: 'probe' }
+  /** A request on an open user file, while the disk is slow. */
+  | { readonly op: 'readFile'; readonly ticket: Ticket; readonly fd: number; readonly offset: number; readonly size: number }
+  | { readonly op: 'writeFile'; readonly ticket: Ticket; readonly fd: number; readonly offset: number; readonly data: Uint8Array }
   /** Somebody wanted to write an action while another is under way. */
   | { readonly op: 'refused'; readonly nodeid: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
@@ -137,6 +142,8 @@ export type KernelMessage =
   | { readonly kind: 'rootOpened'; readonly serial: number }
   | { readonly kind: 'acted'; readonly nodeid: number }
   | { readonly kind: 'turn' }
+  /** How long something on the disk of user files took, milliseconds; `probe`: of those who wait for that. */
+  | { readonly kind: 'paced'; readonly tookMs: number; readonly probe: boolean }
   /** The kernel thread shall say that it is alive. */
   | { readonly kind: 'ping' };
 

@@ -7,17 +7,26 @@ import type { Forward } from './forwarded.ts';
  */
 export class Turns {
   readonly #forward: Forward;
+  readonly #op: 'turn' | 'probe';
+  #resuming = false;
   #waiting: Uint8Array[] = [];
   #due: Uint8Array[] = [];
 
-  constructor(forward: Forward) {
+  /** @param op the message that goes to the main thread: it comes back at once, or when the disk of user files has answered. */
+  constructor(forward: Forward, op: 'turn' | 'probe' = 'turn') {
     this.#forward = forward;
+    this.#op = op;
+  }
+
+  /** True while requests are served that have waited. */
+  get isResuming(): boolean {
+    return this.#resuming;
   }
 
   /** Puts a request aside until its next turn. */
   wait(request: Request): void {
     this.#waiting.push(request.park());
-    if (this.#waiting.length === 1) this.#forward({ op: 'turn' });
+    if (this.#waiting.length === 1) this.#forward({ op: this.#op });
   }
 
   /** The message is back. */
@@ -31,6 +40,8 @@ export class Turns {
     if (this.#due.length === 0) return;
     const due = this.#due;
     this.#due = [];
+    this.#resuming = true;
     for (const request of due) session.resume(request);
+    this.#resuming = false;
   }
 }

@@ -14,6 +14,7 @@ import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
 import { readable } from './configuration-file.ts';
 import { ConfigurationSaves } from './configuration-saves.ts';
+import type { DiskPace } from './disk-pace.ts';
 import { rootIndex } from './file-spec.ts';
 import type { Forward } from './forwarded.ts';
 import { flagsOfHandle, type HandleNumbers } from './handles.ts';
@@ -36,6 +37,7 @@ export interface UserContext {
   readonly walkers: TreeWalkers;
   readonly turns: Turns;
   readonly attributesChanged: (nodeid: number) => void;
+  readonly pace: DiskPace;
   readonly timeoutMs: number;
 }
 
@@ -319,12 +321,21 @@ export class UserRequests implements FileSystem {
   }
 
   read(request: Request, fh: number, offset: number, size: number): void {
-    request.replyData(readSync(this.#opened(request, fh).fd, request.data, 0, size, offset));
+    const { fd } = this.#opened(request, fh);
+    if (this.#context.pace.isQuick) request.replyData(readSync(fd, request.data, 0, size, offset));
+    else this.#context.forward({ op: 'readFile', ticket: request.defer(), fd, offset, size });
   }
 
   write(request: Request, fh: number, offset: number, size: number): void {
     const file = this.#opened(request, fh);
     const before = request.resent && isAppended(file.fd, request.written(size), offset);
+    if (!before && !this.#context.pace.isQuick) {
+      if (request.killSuidgid) this.#dropPrivileges(request, file.fd);
+      this.#saves.wrote(request, file);
+      const data = Uint8Array.from(request.written(size));
+      this.#context.forward({ op: 'writeFile', ticket: request.defer(), fd: file.fd, offset, data });
+      return;
+    }
     const written = before ? size : writeSync(file.fd, request.input, request.inputOffset, size, offset);
     if (request.killSuidgid) this.#dropPrivileges(request, file.fd);
     this.#saves.wrote(request, file);
