@@ -1,6 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TestMount } from '../support/mount.ts';
+import { answered } from '../support/over-kills.ts';
 import type { Prng } from '../support/prng.ts';
 
 /** A supervisor gives up on servers of which nine in a row live for less than three seconds (src/daemon/supervisor.ts): one in so many lives longer. */
@@ -43,7 +43,7 @@ export class Killer {
     await this.#mount.ended(server);
     // Now and then the next one is killed while it starts.
     if (this.#random.below(8) === 0) return;
-    await statfs(this.#mount.path);
+    await answered(this.#mount.path);
     this.stallsMs.push(performance.now() - killedMs);
   }
 

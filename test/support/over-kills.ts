@@ -42,5 +42,14 @@ export async function killServer(mount: TestMount): Promise<void> {
   const server = await mount.server();
   process.kill(server, 'SIGKILL');
   await mount.ended(server);
-  await statfs(mount.path); // never answered from a cache
+  await answered(mount.path);
+}
+
+/** Resolves when a server answers. The kernel may have lost the request with the server before it (ADR 8). */
+export async function answered(mountpoint: string): Promise<void> {
+  const ask = (): Promise<unknown> => statfs(mountpoint); // never answered from a cache
+  await ask().catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EIO') throw error;
+    return ask();
+  });
 }

@@ -52,6 +52,7 @@ import { hasExitCode, logFile, makeGuestDirectory, readExitCode, upperDirectory 
 import { GuestRecords } from './guest-records.ts';
 import { launch } from './launch.ts';
 import { Launcher } from './launcher.ts';
+import { endLeftPrograms, programOf } from './left-programs.ts';
 import { machineReport } from './machine-report.ts';
 import { ownMounts } from './mount-table.ts';
 import { recoverGuests } from './recover.ts';
@@ -97,6 +98,7 @@ export class NetnsDriver extends HypervisorBase {
 
   async recover(refs: readonly GuestRef[], signal: AbortSignal, mayEnd: (id: string) => boolean = () => true): Promise<void> {
     const { mountId, logger } = this.#context;
+    await endLeftPrograms(mountId);
     const world = { mountId, records: this.#records, cgroups: this.#cgroups, fabric: this.#fabric, logger, mayEnd };
     for (const guest of await recoverGuests(refs, world, signal)) this.#guests.set(guest.ref.id, guest);
     for (const { process, record, network } of this.#guests.values()) {
@@ -218,7 +220,8 @@ export class NetnsDriver extends HypervisorBase {
 
   async executeInNetwork(ref: GuestRef, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
     const guest = this.#live(ref);
-    return this.#unlessEnded(guest, await executeInNetwork(guest.process, command, options));
+    const ours = { ...command, env: { ...command.env, ...programOf(this.#context.mountId) } };
+    return this.#unlessEnded(guest, await executeInNetwork(guest.process, ours, options));
   }
 
   guestStatus(ref: GuestRef): GuestStatus {
