@@ -6,6 +6,7 @@ import { noCommand } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
 import { type AgentExec, chunkBytes, guestDirectory as directory, type GuestAgent, putFile } from './agent.ts';
 import { GrowingInput, isWhole } from './growing-input.ts';
+import { isLibvirtError } from './rpc/libvirt-error.ts';
 
 /** What each output keeps at most when nobody takes it as it comes. Bytes. */
 const maxKeptBytes = 1024 * 1024;
@@ -13,6 +14,9 @@ const maxKeptBytes = 1024 * 1024;
 const maxInlineBytes = 2 * 1024 * 1024;
 const firstPauseMs = 10;
 const longestPauseMs = 250;
+/** How often, and for how long each time, a command that is not wanted any more is ended: the virtual machine may be busy. Milliseconds. */
+const endTries = 3;
+const endTryMs = 20_000;
 
 /**
  * Runs the command with its outputs in files: what it leaves in the background then holds up nobody. It is no more protected from a lack of
@@ -36,7 +40,7 @@ exit $status`;
 
 let lastNumber = 0;
 
-/** Runs a program in a guest by its agent. @throws InterruptedError when aborted: the program is ended then. */
+/** Runs a program in a guest by its agent. @throws InterruptedError when aborted: the program is ended then, or the message says that it may not be. */
 export async function executeByAgent(
   agent: GuestAgent,
   name: string,
@@ -58,7 +62,9 @@ export async function executeByAgent(
     ([key, value]) => `${key}=${value}`,
   );
   const inline = large ? {} : { input: input ?? new Uint8Array() };
-  const pid = await agent.start({ path: 'setsid', arg, env, capture: !streamed, ...inline }, signal);
+  if (signal.aborted) throw new NfioError('InterruptedError', { cause: signal.reason });
+  // To its end, also when it is not wanted any more: what has no number cannot be ended.
+  const pid = await agent.start({ path: 'setsid', arg, env, capture: !streamed, ...inline }, new AbortController().signal);
   const over = new AbortController();
   try {
     const running = streamed ? stream(agent, pid, at, options) : agent.wait(pid, signal);
@@ -66,8 +72,9 @@ export async function executeByAgent(
     return { exitCode: exitCodeOf(ended), stdout: text(ended['out-data']), stderr: text(ended['err-data']) };
   } catch (error) {
     if (signal.aborted) {
-      await endCommand(agent, pid, at);
-      throw new NfioError('InterruptedError', { cause: signal.reason });
+      const ended = await endCommand(agent, pid, at);
+      const message = `it may still run in ${name}, whose guest agent did not answer`;
+      throw new NfioError('InterruptedError', { ...(ended ? {} : { message }), cause: signal.reason });
     }
     if (growing !== undefined) await endCommand(agent, pid, at);
     throw error;
@@ -143,14 +150,19 @@ for round in 1 2; do
 done
 rm -f "$at".*`;
 
-/** Ends a command and all it started that stayed in its session. */
-async function endCommand(agent: GuestAgent, pid: number, at: string): Promise<void> {
-  const signal = AbortSignal.timeout(5000);
+/** Ends a command and all it started that stayed in its session. False when that could not be done. */
+async function endCommand(agent: GuestAgent, pid: number, at: string): Promise<boolean> {
   const arg = ['-c', endScript, 'sh', String(pid), at];
-  await agent
-    .start({ path: 'sh', arg, env: [`PATH=${searchPath}`], capture: false }, signal)
-    .then((killer) => agent.wait(killer, signal))
-    .catch(() => undefined); // it, or the whole guest, has ended
+  for (let tries = 0; tries < endTries; tries++) {
+    const signal = AbortSignal.timeout(endTryMs);
+    try {
+      await agent.wait(await agent.start({ path: 'sh', arg, env: [`PATH=${searchPath}`], capture: false }, signal), signal);
+      return true;
+    } catch (error) {
+      if (isLibvirtError(error, 'NO_DOMAIN', 'OPERATION_INVALID')) return true; // the whole guest has ended
+    }
+  }
+  return false;
 }
 
 function exitCodeOf({ exitcode, signal }: AgentExec): number {
