@@ -8,6 +8,18 @@ import { hosts } from './hosts.ts';
 import { libvirt } from './libvirt.ts';
 import { lookup } from './lookup.ts';
 import { takeover } from './takeover.ts';
+import { userFiles } from './user-files.ts';
 
 /** All benchmarks, in the order they run. */
-export const benchmarks: readonly Benchmark[] = [fuseLibrary, controlFile, counter, hosts, docker, libvirt, lookup, chains, takeover];
+export const benchmarks: readonly Benchmark[] = [
+  fuseLibrary,
+  controlFile,
+  counter,
+  hosts,
+  docker,
+  libvirt,
+  lookup,
+  userFiles,
+  chains,
+  takeover,
+];

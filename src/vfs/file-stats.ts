@@ -12,6 +12,9 @@ export interface FileStats extends Attr {
   gid: number;
   readonly dev: number;
   readonly exactIno: bigint;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
   readonly birthtimeNs: bigint;
 }
 

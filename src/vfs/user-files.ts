@@ -5,6 +5,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   lchownSync,
@@ -23,7 +24,7 @@ import {
 import { isAbsence } from '../errors/index.ts';
 import { RenameFlag } from '../fuse/abi/flags.ts';
 import { bytesOfText, pathArgument, textOfLatin1 } from '../fuse/byte-names.ts';
-import { type AttributeChange, changeByDescriptor, changeByPath, withInode } from './change-attributes.ts';
+import { type AttributeChange, changeByDescriptor, changeByPath, roundTimes, withInode } from './change-attributes.ts';
 import { confinedLink } from './confined-link.ts';
 import { DirectoryNames } from './directory-names.ts';
 import { EarlierFiles } from './earlier-files.ts';
@@ -310,6 +311,7 @@ export class UserFiles {
     const made = openSync(path, options.flags, options.inherits ? options.mode & 0o7777 : 0o600);
     fchownSync(made, options.creator.uid, this.#groupFor(parent, options.creator));
     if (!options.inherits) fchmodSync(made, modeOf(options));
+    roundTimes(made);
     return made;
   }
 
@@ -324,9 +326,11 @@ export class UserFiles {
   }
 
   #openByName(node: UserNode, flags: number): number {
+    // In config/ nobody but us changes what a name means.
+    if (node.backing.guest === undefined) return this.#withFile(node, (path) => openRegular(path, (flags & ~notOurs) | safely));
     return this.#withFile(node, (path) =>
       withInode(path, (inode, stats) => {
-        if (!isFile(stats)) throw Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+        if (!isFile(stats)) throw notRegular();
         checkPlace(node, stats);
         return openSync(inode, flags & ~(notOurs | constants.O_NOFOLLOW));
       }),
@@ -469,6 +473,18 @@ function syncDirectory(path: PathLike): void {
 }
 
 const setGid = 0o2000;
+
+/** Waits for nobody, whatever is there. @throws EACCES for what is no regular file. */
+function openRegular(path: PathLike, flags: number): number {
+  const fd = openSync(path, flags);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw notRegular();
+}
+
+function notRegular(): Error {
+  return Object.assign(new Error('not a regular file'), { code: 'EACCES' });
+}
 
 function modeOf({ mode, umask }: Creation): number {
   return mode & ~umask & 0o7777;
