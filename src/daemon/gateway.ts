@@ -155,12 +155,7 @@ export class Gateway {
         });
         return this.#replyWritten(ticket, message.data.length);
       case 'finish':
-        await orchestrator.commands.finish(message.fh, {
-          serial: serialOf(ticket.nodeid),
-          last: message.last === true,
-          request: nameOf(ticket),
-          signal,
-        });
+        await this.#finish(message, signal);
         break;
       case 'restore':
         await this.#changes.restore({ ...message, actor: actorOf(message.ticket) }, signal);
@@ -183,7 +178,7 @@ export class Gateway {
       case 'readFile':
         return void replier.bytes(ticket, await this.#paced(() => this.#disk.read(message.fd, message.size, message.offset)));
       case 'writeFile':
-        return void replier.write(ticket, await this.#paced(() => this.#disk.write(message.fd, message.data, message.offset)));
+        return void replier.write(ticket, await this.#writeFile(message));
       case 'sync':
         await closing(message.fd, () => this.#disk.run(() => orchestrator.configs.sync(message.fd, message.newIn)));
         break;
@@ -215,6 +210,22 @@ export class Gateway {
       });
     } finally {
       if (acts) this.#parts.publisher.post({ kind: 'acted', nodeid: ticket.nodeid });
+    }
+  }
+
+  async #finish({ ticket, fh, last, discard }: Extract<Forwarded, { op: 'finish' }>, signal: AbortSignal): Promise<void> {
+    const { commands } = this.#parts.orchestrator;
+    const close = { serial: serialOf(ticket.nodeid), last: last === true, request: nameOf(ticket), signal };
+    await (discard === true ? commands.discard(fh, close) : commands.finish(fh, close));
+  }
+
+  /** What could not be written is not whole, and is not saved when it is closed. */
+  async #writeFile({ fh, fd, data, offset }: Extract<Forwarded, { op: 'writeFile' }>): Promise<number> {
+    try {
+      return await this.#paced(() => this.#disk.write(fd, data, offset));
+    } catch (error) {
+      this.#parts.publisher.post({ kind: 'cut', fh });
+      throw error;
     }
   }
 

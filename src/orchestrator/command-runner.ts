@@ -57,8 +57,7 @@ export class CommandRunner {
 
   /** A writer closes the file: what is left runs. `last`: nobody has it open any more, and its shell ends. Fails as write() does. */
   async finish(fh: number, { serial, last, signal, request }: CommandClose): Promise<void> {
-    if (this.#model.inventory.vnf(serial) === undefined) return;
-    const session = this.#sessions.get(fh) ?? (this.#notes(fh, serial).read() === undefined ? undefined : this.#session(fh, serial));
+    const session = this.#known(fh, serial);
     if (session === undefined) return;
     if (last) this.#sessions.delete(fh);
     try {
@@ -72,6 +71,18 @@ export class CommandRunner {
     } finally {
       if (last) await session.end();
     }
+  }
+
+  /** What waits to be complete never will be: nothing of it runs. */
+  async discard(fh: number, { serial, request }: CommandClose): Promise<void> {
+    const session = this.#known(fh, serial);
+    await session?.lane.run(async () => session.discard(request));
+  }
+
+  /** The session of an open file, also of one that a server before this one began; undefined when nothing was written. */
+  #known(fh: number, serial: number): CommandSession | undefined {
+    if (this.#model.inventory.vnf(serial) === undefined) return undefined;
+    return this.#sessions.get(fh) ?? (this.#notes(fh, serial).read() === undefined ? undefined : this.#session(fh, serial));
   }
 
   #session(fh: number, serial: number): CommandSession {

@@ -95,6 +95,14 @@ export class CommandSession {
     return data.length < commandLimit && this.endsLine;
   }
 
+  /** Forgets what waits. */
+  discard(request: string): void {
+    if (!this.waits) return;
+    this.#held = new Uint8Array();
+    this.#tooLong = false;
+    this.#note(request, 'waits');
+  }
+
   /**
    * Runs what waits, if it is complete, or `whole`: as it is. Resolves to its exit status; undefined: it waits on.
    *

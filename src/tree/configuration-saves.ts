@@ -1,6 +1,7 @@
 import { constants, openSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
+import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
 import { O_PATH } from '../vfs/change-attributes.ts';
@@ -56,17 +57,19 @@ export class ConfigurationSaves {
     this.#context = context;
   }
 
-  /** Data was written to a file. */
-  wrote(request: Request, { node, pending }: WrittenFile): void {
+  /** Data was written to a file: from its beginning, or further on. */
+  wrote(request: Request, { node, pending }: WrittenFile, { begins }: { readonly begins: boolean }): void {
     // Who wrote matters for what may configure a VNF alone.
     const known = pending !== undefined && node.backing.guest === undefined && !request.fromPageCache;
-    pending?.write(known ? processOf(request.pid) : 0);
+    pending?.write(known ? processOf(request.pid) : 0, begins);
   }
 
   /** A descriptor of it is closed. `files`: all that are open. */
   closes(request: Request, file: WrittenFile, files: Iterable<WrittenFile>): boolean {
     if (file.pending?.open !== true || file.node.backing.guest !== undefined) return false;
-    return file.pending.savesAtClose(processOf(request.pid)) && this.#closes(request, file, files);
+    const closer = processOf(request.pid);
+    if (isEndedBySignal(request.pid) && file.pending.writerKilled(closer)) return false;
+    return file.pending.savesAtClose(closer) && this.#closes(request, file, files);
   }
 
   /**

@@ -136,6 +136,7 @@ export class NfioFileSystem implements FileSystem {
   receive(message: Exclude<KernelMessage, { kind: 'ping' }>): void {
     if (message.kind === 'replaced') this.#user.replaced(message.replacement, message.done);
     else if (message.kind === 'configured') this.#user.configured(message.save, message.outcome);
+    else if (message.kind === 'cut') this.#user.cut(message.fh);
     else if (message.kind === 'acted') this.#special.acted(message.nodeid);
     else if (message.kind === 'directories') this.#noteIn(message);
     else if (message.kind === 'turn') this.#turns.come();

@@ -16,8 +16,8 @@ export type Forwarded =
   | WriteValue
   /** A write to `command`. */
   | { readonly op: 'command'; readonly ticket: Ticket; readonly fh: number; readonly data: Uint8Array }
-  /** Who wrote to a `command` closes it: what waits runs. `last`: its shell ends. */
-  | { readonly op: 'finish'; readonly ticket: Ticket; readonly fh: number; readonly last?: boolean }
+  /** Who wrote to a `command` closes it: what waits runs, or not at all. `last`: its shell ends. */
+  | { readonly op: 'finish'; readonly ticket: Ticket; readonly fh: number; readonly last?: boolean; readonly discard?: boolean }
   /** A scratch file is renamed onto a special file. Without data: what it holds is ignored. */
   | {
       readonly op: 'restore';
@@ -45,7 +45,14 @@ export type Forwarded =
   | { readonly op: 'probe' }
   /** A request on an open user file, while the disk is slow. */
   | { readonly op: 'readFile'; readonly ticket: Ticket; readonly fd: number; readonly offset: number; readonly size: number }
-  | { readonly op: 'writeFile'; readonly ticket: Ticket; readonly fd: number; readonly offset: number; readonly data: Uint8Array }
+  | {
+      readonly op: 'writeFile';
+      readonly ticket: Ticket;
+      readonly fh: number;
+      readonly fd: number;
+      readonly offset: number;
+      readonly data: Uint8Array;
+    }
   /** Somebody wanted to write an action while another is under way. */
   | { readonly op: 'refused'; readonly nodeid: number }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
@@ -135,6 +142,8 @@ export interface Directories {
 export type KernelMessage =
   | TreeChange
   | { readonly kind: 'replaced'; readonly replacement: number; readonly done: boolean }
+  /** A write to an open user file failed. */
+  | { readonly kind: 'cut'; readonly fh: number }
   | { readonly kind: 'configured'; readonly save: number; readonly outcome: SaveOutcome }
   /** The first message of all. */
   | Directories

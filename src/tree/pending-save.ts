@@ -15,6 +15,8 @@ export interface Unsaved {
   readonly truncated: boolean;
   readonly refused: boolean;
   readonly writers: readonly Writer[];
+  /** Something of it is missing, and nobody may save it. */
+  readonly cut?: boolean;
 }
 
 /** So many writers of one descriptor are told apart; more are not known. */
@@ -28,11 +30,15 @@ const mostWriters = 64;
  *   FSYNC     now.
  *   RELEASE   what nobody saved: a truncation with nothing after it (`: > FILE`, truncate(1)), and writes whose writer is not known.
  *
+ * What is not whole saves nothing: when a write failed, or a signal ended who wrote, or who had only truncated the file. That is over when the file is written from its
+ * beginning.
+ *
  * A truncation alone does nothing before RELEASE. A text that was refused is judged again when its writer asks, but not at RELEASE, where nobody would hear of it.
  */
 export class PendingSave {
   #truncated: boolean;
   #refused = false;
+  #cut = false;
   #writers = new Set<Writer>();
   /** Of what no save took in: the first change, and the last. */
   #first = Number.POSITIVE_INFINITY;
@@ -47,9 +53,15 @@ export class PendingSave {
    * @param note Takes note of what is not in force, undefined: nothing. Called when that changes.
    */
   constructor(begin: boolean | Unsaved, note: (unsaved: Unsaved | undefined) => void = () => undefined) {
-    const { truncated, refused, writers } = typeof begin === 'boolean' ? { truncated: begin, refused: false, writers: [] } : begin;
+    const {
+      truncated,
+      refused,
+      writers,
+      cut = false,
+    } = typeof begin === 'boolean' ? { truncated: begin, refused: false, writers: [], cut: false } : begin;
     this.#truncated = truncated;
     this.#refused = refused;
+    this.#cut = cut;
     this.#writers = new Set(writers);
     this.#note = note;
     if (this.open) this.#changed();
@@ -59,18 +71,18 @@ export class PendingSave {
   #tell(): void {
     const truncated = this.#truncated || [...this.#running.values()].includes(true);
     const writers = [...new Set([this.#writers, ...this.#running.keys()].flatMap((set) => [...set]))];
-    const nothing = (this.#closed && this.#running.size === 0) || (!truncated && writers.length === 0);
-    this.#note(nothing ? undefined : { truncated, refused: this.#refused, writers });
+    const nothing = (this.#closed && this.#running.size === 0) || (!truncated && writers.length === 0 && !this.#cut);
+    this.#note(nothing ? undefined : { truncated, refused: this.#refused, writers, ...(this.#cut ? { cut: true } : {}) });
   }
 
   /** True while there is something that no save took in. */
   get open(): boolean {
-    return this.#truncated || this.#writers.size > 0;
+    return !this.#cut && (this.#truncated || this.#writers.size > 0);
   }
 
   /** True when a writer has not saved. */
   get written(): boolean {
-    return this.#writers.size > 0;
+    return this.open && this.#writers.size > 0;
   }
 
   /** ftruncate(2) to a length in bytes. */
@@ -78,12 +90,17 @@ export class PendingSave {
     this.#changed();
     this.#truncated = true;
     this.#refused = false;
-    if (length === 0) this.#writers.clear();
+    if (length === 0) {
+      this.#cut = false;
+      this.#writers.clear();
+    }
     this.#tell();
   }
 
-  write(by: Writer): void {
-    const isKnown = this.#writers.has(by) && !this.#refused && !this.#truncated;
+  /** @param begins whether the text begins with it. */
+  write(by: Writer, begins: boolean): void {
+    const isKnown = this.#writers.has(by) && !this.#refused && !this.#truncated && !this.#cut;
+    if (begins) this.#cut = false;
     this.#changed();
     this.#refused = false;
     this.#truncated = false;
@@ -102,6 +119,19 @@ export class PendingSave {
     return other.savesAtEnd() && other.#last > this.#first;
   }
 
+  /** A write failed: what the file holds is not whole. */
+  cut(): void {
+    this.#cut = true;
+    this.#tell();
+  }
+
+  /** A signal ended a process that had the file open. @returns whether what it wrote, or would have written, is not whole by that. */
+  writerKilled(by: Writer): boolean {
+    if (!this.savesAtClose(by) && !(this.open && this.#writers.size === 0)) return false;
+    this.cut();
+    return true;
+  }
+
   /** All that was written is judged by itself, as each write to a value is. */
   settle(): void {
     const wasOpen = this.open;
@@ -117,7 +147,7 @@ export class PendingSave {
 
   /** True when a close by this process saves. */
   savesAtClose(by: Writer): boolean {
-    return this.#writers.has(by) || this.#writers.has(0) || (by === 0 && this.#writers.size > 0);
+    return this.open && (this.#writers.has(by) || this.#writers.has(0) || (by === 0 && this.#writers.size > 0));
   }
 
   /** True when there is something left that has to be saved at the very end. */

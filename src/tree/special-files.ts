@@ -1,6 +1,7 @@
 import { closeSync, constants, readSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
+import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
 import type { AttrChange, PollRequest } from '../fuse/file-system.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
@@ -180,7 +181,7 @@ export class SpecialFiles {
 
   /** What is complete runs at once, the rest waits for more or for the close: the main thread tells them apart. */
   #writeCommand(request: Request, { file, fh, data }: { readonly file: OpenFile; readonly fh: number; readonly data: Uint8Array }): void {
-    file.pending?.write(processOf(request.pid));
+    file.pending?.write(processOf(request.pid), true);
     this.#context.forward({ op: 'command', ticket: request.defer(), fh, data: Uint8Array.from(data) });
   }
 
@@ -201,7 +202,7 @@ export class SpecialFiles {
     const waits = isCutByBuffer(data) && file.pending !== undefined;
     this.#context.unsaved.note(fh, { text: file.written.note(nameOf(request), { judged: !waits }) });
     if (waits) {
-      file.pending?.write(processOf(request.pid));
+      file.pending?.write(processOf(request.pid), offset === 0);
       request.replyWrite(data.length);
     } else this.#judge(request, file, data.length);
   }
@@ -237,8 +238,17 @@ export class SpecialFiles {
 
   flush(request: Request, fh: number): void {
     const file = this.#openOrNoted(request, fh);
-    if (file?.pending?.open !== true || !file.pending.savesAtClose(processOf(request.pid))) request.replyOk();
-    else this.#finish(request, fh, file);
+    const closer = file?.pending?.open === true ? processOf(request.pid) : 0;
+    if (file?.pending?.open !== true) request.replyOk();
+    else if (isEndedBySignal(request.pid) && file.pending.writerKilled(closer)) this.#discard(request, fh, file);
+    else if (file.pending.savesAtClose(closer)) this.#finish(request, fh, file);
+    else request.replyOk();
+  }
+
+  /** Who wrote was killed: what waits is not whole, and is not carried out. */
+  #discard(request: Request, fh: number, file: OpenFile): void {
+    if (file.spec.write === 'command') this.#context.forward({ op: 'finish', ticket: request.defer(), fh, discard: true });
+    else request.replyOk();
   }
 
   /** What was written and waits is carried out. */

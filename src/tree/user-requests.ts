@@ -274,6 +274,11 @@ export class UserRequests implements FileSystem {
     this.#saves.replaced(replacement, done);
   }
 
+  /** The main thread could not write what was written to an open file. */
+  cut(fh: number): void {
+    this.#open.get(fh)?.pending?.cut();
+  }
+
   /** The main thread has judged what was saved. */
   configured(save: number, outcome: SaveOutcome): void {
     this.#saves.configured(save, outcome);
@@ -331,14 +336,15 @@ export class UserRequests implements FileSystem {
     const before = request.resent && isAppended(file.fd, request.written(size), offset);
     if (!before && !this.#context.pace.isQuick) {
       if (request.killSuidgid) this.#dropPrivileges(request, file.fd);
-      this.#saves.wrote(request, file);
+      this.#saves.wrote(request, file, { begins: offset === 0 });
       const data = Uint8Array.from(request.written(size));
-      this.#context.forward({ op: 'writeFile', ticket: request.defer(), fd: file.fd, offset, data });
+      this.#context.forward({ op: 'writeFile', ticket: request.defer(), fh, fd: file.fd, offset, data });
       return;
     }
-    const written = before ? size : writeSync(file.fd, request.input, request.inputOffset, size, offset);
+    const write = (): number => writeSync(file.fd, request.input, request.inputOffset, size, offset);
+    const written = before ? size : cutOnFailure(file, write);
     if (request.killSuidgid) this.#dropPrivileges(request, file.fd);
-    this.#saves.wrote(request, file);
+    this.#saves.wrote(request, file, { begins: offset === 0 });
     request.replyWrite(written);
   }
 
@@ -349,7 +355,7 @@ export class UserRequests implements FileSystem {
   ): void {
     const file = this.#opened(request, fh);
     this.#context.users.calls.make('fallocate', pathOfOpen(file.fd), mode, offset, length);
-    this.#saves.wrote(request, file);
+    this.#saves.wrote(request, file, { begins: false });
     request.replyOk();
   }
 
@@ -365,8 +371,9 @@ export class UserRequests implements FileSystem {
     const to = this.#opened(request, range.fhOut, range.nodeidOut);
     const length = Math.min(range.length, mostCopied);
     const { calls } = this.#context.users;
-    const copied = calls.make('copy', pathOfOpen(from.fd), range.offsetIn, pathOfOpen(to.fd), range.offsetOut, length);
-    this.#saves.wrote(request, to);
+    const copy = (): Buffer => calls.make('copy', pathOfOpen(from.fd), range.offsetIn, pathOfOpen(to.fd), range.offsetOut, length);
+    const copied = cutOnFailure(to, copy);
+    this.#saves.wrote(request, to, { begins: range.offsetOut === 0 });
     request.replyWrite(Number(copied.toString()));
   }
 
@@ -534,6 +541,16 @@ function isAppended(fd: number, data: Uint8Array, offset: number): boolean {
     return readSync(reader, there, 0, there.length, offset) === data.length && there.equals(data);
   } finally {
     closeSync(reader);
+  }
+}
+
+/** What could not be written is not whole, and is not saved when it is closed. */
+function cutOnFailure<T>({ pending }: OpenFile, write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    pending?.cut();
+    throw error;
   }
 }
 

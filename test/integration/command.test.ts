@@ -90,6 +90,15 @@ describe('command', () => {
     assert.equal(await output(script), `0\n${30_000_000 + 2 * 32 + 2}\n`);
   });
 
+  test('that was not complete when its writer was killed does not run', async () => {
+    const cut = (line: string): string =>
+      `python3 -c "import os; f = os.open('command', os.O_WRONLY); os.write(f, b'${line}'); os.kill(os.getpid(), 9)"`;
+    await output(`echo 'rm -f /tmp/ran' > command; ${cut('touch /tmp/ran')}; echo 'ls /tmp/ran' > command`);
+    assert.match(await output('cat command'), /No such file/);
+    const parent = `exec 3> command; (printf 'touch /tmp/r' >&3; kill -9 $BASHPID); echo 'echo on' >&3; exec 3>&-; cat command`;
+    assert.match(await output(parent), /^on$/m);
+  });
+
   test('that is no shell language is told when the file is closed, and does nothing before', async () => {
     assert.match(
       await output(`{ echo 'echo before'; echo 'if )'; } > command; cat command error`),

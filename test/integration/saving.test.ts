@@ -219,6 +219,22 @@ describe('a configuration', () => {
     await expectRunning('asleep');
   });
 
+  test('whose writer is killed, before it wrote or in the middle, is not in force', async () => {
+    await inFirewall('printf %s "$new" > config/nf_conf', rules('whole'));
+    for (const script of [
+      'timeout 0.3 bash -c "exec > config/nf_conf; sleep 20"',
+      'timeout 0.5 bash -c "exec > config/nf_conf; echo \'# the first line\'; sleep 20"',
+      python("f = os.open('config/nf_conf', os.O_RDWR | os.O_TRUNC); os.write(f, b'# the first line'); os.kill(os.getpid(), 9)"),
+    ]) {
+      await inFirewall(script);
+      await inFirewall('echo true > command'); // what was under way before is over
+      await expectRunning('whole');
+    }
+    const child = 'exec 3> config/nf_conf; timeout 0.1 sleep 9 3>&3; printf %s "$new" >&3; exec 3>&-';
+    await inFirewall(child, rules('child'));
+    await expectRunning('child');
+  });
+
   test('that another has begun to write over what was written is for that one to save', async () => {
     await inFirewall('printf %s "$new" > config/nf_conf', rules('before'));
     const overtaken = python(`

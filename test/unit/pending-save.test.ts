@@ -7,7 +7,19 @@ const writer = 100;
 const child = 200;
 
 /** A request that the kernel sends, in the order of a way to save. */
-type Step = 'write' | 'child writes' | 'unknown writes' | 'truncate' | 'flush' | 'child flushes' | 'fsync' | 'release';
+type Step =
+  | 'write'
+  | 'write on'
+  | 'write fails'
+  | 'killed'
+  | 'child killed'
+  | 'child writes'
+  | 'unknown writes'
+  | 'truncate'
+  | 'flush'
+  | 'child flushes'
+  | 'fsync'
+  | 'release';
 
 /** How many saves a way comes to, and at which requests. */
 function savesOf(truncated: boolean, steps: readonly Step[], outcome: SaveOutcome = 'saved'): readonly Step[] {
@@ -27,9 +39,13 @@ function savesOf(truncated: boolean, steps: readonly Step[], outcome: SaveOutcom
     }
   };
   return steps.filter((step) => {
-    if (step === 'write') pending.write(writer);
-    if (step === 'child writes') pending.write(child);
-    if (step === 'unknown writes') pending.write(0);
+    if (step === 'write') pending.write(writer, true);
+    if (step === 'write on') pending.write(writer, false);
+    if (step === 'write fails') pending.cut();
+    if (step === 'killed') pending.writerKilled(writer);
+    if (step === 'child killed') pending.writerKilled(child);
+    if (step === 'child writes') pending.write(child, true);
+    if (step === 'unknown writes') pending.write(0, true);
     if (step === 'truncate') pending.truncate(0);
     if (!saves(step)) return false;
     pending.end(pending.begin(), outcome);
@@ -55,6 +71,13 @@ const ways: readonly (readonly [name: string, truncated: boolean, steps: readonl
   ['mapped memory, written out after the close', true, ['flush', 'unknown writes', 'release'], ['release']],
   ['a writer that is forgotten: only its child closes', true, ['write', 'child flushes', 'release'], ['release']],
   ['open and close, with nothing written', false, ['flush', 'release'], []],
+  ['a writer that is killed', true, ['write', 'killed', 'release'], []],
+  ['who is killed before the first write', true, ['flush', 'killed', 'release'], []],
+  ['a child that is killed before its shell writes', true, ['child killed', 'write', 'flush', 'release'], ['flush']],
+  ['a child that is killed when its shell has written', true, ['write', 'child killed', 'flush', 'release'], ['flush']],
+  ['a write that fails', true, ['write', 'write fails', 'flush', 'release'], []],
+  ['a write that fails, and then goes on', true, ['write', 'write fails', 'write on', 'flush', 'release'], []],
+  ['a write that fails, and all of it again', true, ['write', 'write fails', 'truncate', 'write', 'flush', 'release'], ['flush']],
   ['written, then emptied, and closed', false, ['write', 'truncate', 'flush', 'release'], ['release']],
 ];
 
@@ -74,9 +97,9 @@ describe('a save', () => {
 
   test('takes in only what was written before it began', () => {
     const pending = new PendingSave(false);
-    pending.write(writer);
+    pending.write(writer, true);
     const attempt = pending.begin();
-    pending.write(child);
+    pending.write(child, true);
     pending.end(attempt, 'saved');
     assert.equal(pending.savesAtClose(writer), false);
     assert.equal(pending.savesAtClose(child), true);
@@ -84,7 +107,7 @@ describe('a save', () => {
 
   test('of more writers than are told apart is anybody’s', () => {
     const pending = new PendingSave(false);
-    for (let pid = 1; pid <= 1000; pid += 1) pending.write(pid);
+    for (let pid = 1; pid <= 1000; pid += 1) pending.write(pid, true);
     assert.equal(pending.savesAtClose(1_000_000), true);
   });
 });

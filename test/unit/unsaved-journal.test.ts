@@ -27,9 +27,9 @@ describe('what is written and not in force is known to the next server', () => {
       PendingSave,
       PendingSave,
     ];
-    saved.write(100);
+    saved.write(100, true);
     saved.end(saved.begin(), 'saved');
-    kept.write(200);
+    kept.write(200, true);
     kept.end(kept.begin(), 'refused');
     running.begin(); // of a truncation
     const text = { before: 'a\n', latin1: 'b\n', judged: 1, request: '0.7' };
