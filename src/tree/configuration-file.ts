@@ -1,4 +1,4 @@
-import { constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { mostConfigurationBytes } from '../domain/middlebox.ts';
 import { isFile } from '../vfs/file-stats.ts';
 import type { UserFiles } from '../vfs/user-files.ts';
@@ -13,7 +13,12 @@ export function readable(fd: number): number {
 /** What an open file holds now, for the main thread. */
 export function configurationOf(fd: number): ConfigurationFile {
   const opened = readable(fd);
-  return { fd: opened, content: contentOf(opened) };
+  try {
+    return { fd: opened, content: contentOf(opened) };
+  } catch (error) {
+    closeSync(opened);
+    throw error;
+  }
 }
 
 /** The like for a file that is not open; undefined for what is no regular file. */

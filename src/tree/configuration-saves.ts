@@ -1,4 +1,4 @@
-import { constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
 import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
@@ -9,7 +9,7 @@ import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, configurationName, isConfigurationName } from './backed-directories.ts';
 import { configurationIn, configurationOf } from './configuration-file.ts';
-import type { Configure, Forward, ReplaceConfiguration } from './forwarded.ts';
+import type { ConfigurationFile, Configure, Forward, ReplaceConfiguration } from './forwarded.ts';
 import type { PendingSave, SaveAttempt, SaveOutcome } from './pending-save.ts';
 
 /** An open user file, as far as it may configure a VNF. */
@@ -156,9 +156,7 @@ export class ConfigurationSaves {
     const { how, from, to } = replacement;
     const { serial } = to.parent.backing as BackedDirectory;
     const isThere = from.parent.backing === to.parent.backing;
-    const directories = [from, to].map(({ parent }) => directoryOf(parent));
-    const [fromPath = '', toPath = ''] = [from, to].map(({ name }, index) => pathArgument(`/proc/self/fd/${directories[index]}/${name}`));
-    const file = configurationIn(this.#context.users, node);
+    const [fromDirectory, toDirectory, file] = this.#openBoth(from.parent, to.parent, node);
     this.#numbers += 1;
     this.#replacing.set(this.#numbers, replacement);
     this.#context.forward({
@@ -168,12 +166,25 @@ export class ConfigurationSaves {
       replacement: this.#numbers,
       file,
       how,
-      from: fromPath,
-      to: toPath,
-      directories,
+      from: pathArgument(`/proc/self/fd/${fromDirectory}/${from.name}`),
+      to: pathArgument(`/proc/self/fd/${toDirectory}/${to.name}`),
+      directories: [fromDirectory, toDirectory],
       path: isThere ? [...(from.parent.components() ?? []), from.name].join('/') : configurationName,
       nodeid: node.nodeid,
     });
+  }
+
+  /** Opens two directories and a file, or none. */
+  #openBoth(from: UserNode, to: UserNode, node: UserNode): [from: number, to: number, file: ConfigurationFile | undefined] {
+    const directories: number[] = [];
+    try {
+      for (const parent of [from, to]) directories.push(directoryOf(parent));
+      const [one, other] = directories as [number, number];
+      return [one, other, configurationIn(this.#context.users, node)];
+    } catch (error) {
+      for (const directory of directories) closeSync(directory);
+      throw error;
+    }
   }
 
   /** It was renamed or linked, or not. */

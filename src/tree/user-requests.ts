@@ -405,11 +405,17 @@ export class UserRequests implements FileSystem {
     const isNoted = this.#context.unsaved.find(fh)?.save !== undefined;
     const file = this.#open.get(fh) ?? (isNoted ? this.#openedBefore(request, fh) : undefined);
     this.#open.delete(fh);
-    if (file === undefined || !this.#saves.ends(request, file, this.#open.values())) request.replyOk();
-    file?.pending?.close();
-    if (file === undefined) return;
-    this.#context.descriptors.closed(file.fd);
-    this.#context.users.close(file.node, file.fd);
+    try {
+      if (file === undefined || !this.#saves.ends(request, file, this.#open.values())) request.replyOk();
+    } finally {
+      if (file !== undefined) this.#close(file);
+    }
+  }
+
+  #close({ node, fd, pending }: OpenFile): void {
+    pending?.close();
+    this.#context.descriptors.closed(fd);
+    this.#context.users.close(node, fd);
   }
 
   flush(request: Request, fh: number): void {
