@@ -3,6 +3,7 @@ import { closeSync, openSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NfioError } from '../errors/index.ts';
+import { sealedStdio } from '../network/index.ts';
 import { stateWriteError, takesNothing } from '../state/durable-file.ts';
 import { makeDirectory } from '../state/make-directory.ts';
 import { cachedEnvironment } from './compile-cache.ts';
@@ -75,7 +76,7 @@ function spawnSupervisor(options: MountOptions, output: number | 'inherit'): Chi
     cwd: '/',
     detached: true,
     env: cachedEnvironment(),
-    stdio: ['ignore', output, output, 'ipc'],
+    stdio: sealedStdio(['ignore', output, output, 'ipc']), // a lock that a script holds (flock(1)) is not the daemon's
   });
 }
 

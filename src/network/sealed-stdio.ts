@@ -4,7 +4,7 @@ import { unlessAbsent } from '../errors/index.ts';
 const closeOnExec = 0o2000000; // O_CLOEXEC, as fdinfo shows it (asm-generic/fcntl.h)
 
 /** What a child's descriptors are, from 0 on. */
-export type Stdio = readonly ('ignore' | 'pipe' | number)[];
+export type Stdio = readonly ('ignore' | 'inherit' | 'ipc' | 'pipe' | number)[];
 
 let inherited: { readonly descriptors: readonly number[]; readonly devNull: number } | undefined;
 
