@@ -2,7 +2,7 @@ import { nearestWord } from '../domain/did-you-mean.ts';
 import { hypervisorNames } from '../domain/ports/hypervisor.ts';
 import { NfioError } from '../errors/index.ts';
 import { flag, libvirtUri, milliseconds, type Option, path, socket, word } from './option-kinds.ts';
-import type { MountOptions, MountRequest } from './options.ts';
+import type { MountOptions, MountRequest, OptionsToMountAgain } from './options.ts';
 
 const logLevels = ['error', 'warn', 'info', 'debug'] as const;
 
@@ -71,6 +71,25 @@ export function parseMountOptions(given: MountRequest, nameOf: (key: string) => 
     return [key, value === undefined ? option.fallback : option.parse(value, nameOf(key))];
   });
   return Object.fromEntries(values) as MountOptions;
+}
+
+/** Options without which another mount of the same root would not reach the VNFs that this one made, or not know their types. */
+const kept = [
+  'hypervisor',
+  'modules',
+  'dockerSocket',
+  'insecureEngines',
+  'libvirtUri',
+] as const satisfies readonly (keyof OptionsToMountAgain)[];
+
+/** What a command line that mounts the same root again has to have besides it, word by word: nothing where all is as by default. */
+export function wordsToMountAgain(options: OptionsToMountAgain): string[] {
+  return kept.flatMap((key) => {
+    const { flag: name, type, fallback } = mountOptions[key];
+    const value = options[key];
+    if (value === undefined || value === fallback) return [];
+    return type === 'boolean' ? [`--${name}`] : [`--${name}`, String(value)];
+  });
 }
 
 function unknownOption(key: string, nameOf: (key: string) => string): NfioError {

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapBounded } from '../domain/bounded.ts';
 import { isAbsence } from '../errors/index.ts';
-import { runtimeDirectory } from './options.ts';
+import { type OptionsToMountAgain, runtimeDirectory } from './options.ts';
 
 /** What the daemon of a mount notes for other processes. There is nothing secret in it: every user may read it. */
 export interface MountRecord {
@@ -13,6 +13,8 @@ export interface MountRecord {
   readonly device: string;
   readonly root: string;
   readonly hypervisor: string;
+  /** An older version noted none. */
+  readonly options?: OptionsToMountAgain;
   readonly supervisorPid: number;
   readonly serverPid: number;
   readonly startedAt: string;

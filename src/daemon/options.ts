@@ -29,6 +29,9 @@ export type MountRequest = Pick<MountOptions, 'mountpoint'> & {
   readonly [Name in keyof MountOptions]?: MountOptions[Name] | undefined;
 };
 
+/** Those that another mount of the same root has to have too, to reach the VNFs that the first one made and know their types. */
+export type OptionsToMountAgain = Pick<MountOptions, 'hypervisor' | 'modules' | 'dockerSocket' | 'insecureEngines' | 'libvirtUri'>;
+
 /** Where mounts keep what need not survive a reboot, each in a directory named by its mount id. */
 export const runtimeDirectory = '/run/nfio';
 

@@ -133,13 +133,14 @@ class Supervisor {
 
   /** For other commands, which without it do not know who serves the mount. On a full disk it is tried again. */
   #note(server: { readonly mountId: string; readonly serverPid: number }): void {
-    const { mountpoint, root, hypervisor } = this.#options;
+    const { mountpoint, root, hypervisor, modules, dockerSocket, insecureEngines, libvirtUri } = this.#options;
     const startedAt = new Date().toISOString();
     clearTimeout(this.#noteAgain);
     this.#mountId = server.mountId;
     try {
       const own = { mountpoint, device: this.#device, root, hypervisor, supervisorPid: process.pid, startedAt, version: this.#version };
-      writeMountRecord({ ...own, ...server });
+      const options = { hypervisor, modules, dockerSocket, insecureEngines, libvirtUri };
+      writeMountRecord({ ...own, ...server, options });
     } catch (error) {
       this.#logger.warn(`nfio status and nfio umount will not know all of this mount: ${(error as Error).message}`);
       this.#noteAgain = setTimeout(() => this.#note(server), noteAgainMs).unref();

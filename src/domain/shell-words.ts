@@ -54,3 +54,8 @@ function takeDoubleQuoted(text: string, start: number): { readonly text: string;
   }
   throw new Error('a " is not closed');
 }
+
+/** A word as a shell takes it for one: for commands that are shown to people. */
+export function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

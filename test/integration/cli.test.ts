@@ -228,6 +228,7 @@ describe('nfio mount and umount', () => {
     await writeFile(join(host, 'action'), 'activate\n');
     const first = await nfio('umount', mountpoint);
     assert.match(first.out, /^1 VNF keeps running: host\/h\.\n/);
+    assert.match(first.out, new RegExp(`^Reach them again with: nfio mount --root ${root} MOUNTPOINT$`, 'm'));
 
     await mount();
     assert.equal(await readFile(join(host, 'status'), 'utf8'), 'running\n');

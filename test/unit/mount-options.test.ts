@@ -3,7 +3,8 @@ import { describe, test } from 'node:test';
 import { mountCommand } from '../../src/cli/commands/mount.ts';
 import { commandHelp } from '../../src/cli/help.ts';
 import { main } from '../../src/cli/main.ts';
-import { mountOptions, parseMountOptions } from '../../src/daemon/mount-options.ts';
+import { mountOptions, parseMountOptions, wordsToMountAgain } from '../../src/daemon/mount-options.ts';
+import { quoteWord } from '../../src/domain/shell-words.ts';
 import { HypervisorFactory, makeGuestSpec, Nfio, NfioError, type NfioOptions, VnfsOperations } from '../../src/index.ts';
 
 /** The sentence that a call is refused with, as an InvalidValueError. */
@@ -41,6 +42,16 @@ describe('the options of a mount', () => {
   test('what was parsed is parsed to the same', () => {
     const options = parseMountOptions({ mountpoint: '/nfio', dockerSocket: '/d', libvirtUri: 'test:///default', insecureEngines: true });
     assert.deepEqual(parseMountOptions(JSON.parse(JSON.stringify(options))), options);
+  });
+
+  test('a command that mounts again has what is needed to reach the VNFs, and no defaults', () => {
+    assert.deepEqual(wordsToMountAgain(parseMountOptions({ mountpoint: '/nfio', logLevel: 'debug' })), []);
+    const options = { mountpoint: '/nfio', hypervisor: 'docker', modules: '/m', dockerSocket: '/d', insecureEngines: true } as const;
+    const words = ['--hypervisor', 'docker', '--modules', '/m', '--docker-socket', '/d', '--insecure-engines'];
+    assert.deepEqual(wordsToMountAgain(parseMountOptions(options)), words);
+    const uri = 'qemu+unix:///system?socket=/run/l';
+    assert.deepEqual(wordsToMountAgain(parseMountOptions({ mountpoint: '/nfio', libvirtUri: uri })), ['--libvirt-uri', uri]);
+    assert.deepEqual(['/a/b', uri, "it's"].map(quoteWord), ['/a/b', `'${uri}'`, `'it'\\''s'`]);
   });
 
   test('a value that cannot be is refused with a sentence that names the option', () => {

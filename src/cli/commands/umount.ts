@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { wordsToMountAgain } from '../../daemon/mount-options.ts';
 import type { MountRecord } from '../../daemon/mount-record.ts';
 import { checkPrivilege } from '../../daemon/preflight.ts';
 import { isAlive } from '../../daemon/process-alive.ts';
+import { quoteWord } from '../../domain/shell-words.ts';
 import { NfioError } from '../../errors/index.ts';
 import { mountInUse } from '../../fuse/mount-in-use.ts';
 import { mountAt, mountpointsOf } from '../../fuse/mount-info.ts';
@@ -60,7 +62,7 @@ the mount, are not cut off: the processes end with the last of them.`,
     const ended = record === undefined || (await waitForEnd(record, { device, lazy: values.lazy, terminal }));
     if (!ended && !values.lazy) throw await notEnded(record, device);
     if (!ended) terminal.out(`${mountpoint} is detached; its processes end when nothing uses it any more.\n`);
-    terminal.out(keepRunning(states ?? [], record?.root));
+    terminal.out(keepRunning(states ?? [], record));
     return 0;
   },
 });
@@ -120,11 +122,12 @@ async function hasEnded({ supervisorPid, serverPid }: MountRecord, timeoutMs: nu
   return true;
 }
 
-function keepRunning(states: readonly VnfState[], root = 'its root'): string {
+function keepRunning(states: readonly VnfState[], record: MountRecord | undefined): string {
   const running = states.filter(({ status }) => status === 'running' || status === 'paused').map(({ vnf }) => vnf);
   if (running.length === 0) return '';
   const shown = running.length > 10 ? [...running.slice(0, 10), `and ${running.length - 10} more`] : running;
   const subject = running.length === 1 ? '1 VNF keeps running' : `${running.length} VNFs keep running`;
-  const again = `nfio mount --root ${root} MOUNTPOINT`;
+  const words = record === undefined ? ['DIR'] : [record.root, ...(record.options === undefined ? [] : wordsToMountAgain(record.options))];
+  const again = `nfio mount --root ${words.map(quoteWord).join(' ')} MOUNTPOINT`;
   return `${subject}: ${shown.join(', ')}.\nReach them again with: ${again}\nDestroy them with: ${again} && nfio umount --destroy MOUNTPOINT\n`;
 }
