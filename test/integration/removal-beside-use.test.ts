@@ -18,7 +18,7 @@ describe('rmdir of a VNF', { timeout: 300_000 }, () => {
     const script = `
       end=$PWD/../stop; rm -f $end
       for i in 1 2 3; do (while [ ! -e $end ]; do ls -lR nf-types/host/h/rfs nf-types/host/h/config; done >/dev/null 2>&1) & done
-      (n=0; while [ ! -e $end ]; do n=$((n+1)); mkdir -p nf-types/host/h/rfs/d/$n; : > nf-types/host/h/rfs/d/$n/f; : > nf-types/host/h/config/f$n; done >/dev/null 2>&1) &
+      (n=0; while [ ! -e $end ]; do n=$((n+1)); mkdir nf-types/host/h/rfs/d nf-types/host/h/rfs/d/$n; : > nf-types/host/h/rfs/d/$n/f; : > nf-types/host/h/config/f$n; done >/dev/null 2>&1) &
       for round in $(seq 25); do
         mkdir nf-types/host/h || { echo "round $round: not made"; break; }
         echo x > nf-types/host/h/config/mine; mkdir -p nf-types/host/h/rfs/etc/own; echo x > nf-types/host/h/rfs/etc/own/f
