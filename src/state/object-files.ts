@@ -8,12 +8,11 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isThere } from '../errors/index.ts';
-import { syncDirectory, syncFile } from './durable-file.ts';
+import { syncDirectory, syncFile, writeSoon } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal-entry.ts';
 import { makeUserDirectory, restoreUserFiles, syncUserDirectory } from './new-user-files.ts';
 
@@ -122,7 +121,7 @@ export class ObjectFiles {
     const building = join(this.#root, trashName, `new-${entry.serial}`);
     try {
       mkdirSync(building, { recursive: true, mode: 0o755 });
-      writeFileSync(join(building, recordName), entry.text, { mode: 0o600 });
+      makeRecord(join(building, recordName), entry.text);
       if (userFiles !== null) makeUserDirectory(join(building, userFiles.name), userFiles);
       this.#putInPlace(building, entry);
     } catch (error) {
@@ -163,6 +162,15 @@ function holdsFiles(path: string): boolean {
   return readdirSync(path, { withFileTypes: true }).some((entry) =>
     entry.isDirectory() ? holdsFiles(join(path, entry.name)) : entry.name !== recordName,
   );
+}
+
+function makeRecord(path: string, text: string): void {
+  const file = openSync(path, 'w', 0o600);
+  try {
+    writeSoon(file, text);
+  } finally {
+    closeSync(file);
+  }
 }
 
 function isAbsent(error: unknown): boolean {

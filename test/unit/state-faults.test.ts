@@ -13,7 +13,7 @@ import { checksumOf } from '../../src/state/seal.ts';
 
 const calls = [
   ...['openSync', 'closeSync', 'readFileSync', 'writeSync', 'fstatSync', 'ftruncateSync', 'fsyncSync', 'fdatasyncSync'],
-  ...['renameSync', 'mkdirSync', 'writeFileSync', 'chownSync'],
+  ...['renameSync', 'mkdirSync', 'writeFileSync', 'chownSync', 'fchownSync', 'futimesSync'],
 ] as const;
 const api = fs as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
 const real = new Map(calls.map((name) => [name, api[name]]));

@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { unmount } from '../../../src/fuse/index.ts';
 import { decodeRecording, type Recorded } from './record-format.ts';
 
 const imageBytes = 32 * 1024 * 1024;
+const mostTries = 300;
 
 /**
  * An ext4 on a disk whose every write and sync is recorded, so that a test can see what a loss of power at any moment leaves: a loop device on a file that a
@@ -52,9 +54,21 @@ export class RecordedDisk implements AsyncDisposable {
   /** Ends the recording. */
   async recording(): Promise<readonly Recorded[]> {
     execFileSync('umount', [this.path]);
-    await unmount(join(this.#directory, 'fuse'));
+    await this.#unmountServed();
     await this.#ended;
     return decodeRecording(readFileSync(join(this.#directory, 'record')));
+  }
+
+  /** The loop device lets go of its file a moment after the unmount. */
+  async #unmountServed(): Promise<void> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await unmount(join(this.#directory, 'fuse'));
+      } catch (error) {
+        if (tries === mostTries) throw error;
+        await delay(100);
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
