@@ -67,6 +67,8 @@ export function isStillConfiguration(model: Model, vnf: VnfRecord, fd: number): 
 }
 
 /** The guest sees config/ at /etc/nfio. */
+export const nfConfInGuest = '/etc/nfio/nf_conf';
+
 function guestPathOf(path: string): string {
   return `/etc/nfio/${path}`;
 }

@@ -1,7 +1,7 @@
 import type { ConfigCandidate, ConfigLanguage } from '../domain/middlebox.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { readApplied, removeApplied, writeApplied } from './applied-configuration.ts';
-import { readCandidate } from './config-files.ts';
+import { nfConfInGuest, readCandidate } from './config-files.ts';
 import { guestAccess } from './guest-spec.ts';
 import { explainFailure } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
@@ -87,10 +87,10 @@ export class Configurator {
       .catch((error: Error) => this.#model.parts.logger.warn(`${pathOf(vnf)}: its ports stay closed: ${error.message}`));
   }
 
+  /** What runs, whatever became of its file since. */
   #running(vnf: VnfRecord): ConfigCandidate | undefined {
-    const candidate = readCandidate(this.#model, vnf);
     const text = this.applied(vnf);
-    return candidate === undefined || text === undefined ? candidate : { ...candidate, text };
+    return text === undefined ? readCandidate(this.#model, vnf) : { text, guestPath: nfConfInGuest };
   }
 
   #language(vnf: VnfRecord): ConfigLanguage | undefined {

@@ -56,7 +56,9 @@ describe('the configuration of a VNF is whole after a port', { skip: whyNoGuests
         `cd nf-types/${type}/v; echo down > ports/wan/state; echo down > ports/lan/state; echo up > ports/lan/state; echo up > ports/wan/state`,
       );
       match(await mount.run(`cd nf-types/${type}/v; echo '${shows}' > command; cat command`), expected, 'whatever is down meanwhile');
-      await mount.run(`echo destroy > nf-types/${type}/v/action`);
+      const without = `cd nf-types/${type}/v; mv config/nf_conf config/away; echo down > ports/wan/state; echo up > ports/wan/state`;
+      match(await mount.run(`${without}; echo '${shows}' > command; cat command`), expected, 'whatever became of the file');
+      await mount.run(`cd nf-types/${type}/v; mv config/away config/nf_conf; echo destroy > action`);
     });
   }
 
