@@ -12,13 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-
-/** What runs is shown in config/.applied/nf_conf. */
-const directoryName = '.applied';
-const fileName = 'nf_conf';
-
-/** O_PATH (fcntl.h); node:fs does not name it. */
-const O_PATH = 0o10000000;
+import { appliedName, configurationName } from '../domain/configuration-names.ts';
+import { O_PATH } from '../errors/index.ts';
 
 /** The configuration that was applied last, undefined when there was none. The directory belongs to the VNF's owner: no link in it is followed. */
 export function readApplied(configDir: string): string | undefined {
@@ -26,7 +21,7 @@ export function readApplied(configDir: string): string | undefined {
   if (directory === undefined) return undefined;
   try {
     const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-    const file = unlessAbsent(() => openSync(`/proc/self/fd/${directory}/${fileName}`, flags));
+    const file = unlessAbsent(() => openSync(`/proc/self/fd/${directory}/${configurationName}`, flags));
     return file === undefined ? undefined : readAndClose(file);
   } finally {
     closeSync(directory);
@@ -54,10 +49,10 @@ export function writeApplied(configDir: string, text: string): void {
     try {
       writeFileSync(temporary, text, { flag: 'wx', mode: 0o444 });
       chownSync(temporary, uid, gid);
-      renameSync(temporary, `${at}/${fileName}`);
+      renameSync(temporary, `${at}/${configurationName}`);
     } catch (error) {
       unlinkIfThere(temporary);
-      unlinkIfThere(`${at}/${fileName}`);
+      unlinkIfThere(`${at}/${configurationName}`);
       throw error;
     }
   } finally {
@@ -70,7 +65,7 @@ export function removeApplied(configDir: string): void {
   const directory = openedDirectory(configDir);
   if (directory === undefined) return;
   try {
-    unlinkIfThere(`/proc/self/fd/${directory}/${fileName}`);
+    unlinkIfThere(`/proc/self/fd/${directory}/${configurationName}`);
   } finally {
     closeSync(directory);
   }
@@ -81,7 +76,7 @@ function makeDirectory(configDir: string): { readonly uid: number; readonly gid:
   const parent = openSync(configDir, O_PATH | constants.O_DIRECTORY);
   try {
     const { uid, gid } = fstatSync(parent);
-    const path = `/proc/self/fd/${parent}/${directoryName}`;
+    const path = `/proc/self/fd/${parent}/${appliedName}`;
     try {
       mkdirSync(path, 0o755);
       chownSync(path, uid, gid);
@@ -95,7 +90,7 @@ function makeDirectory(configDir: string): { readonly uid: number; readonly gid:
 }
 
 function openDirectory(configDir: string): number {
-  return openSync(join(configDir, directoryName), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  return openSync(join(configDir, appliedName), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
 }
 
 function openedDirectory(configDir: string): number | undefined {

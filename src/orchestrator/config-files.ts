@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { givesPower, parseBootConf } from '../domain/boot-conf.ts';
+import { configurationName } from '../domain/configuration-names.ts';
 import { type ConfigCandidate, mostConfigurationBytes } from '../domain/middlebox.ts';
 import type { BootOptions } from '../domain/ports/hypervisor.ts';
 import type { VnfRecord } from '../domain/records.ts';
@@ -41,8 +42,8 @@ export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
 /** The configuration in config/nf_conf, undefined when there is no such file or the type has no configuration. */
 export function readCandidate(model: Model, vnf: VnfRecord): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  const file = readConfig(join(model.parts.store.configDir(vnf), 'nf_conf'), mostConfigurationBytes);
-  return file === undefined ? undefined : { text: file.text, guestPath: guestPathOf('nf_conf') };
+  const file = readConfig(join(model.parts.store.configDir(vnf), configurationName), mostConfigurationBytes);
+  return file === undefined ? undefined : { text: file.text, guestPath: guestPathOf(configurationName) };
 }
 
 /**
@@ -51,17 +52,22 @@ export function readCandidate(model: Model, vnf: VnfRecord): ConfigCandidate | u
  * @param content undefined: what has the name is no regular file, which is refused.
  * @param path of the file below config/ as yet.
  */
-export function candidateOf(model: Model, vnf: VnfRecord, content: Uint8Array | undefined, path = 'nf_conf'): ConfigCandidate | undefined {
+export function candidateOf(
+  model: Model,
+  vnf: VnfRecord,
+  content: Uint8Array | undefined,
+  path = configurationName,
+): ConfigCandidate | undefined {
   if (model.middlebox(vnf.type).configuration === undefined) return undefined;
-  if (content === undefined) throw notRegular('nf_conf');
+  if (content === undefined) throw notRegular(configurationName);
   if (content.length > mostConfigurationBytes)
-    throw tooLarge('nf_conf', `more than ${mostConfigurationBytes} bytes`, mostConfigurationBytes);
+    throw tooLarge(configurationName, `more than ${mostConfigurationBytes} bytes`, mostConfigurationBytes);
   return { text: Buffer.from(content).toString(), guestPath: guestPathOf(path) };
 }
 
 /** True when an open file has the name nf_conf: it may have lost it to another since it was saved. */
 export function isStillConfiguration(model: Model, vnf: VnfRecord, fd: number): boolean {
-  const named = lstatSync(join(model.parts.store.configDir(vnf), 'nf_conf'), { bigint: true, throwIfNoEntry: false });
+  const named = lstatSync(join(model.parts.store.configDir(vnf), configurationName), { bigint: true, throwIfNoEntry: false });
   const { dev, ino } = fstatSync(fd, { bigint: true });
   return named?.dev === dev && named.ino === ino;
 }

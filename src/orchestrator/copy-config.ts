@@ -1,9 +1,6 @@
 import { chownSync, closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { chmod, copyFile, type FileHandle, lchown, lstat, mkdir, open, readdir, readlink, symlink } from 'node:fs/promises';
-import { NfioError } from '../errors/index.ts';
-
-/** O_PATH (fcntl.h); node:fs does not name it. */
-const O_PATH = 0o10000000;
+import { NfioError, O_PATH } from '../errors/index.ts';
 
 const toRead = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const toMake = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;

@@ -1,5 +1,6 @@
 import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { appliedName, configurationName } from '../domain/configuration-names.ts';
 import type { GuestFiles, GuestOwner } from '../vfs/guest-files.ts';
 import { userNodeid } from '../vfs/nodeid.ts';
 import type { Backing, UserNode } from '../vfs/user-node.ts';
@@ -112,12 +113,6 @@ function ownerOf(view: VnfView): GuestOwner {
   const { uid, gid, mode } = ownershipOf(view, spec);
   return { uid, gid, mode };
 }
-
-/** Name of the file in config/ that configures a VNF. */
-export const configurationName = 'nf_conf';
-
-/** Directory in config/ that shows what runs: nf.io writes it, and who restores a VNF that is not deployed. */
-export const appliedName = '.applied';
 
 /** True for that directory and what is in it; `name`: of a file in the directory `node`. */
 export function isApplied(node: UserNode, name?: string): boolean {

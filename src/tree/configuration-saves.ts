@@ -1,13 +1,14 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { configurationName } from '../domain/configuration-names.ts';
 import { Errno } from '../errors/errno.ts';
+import { O_PATH } from '../errors/index.ts';
 import { pathArgument } from '../fuse/byte-names.ts';
 import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
-import { O_PATH } from '../vfs/change-attributes.ts';
 import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
-import { type BackedDirectories, type BackedDirectory, configurationName, isConfigurationName } from './backed-directories.ts';
+import { type BackedDirectories, type BackedDirectory, isConfigurationName } from './backed-directories.ts';
 import { configurationIn, configurationOf } from './configuration-file.ts';
 import type { ConfigurationFile, Configure, Forward, ReplaceConfiguration } from './forwarded.ts';
 import type { PendingSave, SaveAttempt, SaveOutcome } from './pending-save.ts';

@@ -1,7 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import type { GuestRoot } from '../domain/ports/hypervisor.ts';
-import { isAbsence, unlessAbsent } from '../errors/index.ts';
-import { O_PATH } from '../vfs/change-attributes.ts';
+import { isAbsence, O_PATH, unlessAbsent } from '../errors/index.ts';
 import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { type GuestDevices, RootClosedError } from '../vfs/guest-files.ts';
 import { HeldDirectories } from '../vfs/held-directories.ts';

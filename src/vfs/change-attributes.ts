@@ -10,6 +10,7 @@ import {
   openSync,
   type PathLike,
 } from 'node:fs';
+import { O_PATH } from '../errors/index.ts';
 import { isExactInSeconds, secondsOf } from '../fuse/seconds.ts';
 import { type FileStats, isLink, statsOfExisting, statsOfOpen } from './file-stats.ts';
 import type { SystemCalls } from './system-calls.ts';
@@ -23,9 +24,6 @@ export interface AttributeChange {
   readonly atimeNs?: bigint | undefined;
   readonly mtimeNs?: bigint | undefined;
 }
-
-/** O_PATH (fcntl.h); node:fs does not name it. */
-export const O_PATH = 0o10000000;
 
 /** chown(2) leaves an id of -1 as it is. */
 const unchanged = -1;

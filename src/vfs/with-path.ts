@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, type PathLike } from 'node:fs';
+import { O_PATH } from '../errors/index.ts';
 import { byteLengthOfText, pathArgument } from '../fuse/byte-names.ts';
-import { O_PATH } from './change-attributes.ts';
 import { deviceOf, type GuestFiles } from './guest-files.ts';
 import type { UserNode } from './user-node.ts';
 

@@ -1,9 +1,7 @@
-import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { equal, match, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Canary } from '../support/canary.ts';
 import { TestEngine, whyNoEngine } from '../support/docker-engine.ts';
 import { activate, mountOn } from '../support/docker-mount.ts';
 import type { TestMount } from '../support/mount.ts';
@@ -11,7 +9,6 @@ import { swap } from '../support/swap.ts';
 
 /** Owner of the VNF: who follows a link as this user gets nowhere; only the daemon, which is root, could. */
 const owner = 41_234;
-const secret = 'SECRET of the machine';
 
 /** The engine's mounts are seen by nf.io, or they are not, as with an engine in a mount namespace of its own. */
 const engines = [
@@ -23,19 +20,13 @@ for (const { name, through } of engines) {
   describe(`rfs of a guest of an engine ${name}`, { skip: whyNoEngine() ?? false, timeout: 360_000 }, () => {
     let engine: TestEngine;
     let mount: TestMount;
-    /** A directory of the machine, which guests try to reach through nf.io. What is in it would be anyone's, could they get there. */
-    let canary: string;
+    let canary: Canary;
     const rfs = 'nf-types/host/a/rfs';
 
     before(async () => {
       engine = await TestEngine.start({ through });
       mount = await mountOn(engine, { attrTimeoutMs: 0 });
-      canary = mkdtempSync(join(tmpdir(), 'nfio-canary-'));
-      chmodSync(canary, 0o700);
-      for (const file of ['secret', 'victim']) writeFileSync(join(canary, file), secret);
-      for (const file of ['secret', 'victim']) chmodSync(join(canary, file), 0o666);
-      mkdirSync(join(canary, 'empty'));
-      chmodSync(join(canary, 'empty'), 0o777);
+      canary = new Canary();
       await activate(mount, 'a');
       await mount.run(`chown -R ${owner} nf-types/host/a; chmod 755 nf-types/host/a`);
     });
@@ -44,7 +35,7 @@ for (const { name, through } of engines) {
         await mount?.[Symbol.asyncDispose]();
       } finally {
         await engine?.[Symbol.asyncDispose]();
-        if (canary !== undefined) rmSync(canary, { recursive: true, force: true });
+        canary?.[Symbol.dispose]();
       }
     });
 
@@ -62,13 +53,7 @@ for (const { name, through } of engines) {
       const id = (await mount.run('cat nf-types/host/a/machine/vm.id')).trim();
       return (await engine.ask<{ State: { Pid: number } }>('GET', `/containers/${id}/json`)).State.Pid;
     };
-    const untouched = (): void => {
-      for (const file of ['secret', 'victim']) {
-        equal(readFileSync(join(canary, file), 'utf8'), secret);
-        equal(statSync(join(canary, file)).mode & 0o7777, 0o666);
-      }
-      deepEqual(readdirSync(canary).sort(), ['empty', 'secret', 'victim']);
-    };
+    const untouched = (): void => canary.assertUntouched();
 
     it('is the live root file system, to read and to write', async () => {
       await inGuest('echo from the guest > /var/note; mkdir -p /var/deep/er; ln -s note /var/link');
@@ -149,7 +134,7 @@ for (const { name, through } of engines) {
 
     it('gives nothing to a guest that swaps a directory for a link again and again', async () => {
       await inGuest(`cd /tmp; mkdir -p d/empty; echo mine > d/secret; echo mine > d/victim; chown -R ${owner} d; chmod -R 777 d`);
-      using swapping = swap(`/proc/${await initOf()}/root/tmp`, canary);
+      using swapping = swap(`/proc/${await initOf()}/root/tmp`, canary.path);
       const walk = `for round in $(seq 150); do
           cat ${rfs}/tmp/d/secret; echo mine > ${rfs}/tmp/d/secret; chmod 700 ${rfs}/tmp/d/secret; touch ${rfs}/tmp/d/new
           mv ${rfs}/tmp/d/victim ${rfs}/tmp/d/other; mv ${rfs}/tmp/d/other ${rfs}/tmp/d/victim; rm -f ${rfs}/tmp/d/victim ${rfs}/tmp/d/new

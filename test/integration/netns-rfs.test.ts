@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { Canary } from '../support/canary.ts';
 import { TestMount } from '../support/mount.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
 import { swap } from '../support/swap.ts';
@@ -14,7 +14,6 @@ import { swap } from '../support/swap.ts';
 
 /** Owner of a VNF: who follows a link as this user gets nowhere; only the daemon, which is root, could. */
 const owner = 41_234;
-const secret = 'SECRET of the machine';
 const vnf = 'nf-types/host/a';
 const rfs = `${vnf}/rfs`;
 
@@ -229,31 +228,19 @@ name = b'var/caf\\xe9'; open(name, 'w').write('x'); os.symlink(name, b'var/\\xff
 });
 
 describe('rfs of a hostile namespace guest', { skip: whyNoGuests() ?? false, timeout: 360_000 }, () => {
-  /** A directory of the machine, which guests try to reach through nf.io. What is in it would be anyone's, could they get there. */
-  let canary: string;
+  let canary: Canary;
 
   before(async () => {
     mount = await TestMount.start({ attrTimeoutMs: 0 });
-    canary = mkdtempSync(join(tmpdir(), 'nfio-canary-'));
-    chmodSync(canary, 0o700);
-    for (const file of ['secret', 'victim']) writeFileSync(join(canary, file), secret);
-    for (const file of ['secret', 'victim']) chmodSync(join(canary, file), 0o666);
-    mkdirSync(join(canary, 'empty'));
-    chmodSync(join(canary, 'empty'), 0o777);
+    canary = new Canary();
     await mount.run(`mkdir -p ${vnf}; echo activate > ${vnf}/action; chown -R ${owner} ${vnf}; chmod 755 ${vnf} ${rfs}`);
   });
   after(async () => {
     await mount[Symbol.asyncDispose]();
-    rmSync(canary, { recursive: true, force: true });
+    canary[Symbol.dispose]();
   });
 
-  const untouched = (): void => {
-    for (const file of ['secret', 'victim']) {
-      equal(readFileSync(join(canary, file), 'utf8'), secret);
-      equal(statSync(join(canary, file)).mode & 0o7777, 0o666);
-    }
-    deepEqual(readdirSync(canary).sort(), ['empty', 'secret', 'victim']);
-  };
+  const untouched = (): void => canary.assertUntouched();
 
   it('does not lead into what is mounted in the guest', async () => {
     for (const path of [
@@ -336,7 +323,7 @@ describe('rfs of a hostile namespace guest', { skip: whyNoGuests() ?? false, tim
   for (const place of ['tmp', 'var'])
     it(`gives nothing to a guest that swaps a directory in /${place} for a link again and again`, async () => {
       await inGuest(`cd /${place}; mkdir -p d/empty; echo mine > d/secret; echo mine > d/victim; chown -R ${owner} d; chmod -R 777 d`);
-      using swapping = swap(`/proc/${await initOf()}/root/${place}`, canary);
+      using swapping = swap(`/proc/${await initOf()}/root/${place}`, canary.path);
       const d = `${rfs}/${place}/d`;
       const walk = `for round in $(seq 100); do
           cat ${d}/secret; echo mine > ${d}/secret; chmod 700 ${d}/secret; touch ${d}/new; mv ${d}/victim ${d}/other; mv ${d}/other ${d}/victim; rm -f ${d}/victim ${d}/new

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { chown, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { configurationName } from '../../domain/configuration-names.ts';
 import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
 import { defineCommand } from '../command.ts';
 
@@ -43,7 +44,7 @@ A VNF that does not run checks it when it starts. VNF is the path of its directo
 
 /** Writes beside the configuration and renames: the file system judges the rename. */
 async function save(vnf: string, text: Uint8Array): Promise<void> {
-  const target = join(vnf, 'config', 'nf_conf');
+  const target = join(vnf, 'config', configurationName);
   const temporary = join(vnf, 'config', `.nf_conf.${randomBytes(6).toString('hex')}`);
   const before = await stat(target).catch((cause: unknown) => {
     if (isAbsence(cause)) return undefined;

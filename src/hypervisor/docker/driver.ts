@@ -32,6 +32,7 @@ import {
   portsAfter,
   runProgram,
 } from '../../network/index.ts';
+import { openClosedPorts } from '../open-closed-ports.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
 import { checkSpec, noPorts } from './check-spec.ts';
@@ -131,11 +132,7 @@ export class DockerDriver extends HypervisorBase {
   }
 
   async openPorts(ref: GuestRef, signal: AbortSignal): Promise<void> {
-    const guest = await this.#live(ref, signal);
-    const { closed, ports } = guest;
-    if (closed.length === 0) return;
-    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
-    guest.remember({ closed: [] });
+    await openClosedPorts(await this.#live(ref, signal), this.#fabric);
   }
 
   hasClosedPorts(ref: GuestRef): boolean {

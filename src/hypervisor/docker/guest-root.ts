@@ -1,10 +1,8 @@
 import { closeSync, constants, lstatSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { isAbsence } from '../../errors/index.ts';
+import { isAbsence, O_PATH } from '../../errors/index.ts';
 import { isAlive, type ProcessId } from '../../network/index.ts';
 
-/** O_PATH (fcntl.h); node:fs does not name it. */
-const O_PATH = 0o10000000;
 /** Who was told the old path has let go of it by then. */
 const graceMs = 5000;
 

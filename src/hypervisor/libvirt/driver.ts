@@ -22,6 +22,7 @@ import type {
 import type { NetworkSetup, PortSpec, PortState } from '../../domain/ports/network.ts';
 import { type ErrorCode, NfioError } from '../../errors/index.ts';
 import { closedAfter, type Fabric, type PortChange, portsAfter } from '../../network/index.ts';
+import { openClosedPorts } from '../open-closed-ports.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { remoteCounters } from './counters.ts';
 import { defineVm, undefineVm } from './define.ts';
@@ -139,11 +140,7 @@ export class LibvirtDriver extends HypervisorBase {
   }
 
   async openPorts(ref: GuestRef, signal: AbortSignal): Promise<void> {
-    const guest = await this.#live(ref, signal);
-    const { closed, ports } = guest;
-    if (closed.length === 0) return;
-    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
-    guest.remember({ closed: [] });
+    await openClosedPorts(await this.#live(ref, signal), this.#fabric);
   }
 
   hasClosedPorts(ref: GuestRef): boolean {

@@ -41,6 +41,7 @@ import {
   signalProcess,
   waitUntilGone,
 } from '../../network/index.ts';
+import { openClosedPorts } from '../open-closed-ports.ts';
 import { notDeployed, notRunning, paused, runsAlready, stillRuns } from '../refusals.ts';
 import { removeTree } from '../remove-tree.ts';
 import { Cgroups } from './cgroups.ts';
@@ -148,16 +149,12 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   async openPorts(ref: GuestRef, _signal: AbortSignal): Promise<void> {
-    const guest = this.#live(ref);
-    const { closed = [], ports } = guest.record;
-    if (closed.length === 0) return;
-    await this.#fabric.open(ports.filter(({ id }) => closed.includes(id)));
-    guest.remember({ closed: [] });
+    await openClosedPorts(this.#live(ref), this.#fabric);
   }
 
   hasClosedPorts(ref: GuestRef): boolean {
     const guest = this.#guests.get(ref.id);
-    return guest?.process !== undefined && (guest.record.closed ?? []).length > 0;
+    return guest?.process !== undefined && guest.closed.length > 0;
   }
 
   async stop(ref: GuestRef, _signal: AbortSignal): Promise<void> {

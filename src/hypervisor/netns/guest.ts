@@ -1,4 +1,5 @@
 import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import type { PortSpec } from '../../domain/ports/network.ts';
 import { canOpen, NetworkHold, type ProcessId } from '../../network/index.ts';
 import type { GuestRecord, GuestRecords } from './guest-records.ts';
 import { privateFiles } from './guest-setup.ts';
@@ -35,6 +36,15 @@ export class Guest {
   /** What is kept of it for a later life of nf.io. */
   get record(): GuestRecord {
     return this.#records.get(this.ref.id) ?? neverStarted;
+  }
+
+  get ports(): readonly PortSpec[] {
+    return this.record.ports;
+  }
+
+  /** Ids of ports that are closed. */
+  get closed(): readonly string[] {
+    return this.record.closed ?? [];
   }
 
   /** Its state, in the words users see. */
