@@ -17,14 +17,15 @@ export function faultsIn(mountpoint: string, steps: readonly Step[], confirmed: 
   const faults = Object.keys(known).filter((path) => !(path in underWay));
   const wrong = faults.flatMap((path) => difference(mountpoint, path, known[path]));
   if (next?.atomic !== true) return wrong;
+  // Of what no step before it said anything, nothing is known.
   const [undone, done] = [before(known, underWay), underWay].map((facts) =>
-    Object.keys(underWay).flatMap((path) => difference(mountpoint, path, facts[path])),
+    Object.keys(facts).flatMap((path) => difference(mountpoint, path, facts[path])),
   );
   return undone?.length === 0 || done?.length === 0 ? wrong : [...wrong, `half done: ${next.script}: ${[...(undone ?? [])].join('; ')}`];
 }
 
 function before(known: Facts, facts: Facts): Facts {
-  return Object.fromEntries(Object.keys(facts).map((path) => [path, known[path]]));
+  return Object.fromEntries(Object.keys(facts).flatMap((path) => (path in known ? [[path, known[path]]] : [])));
 }
 
 function difference(mountpoint: string, path: string, wanted: string | undefined): string[] {
