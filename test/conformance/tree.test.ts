@@ -65,7 +65,7 @@ describe('the files of the tree', () => {
       const [name = '', mode, size, owner, links, ...type] = line.split(' ');
       assert.equal(owner, '0:0', name);
       if (type.join(' ') === 'directory') {
-        assert.equal(mode, name === 'rfs' ? '700' : '755', name);
+        assert.equal(mode, ['config', 'rfs'].includes(name) ? '700' : '755', name);
         continue;
       }
       const isPrivate = { command: '600', log: '400' }[name];
