@@ -73,10 +73,10 @@ function filesOf(root: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1));
 }
 
-/** Offsets of a file; what follows the last entry of a journal is room. */
+/** Offsets of a file; the empty line after the last entry of a journal, and what follows it, says nothing. */
 function offsetsOf(path: string): number[] {
-  const bytes = readFileSync(path);
-  return Array.from({ length: bytes.lastIndexOf(0x0a) + 1 }, (_, offset) => offset);
+  const length = readFileSync(path).lastIndexOf(0x0a) + (path.endsWith('journal') ? 0 : 1);
+  return Array.from({ length }, (_, offset) => offset);
 }
 
 async function findFlipped(name: string, file: string, offset: number): Promise<Found> {
