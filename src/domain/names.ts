@@ -1,6 +1,6 @@
 import { NfioError } from '../errors/index.ts';
 
-const namePattern = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 
 /** Interface names that Linux gives a meaning of its own. */
 const reservedPortNames = new Set(['lo', 'all', 'default']);
@@ -9,28 +9,32 @@ const reservedPortNames = new Set(['lo', 'all', 'default']);
 export type NameKind = 'VNF' | 'type' | 'network' | 'port' | 'host' | 'service chain' | 'hop';
 
 /**
- * Refuses names outside `[a-z0-9][a-z0-9_.-]{0,62}`.
+ * Refuses names outside `[A-Za-z0-9][A-Za-z0-9_.-]{0,62}`, and capitals in those of types, which modules are called by. Names that differ in capitals differ.
  *
  * @throws InvalidNameError (EINVAL), naming the first thing that is wrong.
  */
 export function checkName(kind: NameKind, name: string): void {
-  if (!namePattern.test(name)) {
-    throw new NfioError('InvalidNameError', { message: `${kind} name ${quoted(name)}: ${whatIsWrong(name)}` });
-  }
+  const wrong = whatIsWrong(kind, name);
+  if (wrong !== undefined) throw new NfioError('InvalidNameError', { message: `${kind} name ${quoted(name)}: ${wrong}` });
   if (kind === 'port' && reservedPortNames.has(name)) {
     throw new NfioError('InvalidNameError', { message: `port name "${name}" has a meaning of its own in Linux; choose another` });
   }
 }
 
-/** True for a name that an object may have. */
-export function isName(name: string): boolean {
-  return namePattern.test(name);
+/** The name of a link that `ln -sf` of GNU coreutils is about to rename to the one it was given (samedir_template in force-link.c). */
+const passingName = /^Cu[A-Za-z0-9]{6}$/;
+
+/** True for a name that a link may have for good. */
+export function isLinkName(name: string): boolean {
+  return namePattern.test(name) && !passingName.test(name);
 }
 
-function whatIsWrong(name: string): string {
+function whatIsWrong(kind: NameKind, name: string): string | undefined {
+  if (kind === 'type' && /[A-Z]/.test(name)) return 'types have lower-case names';
+  if (namePattern.test(name)) return undefined;
   if (name.length > 63) return `longer than 63 characters (${name.length})`;
-  if (!/^[a-z0-9]/.test(name)) return 'must begin with a lower-case letter or a digit';
-  return 'only lower-case letters, digits, "_", "." and "-" are allowed';
+  if (!/^[A-Za-z0-9]/.test(name)) return 'must begin with a letter or a digit';
+  return 'only letters of English, digits, "_", "." and "-" are allowed';
 }
 
 function quoted(name: string): string {

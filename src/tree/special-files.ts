@@ -64,7 +64,8 @@ export class SpecialFiles {
 
   /** Of a counter that whoever asks has open: that of what it will read. Others, who have it not open, change nothing of that. */
   #promisedSize(request: Request, view: ObjectView, spec: RegularSpec): number | undefined {
-    const fh = isLive(view, spec) ? this.#open.newest(request.nodeid, request.pid) : undefined;
+    const counts = isLive(view, spec) && !isAsked(view, spec);
+    const fh = counts ? this.#open.newest(request.nodeid, request.pid) : undefined;
     const file = fh === undefined ? undefined : this.#open.get(fh);
     return file === undefined ? undefined : sizeWhileOpen(file, view);
   }

@@ -201,7 +201,7 @@ for step in (os.fsync, os.close):
   });
 
   test('names of any kind and length never harm what is there', async () => {
-    for (const name of ['A', 'a'.repeat(64), 'a b', '.x', 'ä']) {
+    for (const name of ['_A', 'a'.repeat(64), 'a b', '.x', 'ä']) {
       await assert.rejects(mkdir(join(mount.path, 'nf-types/host', name)), { code: 'EINVAL' });
       await assert.rejects(rename(join(mount.path, 'nf-types/host/h'), join(mount.path, 'nf-types/host', name)), { code: 'EINVAL' });
     }

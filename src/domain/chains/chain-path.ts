@@ -1,5 +1,6 @@
 import { NfioError } from '../../errors/index.ts';
 import { subnetsOf } from '../addressing.ts';
+import { isLinkName } from '../names.ts';
 import type { ChainRecord, HopMode, HopRecord, LinkRecord, NetworkRecord, VnfRecord } from '../records.ts';
 import { commonFamilies } from './families.ts';
 import { hopOfTarget, instanceOfTarget, type LinkPlace } from './link-target.ts';
@@ -154,7 +155,7 @@ export class ChainReader {
 
 /** True for a link of a hop that leads to an instance; one under a name that nothing can have is about to be renamed. */
 export function isInstanceLink({ name }: LinkRecord): boolean {
-  return name !== nextLink && /^[a-z0-9]/.test(name);
+  return name !== nextLink && isLinkName(name);
 }
 
 /** How a hop takes part. */

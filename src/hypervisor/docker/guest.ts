@@ -1,4 +1,4 @@
-import type { CounterSource, GuestRef, GuestStatus } from '../../domain/ports/hypervisor.ts';
+import type { CounterSource, Counters, GuestRef, GuestStatus } from '../../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { canOpen, NetworkHold, type ProcessId } from '../../network/index.ts';
 import type { Container } from './container-state.ts';
@@ -23,6 +23,8 @@ export class Guest {
   readonly network = new NetworkHold();
   log: LogFollower | undefined;
   counters: Extract<CounterSource, { kind: 'procfs' }> | undefined;
+  /** What its engine, on another machine, last said that it counted. */
+  counted: { readonly counters: Counters; readonly atMs: number } | undefined;
   /** What was last copied to it, where it does not see this machine's files. */
   configVersion = '';
   /** Something happened to it since it was last looked at. */

@@ -1,6 +1,6 @@
 import { type LinkDirectory, linksIn, withHop, withHopCutOut, withLink, withoutHop, withoutLink } from '../../domain/chains/chain-edits.ts';
 import { ChainReader, nextLink, startLink } from '../../domain/chains/chain-path.ts';
-import { checkName, isName } from '../../domain/names.ts';
+import { checkName, isLinkName } from '../../domain/names.ts';
 import { noContents } from '../../domain/ports/state.ts';
 import type { ChainRecord, HopRecord, LinkRecord, ObjectRecord, Ownership } from '../../domain/records.ts';
 import { chainSettings, hopSettings, parseSetting } from '../../domain/settings.ts';
@@ -109,7 +109,7 @@ export class ChainService {
   async symlink(place: LinkPlace, name: string, link: NewLink): Promise<LinkRecord> {
     const settings: Record<string, string> = link.cloned === true ? { cloned: 'yes' } : {};
     const made: LinkRecord = { ...this.#newObject({ ...link.owner, mode: 0o777 }), name, target: link.target, settings };
-    if (place.hop !== undefined || name === startLink || !isName(name) || !link.target.includes('/')) {
+    if (place.hop !== undefined || name === startLink || !isLinkName(name) || !link.target.includes('/')) {
       await this.#editor.edit(place.chain, name, (chain) => {
         this.#checkLinkName(chain, place, name);
         if (name === nextLink && place.hop !== undefined) this.#runtimes.of(chain.serial).lastNext.delete(place.hop);
@@ -184,7 +184,7 @@ export class ChainService {
       const link = linksIn(chain, from).find(({ name }) => name === from.name);
       if (link === undefined) throw new NfioError('NotFoundError', { message: `there is no ${from.name} here` });
       const rest = withoutLink(chain, from, from.name);
-      if (to.hop === undefined && isName(to.name) && to.name !== startLink) {
+      if (to.hop === undefined && isLinkName(to.name) && to.name !== startLink) {
         checkHopName(chain, to.name);
         const { uid, gid } = link;
         return withHop(rest, { ...this.#newObject({ uid, gid, mode: 0o755 }), name: to.name, links: [linkInHop(link)] });
@@ -289,7 +289,7 @@ function linkInHop(link: LinkRecord): LinkRecord {
   const words = link.target.split('/').filter((word) => word !== '' && word !== '.');
   const target = link.target.startsWith('/') ? link.target : `../${link.target}`;
   const last = words.at(-1) ?? '';
-  return { ...link, name: isName(last) && !reservedLinks.has(last) && last !== nextLink ? last : 'instance', target };
+  return { ...link, name: isLinkName(last) && !reservedLinks.has(last) && last !== nextLink ? last : 'instance', target };
 }
 
 function checkHopName(chain: ChainRecord, name: string): void {

@@ -87,7 +87,7 @@ function standIns(tokens: readonly Token[], ports: readonly string[] | undefined
 
 /** Any word that could name an interface will do: a stand-in too many harms nobody. */
 function looksLikeInterface(word: string): boolean {
-  return /^[a-z][a-z0-9_.-]{0,14}$/.test(word) && word !== 'lo' && word !== 'all' && word !== 'default' && !word.startsWith('nfio-peer');
+  return /^[A-Za-z][\w.-]{0,14}$/.test(word) && word !== 'lo' && word !== 'all' && word !== 'default' && !word.startsWith('nfio-peer');
 }
 
 /** Where the other complaints are: nft tells of some at once. @param lines of all of them, in its order. */

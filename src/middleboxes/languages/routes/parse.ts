@@ -19,7 +19,7 @@ const types = ['unicast', 'blackhole', 'unreachable', 'prohibit', 'throw'];
 const options: Readonly<Record<string, (value: string) => void>> = {
   via: (value) => void parseAddress(value),
   src: (value) => void parseAddress(value),
-  dev: (value) => expect(value, /^[a-z0-9][a-z0-9_.-]{0,14}$|^lo$/, 'a port'),
+  dev: (value) => expect(value, /^[A-Za-z0-9][\w.-]{0,14}$/, 'a port'),
   metric: (value) => expect(value, /^\d{1,10}$/, 'a number'),
   table: (value) => expect(value, /^(main|default|local|\d{1,10})$/, 'main, default, local or a number'),
   mtu: (value) => expect(value, /^\d{1,5}$/, 'a number of bytes'),

@@ -80,7 +80,7 @@ function parseCommand(words: readonly string[], line: number): TcCommand {
   if (!Object.hasOwn(kinds, object))
     throw new Error(`"${object}" is none of qdisc, class, filter${didYouMean(object, Object.keys(kinds))}`);
   if (!['add', 'replace', 'change'].includes(verb)) throw new Error(`"${verb}" is none of add, replace, change`);
-  if (dev !== 'dev' || !/^[a-z0-9][a-z0-9_.-]{0,14}$/.test(port)) throw new Error(`write "${object} ${verb} dev PORT …"`);
+  if (dev !== 'dev' || !/^[A-Za-z0-9][\w.-]{0,14}$/.test(port)) throw new Error(`write "${object} ${verb} dev PORT …"`);
   for (const word of rest) checkWord(word);
   checkKind(object, rest);
   for (const [at, word] of rest.entries()) {
