@@ -1,6 +1,7 @@
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
+import { notRunning } from '../refusals.ts';
 import type { EngineLink } from './engine-link.ts';
 
 /** What Docker calls the interface of its own network. */
@@ -32,9 +33,11 @@ export function checkSpec(spec: GuestSpec, link: EngineLink): void {
   }
 }
 
-/** What is said of ports where this machine's networks do not reach. */
-export function noPorts({ type, name }: GuestRef, { engine }: EngineLink): NfioError {
+/** What is said of ports of a guest that is no process of this machine: this machine's networks do not reach there, or it has ended before it was found. */
+export function noPorts(guest: GuestRef, link: EngineLink): NfioError {
+  if (link.local) return notRunning(guest, 'exited');
+  const { type, name } = guest;
   return new NfioError('UnsupportedError', {
-    message: `ports are on networks of this machine, which ${engine.name} is not: remove the ports of ${type}/${name}; network=bridge in boot.conf gives it one of Docker's`,
+    message: `ports are on networks of this machine, which ${link.engine.name} is not: remove the ports of ${type}/${name}; network=bridge in boot.conf gives it one of Docker's`,
   });
 }
