@@ -22,7 +22,7 @@ describe('service chains refuse', { skip: whyNoGuests() ?? false, timeout: 360_0
   const error = async (chain = 'web'): Promise<string> => (await lab.values(chain, 'error'))[0] ?? '';
 
   for (const [script, errno] of [
-    ['mkdir chns/Web', 'Invalid argument'],
+    ['mkdir chns/_web', 'Invalid argument'],
     ['mkdir chns/web', 'File exists'],
     ['mkdir chns/web/action', 'File exists'],
     ['mkdir chns/web/a', 'File exists'],

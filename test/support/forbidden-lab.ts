@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount, type TestMountOptions } from './mount.ts';
 
 /** Rules that let nothing through, in the language of nft(8). */
@@ -85,6 +86,7 @@ export class ForbiddenLab implements AsyncDisposable {
     await this.in('client', 'setsid ping -n -q -i 0.002 10.2.0.10 > /tmp/pings 2>&1 & echo $! > /tmp/pinger');
     try {
       await what();
+      await delay(200); // a pinger that has hardly begun tells nothing
     } finally {
       await this.in('client', 'kill -INT $(cat /tmp/pinger); while kill -0 $(cat /tmp/pinger) 2>/dev/null; do sleep 0.02; done');
     }
