@@ -75,6 +75,7 @@ export class VnfActions {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) throw busyWith(runtime.busy);
     runtime.busy = word;
+    this.#model.publish(serial);
     const tell = (): void => {
       runtime.error = `${word}: interrupted; it is still being taken back or finished`;
       this.#model.publishVnf(serial);

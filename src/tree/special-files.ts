@@ -146,8 +146,10 @@ export class SpecialFiles {
       this.#context.forward({ op: 'read', ticket: request.defer(), fh, offset, size });
       return;
     }
-    const text = offset === 0 || file.text === undefined ? textFromStart(file, view) : file.text;
-    replyPart(request, text, offset, size);
+    // While one is under way there is no verb that would be taken, whether the main thread has begun it or not.
+    if (this.#acting.has(request.nodeid)) file.text = '';
+    else if (offset === 0 || file.text === undefined) textFromStart(file, view);
+    replyPart(request, file.text ?? '', offset, size);
   }
 
   write(request: Request, fh: number, offset: number, size: number): void {

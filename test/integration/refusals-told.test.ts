@@ -154,8 +154,11 @@ describe('refusals', { timeout: 240_000 }, () => {
     assert.equal(await mount.run('cat nf-types/sessions/s/error'), '');
   });
 
-  test('a verb that takes long is told of while it goes on', async () => {
-    await mount.run('mkdir nf-types/slow nf-types/slow/s; echo activate > nf-types/slow/s/action; cat nf-types/slow/s/status');
+  test('a verb that takes long is told of while it goes on, and action offers no other', async () => {
+    const script = `mkdir nf-types/slow nf-types/slow/s; cd nf-types/slow/s; exec 3< action; cat <&3
+      echo activate > action & sleep 1; echo while; cat action; echo after; wait; cat action status`;
+    const offered = await mount.run(script, { timeoutMs: 60_000 });
+    assert.equal(offered, 'activate deploy\nwhile\nafter\nstop restart pause reload destroy\nrunning\n');
     const events = (await mount.run('cat events')).split('\n').filter((line) => line.includes('"nf-types/slow/s"'));
     assert.match(events[0] ?? '', /"what":"activate goes on","why":"it has taken 1\d s so far"/);
     assert.match(events[1] ?? '', /"what":"activate"}/);
