@@ -7,6 +7,7 @@ import { fuseLibrary } from './fuse-library.ts';
 import { hosts } from './hosts.ts';
 import { libvirt } from './libvirt.ts';
 import { lookup } from './lookup.ts';
+import { readers } from './readers.ts';
 import { takeover } from './takeover.ts';
 import { userFiles } from './user-files.ts';
 
@@ -22,4 +23,5 @@ export const benchmarks: readonly Benchmark[] = [
   userFiles,
   chains,
   takeover,
+  readers,
 ];
