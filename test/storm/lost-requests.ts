@@ -18,9 +18,10 @@ export class LostRequests implements AsyncDisposable {
   readonly #child: ChildProcess;
   /** The minor number of the mount that is watched; another may have it afterwards. */
   #watched: number | undefined;
-  /** That of the request whose stack follows. */
-  #minor: number | undefined;
-  count = 0;
+  /** The requests of the mount that ended so: the kernel's functions that led there, newest first. */
+  readonly #stacks: string[][] = [];
+  /** That of the request whose functions come now; undefined: of another mount. */
+  #stack: string[] | undefined;
 
   private constructor(child: ChildProcess) {
     this.#child = child;
@@ -43,12 +44,24 @@ export class LostRequests implements AsyncDisposable {
     this.#watched = (device % 0x100) + Math.floor(device / 0x10_0000) * 0x100;
   }
 
+  /** How many no handler saw. */
+  get count(): number {
+    return this.#stacks.filter(isLost).length;
+  }
+
+  /** How each of the others was ended: its server answered so, if by fuse_dev_do_write(). */
+  get others(): readonly string[] {
+    return this.#stacks.filter((stack) => !isLost(stack)).map((stack) => stack.join(' <- '));
+  }
+
   #note(line: string): void {
     const [, connection] = /fuse_request_end: connection (\d+) /.exec(line) ?? [];
-    if (connection !== undefined) this.#minor = Number(connection);
-    if (!/=> fuse_dev_do_read/.test(line) || this.#minor === undefined) return;
-    if (this.#minor === this.#watched) this.count += 1;
-    this.#minor = undefined;
+    if (connection !== undefined) {
+      this.#stack = Number(connection) === this.#watched ? [] : undefined;
+      if (this.#stack !== undefined) this.#stacks.push(this.#stack);
+    }
+    const [, called] = /^ => (\S+)/.exec(line) ?? [];
+    if (called !== undefined) this.#stack?.push(called);
   }
 
   /** Ends, with all that was seen counted. */
@@ -57,4 +70,8 @@ export class LostRequests implements AsyncDisposable {
     this.#child.stdin?.end();
     await ended;
   }
+}
+
+function isLost(stack: readonly string[]): boolean {
+  return stack.some((called) => called.startsWith('fuse_dev_do_read'));
 }

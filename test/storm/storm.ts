@@ -101,7 +101,7 @@ export async function runStorm(options: StormOptions): Promise<readonly string[]
     await storm.run(lost);
     await lost?.[Symbol.asyncDispose]();
     const { verdict, killer } = storm;
-    verdict.judge(lost?.count ?? killer.kills);
+    verdict.judge(lost?.count ?? killer.kills, lost?.others ?? []);
     tellFigures(options, storm, lost?.count);
     return verdict.faults;
   } finally {

@@ -18,10 +18,10 @@ export class Verdict {
     }
   }
 
-  /** Judges the failed calls. `may`: how many the kernel may have lost. */
-  judge(may: number): void {
-    if (this.lost.length > may)
-      this.faults.push(`${this.lost.length} calls failed with EIO, of which ADR 8 explains ${may}:`, ...this.lost);
+  /** Judges the failed calls. @param may how many the kernel may have lost. @param others how requests ended that it did not lose. */
+  judge(may: number, others: readonly string[]): void {
+    if (this.lost.length <= may) return;
+    this.faults.push(`${this.lost.length} calls failed with EIO, of which ADR 8 explains ${may}:`, ...this.lost, ...others);
   }
 
   /** What was confirmed, by kind of client. */
