@@ -4,7 +4,7 @@ import type { ExecuteResult, GuestCommand, RequiredProgram } from './ports/hyper
 export interface GuestAccess {
   /** Runs a program in the guest, with the guest's own files. The config directory is at /etc/nfio, read-only. */
   execute(command: GuestCommand): Promise<ExecuteResult>;
-  /** Runs this machine's own, trusted program in the guest's network namespace. */
+  /** Runs this machine's own, trusted program in the guest's network namespace, with power over that alone, and limits (limited-program.ts): what it reads is a user's. */
   executeInNetwork(command: GuestCommand): Promise<ExecuteResult>;
   /** Names of the guest's interfaces, one a port. */
   readonly ports: readonly string[];

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HypervisorBase } from '../../domain/hypervisor-base.ts';
+import { limitedProgram } from '../../domain/limited-program.ts';
 import type {
   CounterSource,
   Counters,
@@ -189,7 +190,7 @@ export class DockerDriver extends HypervisorBase {
     const { process: init } = await this.#live(ref, options.signal);
     if (init === undefined) return this.executeInGuest(ref, command, options);
     const { signal, onOutput } = options;
-    return runProgram(['nsenter', '--target', String(init.pid), '--net', '--', ...command.argv], {
+    return runProgram(['nsenter', '--target', String(init.pid), '--net', '--', ...limitedProgram(command.argv)], {
       signal,
       env: { PATH: searchPath, ...command.env },
       ...(command.stdin === undefined ? {} : { input: command.stdin }),

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { limitedProgram } from '../../domain/limited-program.ts';
 import type { ExecuteOptions, ExecuteResult, GuestCommand, Inheritance } from '../../domain/ports/hypervisor.ts';
 import { unlessAbsent } from '../../errors/index.ts';
 import { type ProcessId, type RunOptions, runProgram } from '../../network/index.ts';
@@ -71,9 +72,10 @@ function isRelayed(heir: string): boolean {
   );
 }
 
-/** Runs one of the machine's own programs in a guest's network namespace. */
+/** Runs one of the machine's own programs in a guest's network namespace, with power over nothing else: it reads what users wrote. */
 export function executeInNetwork(target: ProcessId, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
-  return run(['nsenter', '--target', String(target.pid), '--net', '--', ...command.argv], command, options, command.env ?? {});
+  const argv = ['nsenter', '--target', String(target.pid), '--net', '--', ...limitedProgram(command.argv)];
+  return run(argv, command, options, command.env ?? {});
 }
 
 function run(

@@ -1,5 +1,6 @@
 import type { ChainMatch } from '../../domain/chains/match.ts';
 import { checkExpressions, conditionsOf, exchange, withoutReceiver } from '../../domain/chains/match-expression.ts';
+import { limitedProgram } from '../../domain/limited-program.ts';
 import { NfioError } from '../../errors/index.ts';
 import { missingTool, runProgram } from '../run-program.ts';
 
@@ -78,7 +79,10 @@ async function load(
   signal: AbortSignal,
 ): Promise<{ readonly expressions: readonly Expression[]; readonly rule: string }> {
   const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-  const result = await runProgram(['unshare', '--net', 'sh', '-c', script, 'nfio-match', option], { signal: limited, input });
+  const result = await runProgram(['unshare', '--net', ...limitedProgram(['sh', '-c', script, 'nfio-match', option])], {
+    signal: limited,
+    input,
+  });
   if (result.exitCode === 127) throw missingTool('nft');
   if (result.exitCode !== 0) throw refuse(whatNftSays(result.stderr) || `nft ended with status ${result.exitCode}`, remedy);
   const [json = '', ...text] = result.stdout.split('\n');

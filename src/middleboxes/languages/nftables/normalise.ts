@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { longestInterfaceName } from '../../../domain/guest-interface.ts';
+import { memoryLimitBytes } from '../../../domain/limited-program.ts';
 import { NfioError } from '../../../errors/index.ts';
 import { runInThrowAwayNetwork } from '../local-program.ts';
 import type { Token } from './tokens.ts';
@@ -14,7 +15,7 @@ if [ $# -gt 0 ]; then
   n=0
   for name; do n=$((n + 1)); echo "link add name $name type veth peer name nfio-peer$n"; done | ip -batch - || exit 3
 fi
-nft -f - >/dev/null || exit $(($? == 127 ? 127 : 4))
+nft -f - >/dev/null || case $? in 127) exit 127 ;; 1) exit 4 ;; *) exit 5 ;; esac
 exec nft -s list ruleset
 `;
 
@@ -101,6 +102,11 @@ function othersOf([first, ...others]: readonly number[]): string {
 
 /** The first of nft's complaints, with the line in the user's file; lines of the text itself are left out. */
 function translate(stderr: string, exitCode: number): NfioError {
+  // Its own status for that is 2, and a signal ends it where it does not notice.
+  if (exitCode === 5) {
+    const message = `nf_conf: nft needs more than ${memoryLimitBytes / 2 ** 20} MB to read it. Fix: write fewer combinations into its definitions and sets`;
+    return new NfioError('ConfigurationError', { message });
+  }
   const complaints = [...stderr.matchAll(/^\/dev\/stdin:(\d+):(\d+)[^:]*: (?:Error: )?(.*)$/gm)];
   const [first] = complaints;
   const message =
