@@ -6,7 +6,7 @@ import { guestLabels } from './labels.ts';
 import { initialLimits } from './limits.ts';
 
 /** A guest that forks without end stops here, not at the machine's limit. */
-const maxProcesses = 4096;
+const maxProcesses = 2048;
 /** Where a guest finds the files of its config directory. */
 export const configTarget = '/etc/nfio';
 

@@ -1,4 +1,5 @@
-import { mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
@@ -6,8 +7,11 @@ import { errnoName, errnoOf, isAbsence, isThere, NfioError, unlessAbsent } from 
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 
-/** A guest that forks without end stops here, not at the machine's limit. */
-const maxProcesses = 4096;
+/** A guest that forks without end stops here. */
+const maxProcesses = 2048;
+/** What all guests of all mounts may take together of the machine's process numbers and memory: what is left keeps it, and nf.io, going. */
+const shareOfProcesses = 1 / 2;
+const shareOfMemory = 7 / 8;
 const periodUsec = 100_000;
 /** Less does not hold even what sets a guest up. */
 const minMemoryBytes = 4 * 1024 * 1024;
@@ -34,11 +38,13 @@ export class Cgroups {
 
   /** Makes a guest's cgroups, with its limits. */
   create(id: string, limits: GuestLimits): void {
+    const isFirst = this.#made.size === 0;
     this.#made.add(id);
     for (const root of this.#roots(always)) {
       if (root === this.#mounts.unified) delegateControllers(root, join(root, 'nfio', this.#mountId));
       mkdirSync(this.#in(root, id), { recursive: true });
     }
+    if (isFirst) this.#boundAll();
     this.#write(id, 'pids', 'pids.max', String(maxProcesses));
     if (limits.vcpu !== undefined || limits.memoryBytes !== undefined) this.setLimits(id, limits);
   }
@@ -154,11 +160,23 @@ export class Cgroups {
     }
   }
 
+  /** Guests without a limit of their own must not take the machine with them. */
+  #boundAll(): void {
+    const processes = Math.floor(Number(readFileSync('/proc/sys/kernel/pid_max', 'latin1')) * shareOfProcesses);
+    const memory = Math.floor(totalmem() * shareOfMemory);
+    writeValue(this.#allGuests('pids'), { controller: 'pids', file: 'pids.max', value: String(processes) });
+    writeValue(this.#allGuests('memory'), { controller: 'memory', file: this.#memoryLimit, value: String(memory) });
+  }
+
+  get #memoryLimit(): string {
+    return this.#mounts.v1.memory === undefined ? 'memory.max' : 'memory.limit_in_bytes';
+  }
+
   #limitMemory(id: string, bytes: string | undefined): void {
     const v1 = this.#mounts.v1.memory !== undefined;
     const usage = Number(readOrEmpty(this.counterPaths(id).memoryPath ?? ''));
     if (!v1 && bytes !== undefined && usage > Number(bytes)) throw memoryInUse(undefined);
-    this.#limit(id, 'memory', v1 ? 'memory.limit_in_bytes' : 'memory.max', bytes ?? (v1 ? '-1' : 'max'), bytes);
+    this.#limit(id, 'memory', this.#memoryLimit, bytes ?? (v1 ? '-1' : 'max'), bytes);
   }
 
   #limit(id: string, controller: string, file: string, value: string, wanted: unknown): void {
@@ -170,17 +188,13 @@ export class Cgroups {
 
   /** False when there is no such controller here. */
   #write(id: string, controller: string, file: string, value: string): boolean {
-    const directory = this.#directory(id, controller);
-    if (directory === undefined) return false;
-    try {
-      writeFileSync(`${directory}/${file}`, value, { flag: 'r+' });
-      return true;
-    } catch (cause) {
-      const errno = errnoName(errnoOf(cause)) ?? 'EIO';
-      if (errno === 'ENOENT' || errno === 'EACCES') return false; // version 2: the controller is not delegated
-      if (errno === 'EBUSY' && controller === 'memory') throw memoryInUse(cause);
-      throw new NfioError('InvalidValueError', { errno, message: `the kernel refuses ${file} = ${value} (${errno})`, cause });
-    }
+    return writeValue(this.#directory(id, controller), { controller, file, value });
+  }
+
+  /** The group that those of all guests are in, of all mounts. */
+  #allGuests(controller: string): string | undefined {
+    const root = this.#mounts.v1[controller] ?? this.#mounts.unified;
+    return root && join(root, 'nfio');
   }
 
   #directory(id: string, controller: string): string | undefined {
@@ -196,6 +210,23 @@ export class Cgroups {
     const { v1, unified } = this.#mounts;
     const wanted = controllers.map((controller) => v1[controller] ?? unified);
     return [...new Set(wanted)].filter((root) => root !== undefined);
+  }
+}
+
+/** @param directory undefined: there is no such controller here. @returns whether there is one. */
+function writeValue(
+  directory: string | undefined,
+  { controller, file, value }: { readonly controller: string; readonly file: string; readonly value: string },
+): boolean {
+  if (directory === undefined) return false;
+  try {
+    writeFileSync(`${directory}/${file}`, value, { flag: 'r+' });
+    return true;
+  } catch (cause) {
+    const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+    if (errno === 'ENOENT' || errno === 'EACCES') return false; // version 2: the controller is not delegated
+    if (errno === 'EBUSY' && controller === 'memory') throw memoryInUse(cause);
+    throw new NfioError('InvalidValueError', { errno, message: `the kernel refuses ${file} = ${value} (${errno})`, cause });
   }
 }
 
