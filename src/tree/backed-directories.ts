@@ -1,6 +1,7 @@
-import { lstatSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { appliedName, configurationName } from '../domain/configuration-names.ts';
+import { statsOf } from '../vfs/file-stats.ts';
 import type { GuestFiles, GuestOwner } from '../vfs/guest-files.ts';
 import { userNodeid } from '../vfs/nodeid.ts';
 import type { Backing, UserNode } from '../vfs/user-node.ts';
@@ -129,6 +130,6 @@ export function isConfigurationName(parent: UserNode, name: string): boolean {
 
 /** True when a user file is the configuration of this directory's VNF, by whatever name it was opened: a link to it, or one that it had before. */
 function configures(node: UserNode, { path }: BackedDirectory): boolean {
-  const stats = lstatSync(join(path(), configurationName), { throwIfNoEntry: false });
+  const stats = statsOf(join(path(), configurationName));
   return stats !== undefined && userNodeid(stats) === node.nodeid;
 }

@@ -6,14 +6,16 @@
  *   guest's file      2^51 + serial of the VNF, for the top of its root file system
  *                     2^51 + 2^40 + a hash of serial and inode, for all below: in file systems of that guest alone, so that those of two guests never meet,
  *                     and that keep their numbers when they are mounted again
- *   user file         2^52 + inode number + 2^36 * number of the file system that backs it
+ *   user file         2^52 + inode number + 2^36 * a hash of the file system that backs it and of when the file was made: a file system gives the number of a
+ *                     removed file to a new one, and the kernel may forget the old one after it was told of the new
  *
  * All stay below 2^53, where JavaScript's numbers are exact.
  */
 const filesPerObject = 4096;
 
-/** Inode numbers below that are told apart by their file system. */
-const inodesPerDevice = 2 ** 36;
+/** Inode numbers below that are whole in a nodeid; and how many values the hash has. */
+const inodes = 2 ** 36;
+const lives = 2 ** 16;
 
 /** The least nodeid of a file in config/. */
 const firstConfigFile = 2 ** 52;
@@ -42,9 +44,18 @@ export function indexOf(nodeid: number): number {
   return nodeid % filesPerObject;
 }
 
-/** The nodeid of a file in config/, from what stat(2) says of it; what does not fit is folded. */
-export function userNodeid({ dev, ino }: { readonly dev: number; readonly ino: number }): number {
-  return firstConfigFile + ((deviceNumber(dev) * inodesPerDevice + ino) % firstConfigFile);
+/** A file in config/, by what makes it itself (statx(2)). */
+export interface UserInode {
+  readonly dev: number;
+  readonly ino: number;
+  /** 0 where the file system does not keep it. */
+  readonly birthtimeNs: bigint;
+}
+
+/** The nodeid of a file in config/; what does not fit is folded. */
+export function userNodeid({ dev, ino, birthtimeNs }: UserInode): number {
+  const words = [dev, Number(birthtimeNs & 0xffffffffn), Number(birthtimeNs >> 32n)];
+  return firstConfigFile + (((hash(words, 0x5bd1e995) % lives) * inodes + ino) % firstConfigFile);
 }
 
 /** A file of a guest, by what makes it itself. */
@@ -84,13 +95,6 @@ function hash(words: readonly number[], seed: number): number {
     mixed ^= mixed >>> 16;
   }
   return mixed >>> 0;
-}
-
-/** Sixteen bits of a device: overlays, which have major 0, differ in their minor (makedev(3)). */
-function deviceNumber(dev: number): number {
-  const minor = (dev % 0x100) + Math.floor(dev / 0x10_0000) * 0x100;
-  const major = Math.floor(dev / 0x100) % 0x1000;
-  return (minor ^ (major << 8)) & 0xffff;
 }
 
 /** True for a user file, in config/ or rfs/, false for a special one. */

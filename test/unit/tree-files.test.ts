@@ -192,15 +192,20 @@ describe('nodeids', () => {
       assert.deepEqual([serialOf(nodeid), indexOf(nodeid), isUserFile(nodeid)], [serial, index, false]);
     }
     for (const ino of [1, 2 ** 32, 2 ** 52 - 1, 2 ** 52 + 5]) {
-      const nodeid = userNodeid({ dev: 0xfe00, ino });
+      const nodeid = userNodeid({ dev: 0xfe00, ino, birthtimeNs: 1n });
       assert.ok(isUserFile(nodeid) && Number.isSafeInteger(nodeid), String(ino));
     }
+  });
+
+  test('a file is told apart from one before it that had its inode number', () => {
+    const births = Array.from({ length: 50 }, (_, index) => 1_796_117_608_181_000_000n + BigInt(index) * 4_000_000n);
+    assert.equal(new Set(births.map((birthtimeNs) => userNodeid({ dev: 0xfe00, ino: 42, birthtimeNs }))).size, births.length);
   });
 
   test('files with one inode number on different file systems are told apart', () => {
     // Overlays: major 0, minors from 40 on, also beyond eight bits (makedev(3)).
     const devices = [0xfe00, 0xfe01, 0x28, 0x29, 0xff, 0x10_0000, 0x10_0028, 0x20_0028];
-    assert.equal(new Set(devices.map((dev) => userNodeid({ dev, ino: 42 }))).size, devices.length);
+    assert.equal(new Set(devices.map((dev) => userNodeid({ dev, ino: 42, birthtimeNs: 1n }))).size, devices.length);
   });
 });
 

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { statsOfExisting } from '../../src/vfs/file-stats.ts';
 import { HeldDirectories } from '../../src/vfs/held-directories.ts';
 import { Names } from '../../src/vfs/names.ts';
 import { NodeJournal } from '../../src/vfs/node-journal.ts';
@@ -116,7 +117,7 @@ describe('a user file', () => {
   });
 
   test('of a removed VNF does not stand in for a new one with its inode number', () => {
-    const stats = statSync(join(directory, 'own'));
+    const stats = statsOfExisting(join(directory, 'own'));
     let path = join(directory, 'own');
     const removed: Backing = { path: () => assert.fail('the place of a removed VNF was asked for'), guest: undefined };
     const first = new UserFiles(() => []);
@@ -131,9 +132,9 @@ describe('a user file', () => {
   test('is found again by a server that never saw it', () => {
     mkdirSync(join(directory, 'own/d/e'), { recursive: true });
     writeFileSync(join(directory, 'own/d/e/f'), 'x');
-    const nodeid = userNodeid(statSync(join(directory, 'own/d/e/f')));
+    const nodeid = userNodeid(statsOfExisting(join(directory, 'own/d/e/f')));
     assert.equal(path(users.get(nodeid)), join(directory, 'own/d/e/f'));
-    assert.throws(() => users.get(userNodeid({ dev: 0, ino: 2 ** 40 })), { code: 'ESTALE' });
+    assert.throws(() => users.get(userNodeid({ dev: 0, ino: 2 ** 40, birthtimeNs: 0n })), { code: 'ESTALE' });
   });
 
   test('is made by the caller, in a set-group-id directory with its group', { skip: creator.uid === 0 ? false : 'needs root' }, () => {
@@ -229,7 +230,7 @@ describe('in a guest’s files', () => {
     assert.equal(new Set([...nodeids, guestTopNodeid(16), guestTopNodeid(17)]).size, inodes.length + 2);
     assert.ok(nodeids.every((nodeid) => isGuestFile(nodeid) && isUserFile(nodeid) && guestOfTop(nodeid) === undefined));
     assert.equal(guestOfTop(guestTopNodeid(17)), 17);
-    assert.ok(!isGuestFile(userNodeid({ dev: 1, ino: 5 })));
+    assert.ok(!isGuestFile(userNodeid({ dev: 1, ino: 5, birthtimeNs: 0n })));
   });
 
   test('a file linked in from elsewhere is a file like another', () => {
