@@ -13,6 +13,18 @@ sub text_attribute {
     return attribute($type, "$text\0");
 }
 
+# One of them, undefined where it is not there.
+sub attribute_in {
+    my ($bytes, $wanted) = @_;
+    for (my $at = 0; $at + 4 <= length $bytes; ) {
+        my ($length, $type) = unpack 'S S', substr $bytes, $at, 4;
+        return undef if $length < 4;
+        return substr $bytes, $at + 4, $length - 4 if $type == $wanted;
+        $at += $length + 3 & ~3;
+    }
+    return undef;
+}
+
 # By type, without the bits that tell of nesting and byte order.
 sub attributes_in {
     my ($bytes) = @_;
