@@ -24,12 +24,15 @@ export class Inventory {
 
   /** Adds a record or replaces the one with its serial. */
   put(record: StoredRecord): void {
+    if (record.kind === 'vnf') {
+      this.#putVnf(record);
+      return;
+    }
     this.remove(record);
     if (record.kind === 'type') this.#types.set(record.name, record);
     else if (record.kind === 'network') this.#networks.set(record.name, record);
     else if (record.kind === 'host') this.#hosts.set(record.name, record);
-    else if (record.kind === 'chain') this.#chains.set(record.serial, record);
-    else this.#putVnf(record);
+    else this.#chains.set(record.serial, record);
   }
 
   remove({ kind, serial }: StoredRecord): void {
@@ -121,7 +124,10 @@ export class Inventory {
     return [...(this.#networkPorts.get(network)?.values() ?? [])];
   }
 
+  /** In the place of its former record: this happens often, and a Map in which entries come and go is made anew again and again. */
   #putVnf(vnf: VnfRecord): void {
+    const before = this.#vnfs.get(vnf.serial);
+    if (before !== undefined) this.#removeMissing(before, vnf);
     this.#vnfs.set(vnf.serial, vnf);
     this.#vnfSerials.set(`${vnf.type}/${vnf.name}`, vnf.serial);
     for (const port of vnf.ports) {
@@ -130,15 +136,24 @@ export class Inventory {
     }
   }
 
+  /** What a VNF had and has no longer: its name, ports, and their networks. */
+  #removeMissing(before: VnfRecord, after: VnfRecord): void {
+    if (before.type !== after.type || before.name !== after.name) this.#vnfSerials.delete(`${before.type}/${before.name}`);
+    const networks = new Map(after.ports.map(({ serial, settings }) => [serial, settings['network'] ?? '']));
+    for (const port of before.ports) if (networks.get(port.serial) !== (port.settings['network'] ?? '')) this.#removePort(port);
+  }
+
   #removeVnf(serial: number): void {
     const vnf = this.#vnfs.get(serial);
     if (vnf === undefined) return;
     this.#vnfs.delete(serial);
     this.#vnfSerials.delete(`${vnf.type}/${vnf.name}`);
-    for (const port of vnf.ports) {
-      this.#portOwners.delete(port.serial);
-      this.#networkOf(port)?.delete(port.serial);
-    }
+    for (const port of vnf.ports) this.#removePort(port);
+  }
+
+  #removePort(port: PortRecord): void {
+    this.#portOwners.delete(port.serial);
+    this.#networkOf(port)?.delete(port.serial);
   }
 
   #networkOf(port: PortRecord): Map<number, PlacedPort> | undefined {

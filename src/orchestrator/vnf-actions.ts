@@ -75,7 +75,7 @@ export class VnfActions {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) throw busyWith(runtime.busy);
     runtime.busy = word;
-    this.#model.publish(serial);
+    this.#model.publishVnf(serial);
     const tell = (): void => {
       runtime.error = `${word}: interrupted; it is still being taken back or finished`;
       this.#model.publishVnf(serial);
@@ -86,7 +86,7 @@ export class VnfActions {
     } finally {
       how.signal.removeEventListener('abort', tell);
       runtime.busy = undefined;
-      this.#model.publish(serial);
+      this.#model.publishVnf(serial);
       // Also after a failure: the guest may have ended all the same.
       const { signal } = new AbortController();
       await this.#chains.vnfChanged(serial, { anew: false, signal });
@@ -101,7 +101,7 @@ export class VnfActions {
       if (steps === undefined) await this.#runModuleAction(vnf, word, how.signal);
       else await (word === 'activate' ? this.#activate(vnf, steps, how.signal) : this.#run(vnf, steps, how.signal));
     } finally {
-      await this.refresh(serial, AbortSignal.timeout(refreshTimeoutMs));
+      await this.#ask(serial, AbortSignal.timeout(refreshTimeoutMs));
     }
     this.#model.parts.events.add({ path: pathOf(vnf), what: word });
   }
@@ -291,8 +291,14 @@ export class VnfActions {
     this.#model.parts.events.add({ path: pathOf(vnf), what: 'forgotten', why });
   }
 
-  /** Brings the addresses and identifiers that the tree shows up to date. What a hypervisor does not tell now stays as it told it last. */
+  /** Brings the addresses and identifiers that the tree shows up to date. */
   async refresh(serial: number, signal: AbortSignal): Promise<void> {
+    await this.#ask(serial, signal);
+    this.#model.publishVnf(serial);
+  }
+
+  /** Asks for them. What a hypervisor does not tell now stays as it told it last. */
+  async #ask(serial: number, signal: AbortSignal): Promise<void> {
     const vnf = this.#model.inventory.vnf(serial);
     if (vnf === undefined) return;
     const runtime = this.#model.runtime(serial);
@@ -301,7 +307,6 @@ export class VnfActions {
     const driver = this.#model.driverOf(vnf);
     runtime.ip = running ? await driver.getIp(ref, signal).catch(() => runtime.ip) : '';
     runtime.id = vnf.deployed ? await driver.getId(ref, signal).catch(() => runtime.id) : '';
-    this.#model.publishVnf(serial);
   }
 }
 

@@ -203,7 +203,11 @@ export class SpecialFiles {
     // One that comes again, and that the server before this one had taken in, is judged again.
     if (file.written.request !== nameOf(request)) file.written.add(data, (request.flags & constants.O_APPEND) === 0 ? offset : undefined);
     const waits = isCutByBuffer(data) && file.pending !== undefined;
-    this.#context.unsaved.note(fh, { text: file.written.note(nameOf(request), { judged: !waits }) });
+    const isWhole = !waits && data.length > 0;
+    // One note of both: that the text is judged, and that nothing of it waits.
+    const settles = isWhole && file.pending?.open === true;
+    if (isWhole) file.pending?.hand();
+    this.#context.unsaved.note(fh, { text: file.written.note(nameOf(request), { judged: !waits }), ...(settles && { save: undefined }) });
     if (waits) {
       file.pending?.write(processOf(request.pid), offset === 0);
       request.replyWrite(data.length);
@@ -212,8 +216,7 @@ export class SpecialFiles {
 
   #judge(request: Request, file: OpenFile, size: number): void {
     const { written, pending, restoring } = file;
-    if (size > 0) pending?.settle();
-    else pending?.hand();
+    if (size === 0) pending?.hand();
     if (written === undefined) {
       request.replyOk();
       return;
@@ -241,7 +244,8 @@ export class SpecialFiles {
 
   flush(request: Request, fh: number): void {
     const file = this.#openOrNoted(request, fh);
-    const closer = file?.pending?.open === true ? processOf(request.pid) : 0;
+    // Who closes is looked up where it matters: each close of each descriptor comes here.
+    const closer = file?.pending?.written === true ? processOf(request.pid) : 0;
     if (file?.pending?.open !== true) request.replyOk();
     else if (isEndedBySignal(request.pid) && file.pending.writerKilled(closer)) this.#discard(request, fh, file);
     else if (file.pending.savesAtClose(closer)) this.#finish(request, fh, file);

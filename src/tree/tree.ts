@@ -69,9 +69,11 @@ export class Tree {
     return this.#objects.values();
   }
 
+  /** In the place of what it was before: lists keep their order, and a Map in which entries come and go is made anew again and again. */
   #put(view: ObjectView): void {
-    this.#times.replaced(this.#objects.get(view.serial), view);
-    this.#remove(view.serial);
+    const before = this.#objects.get(view.serial);
+    this.#times.replaced(before, view);
+    if (before !== undefined && !isListedAlike(before, view)) this.#remove(view.serial);
     this.#objects.set(view.serial, view);
     if (view.kind === 'root') return;
     link(this.#children[listingOf(view)], view.parent, { name: view.name, view });
@@ -87,6 +89,13 @@ export class Tree {
     if (view.kind === 'port' && view.network !== undefined)
       unlink(this.#children.link, view.network, { name: view.linkName, serial: view.serial });
   }
+}
+
+/** True for two of one object that are in the same directories under the same names. */
+function isListedAlike(before: ObjectView, after: ObjectView): boolean {
+  if (before.kind !== after.kind || before.parent !== after.parent || before.name !== after.name) return false;
+  if (before.kind !== 'port' || after.kind !== 'port') return true;
+  return before.network === after.network && before.linkName === after.linkName;
 }
 
 function listingOf({ kind }: Exclude<ObjectView, { kind: 'root' }>): Exclude<Listing, 'link'> {

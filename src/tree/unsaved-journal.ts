@@ -7,7 +7,7 @@ const leastLines = 4000;
 const linesPerFile = 4;
 /** Longer texts are not noted: what is written through the descriptor after a kill fails then (EFBIG). Characters. */
 const longestText = 256 * 1024;
-/** So many closed files are still noted, for what their close began may not be done. */
+/** So many closed files are still noted, for what their close began may not be done; twice as many, until these are forgotten at once. */
 const mostEnding = 64;
 
 /** A text that was written through a descriptor of a value, as far as it came. */
@@ -65,13 +65,10 @@ export class UnsavedJournal {
 
   /** Takes note of what waits, before the request that changed it is answered. */
   note(fh: number, change: UnsavedNote): void {
-    const known = this.#notes.get(fh);
-    const note = { ...known, ...change };
-    const isOpen = note.save !== undefined || note.text !== undefined;
-    if (known === undefined && !isOpen) return;
-    if (isOpen) this.#notes.set(fh, note);
-    else this.#notes.delete(fh);
-    this.#append(fh, isOpen ? note : undefined);
+    const note = { ...this.#notes.get(fh), ...change };
+    if (note.save === undefined && note.text === undefined) return this.#forget([fh]);
+    this.#notes.set(fh, note);
+    this.#append([lineOf(fh, note)]);
   }
 
   /** Takes note for a handle. */
@@ -79,23 +76,23 @@ export class UnsavedJournal {
     return (save) => this.note(fh, { save });
   }
 
-  /** Its last descriptor is closed, and nothing is left to do. */
-  forget(fh: number): void {
-    this.note(fh, { save: undefined, text: undefined });
-  }
-
   /** Its last descriptor is closed, and what that means is being done: should this server end before, the close comes again. */
   forgetLater(fh: number): void {
     this.#ending.push(fh);
-    if (this.#ending.length > mostEnding) this.forget(this.#ending.shift() ?? fh);
+    if (this.#ending.length >= 2 * mostEnding) this.#forget(this.#ending.splice(0, mostEnding));
   }
 
-  #append(fh: number, note: UnsavedNote | undefined): void {
+  #forget(handles: readonly number[]): void {
+    const known = handles.filter((fh) => this.#notes.delete(fh));
+    if (known.length > 0) this.#append(known.map((fh) => lineOf(fh, undefined)));
+  }
+
+  #append(lines: readonly string[]): void {
     if (this.#file === undefined) return;
     this.#orGiveUp(() => {
       if (this.#lines >= this.#limit) this.#rewrite();
-      else writeSync(this.#file ?? -1, lineOf(fh, note));
-      this.#lines += 1;
+      else writeSync(this.#file ?? -1, lines.join(''));
+      this.#lines += lines.length;
     });
   }
 

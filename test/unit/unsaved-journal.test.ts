@@ -46,7 +46,7 @@ describe('what is written and not in force is known to the next server', () => {
       ],
     );
     assert.equal(next.isWhole, true);
-    next.forget(2);
+    next.note(2, { save: undefined, text: undefined });
     assert.equal(journal(false).find(2), undefined);
     assert.equal(journal(true).find(4), undefined, 'of another connection');
   });
