@@ -124,10 +124,19 @@ export function derivedMac(mountId: string, serial: number): string {
   return macFrom(`${mountId}/${serial}`);
 }
 
+/** Addresses are asked for with each change that is shown. So many are kept, then all are forgotten. */
+const mostKept = 10_000;
+const kept = new Map<string, string>();
+
 /** A locally administered unicast address. */
 function macFrom(text: string): string {
+  const known = kept.get(text);
+  if (known !== undefined) return known;
   const digest = hash('sha256', text);
-  return `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
+  const mac = `02:${(digest.slice(0, 10).match(/../g) ?? []).join(':')}`;
+  if (kept.size >= mostKept) kept.clear();
+  kept.set(text, mac);
+  return mac;
 }
 
 function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings; gateways: readonly string[] }): PortSpec {

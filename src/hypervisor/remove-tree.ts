@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { runProgram } from '../network/index.ts';
 
@@ -11,6 +12,8 @@ const deepTreeMs = 120_000;
  * @throws Error, also one of node:fs, when something is left.
  */
 export async function removeTree(path: string): Promise<void> {
+  // Most often there is nothing, which costs a tenth when it is not asked in a thread.
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   try {
     await rm(path, { recursive: true, force: true });
   } catch (error) {

@@ -1,6 +1,6 @@
-import { appendFile, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { fstatSync } from 'node:fs';
+import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
 import type { Logger } from '../domain/ports/logger.ts';
-import { isAbsence } from '../errors/index.ts';
 import { Lane } from './lane.ts';
 
 /** One line of `events`. */
@@ -17,13 +17,14 @@ export interface Event {
 const sizeLimit = 8 * 1024 * 1024;
 
 /** The file `events`: one JSON object a line, bounded, kept over restarts. */
-export class EventLog {
+export class EventLog implements AsyncDisposable {
   readonly #path: string;
   readonly #logger: Logger;
   readonly #now: () => Date;
   readonly #lane = new Lane();
   #waiting: string[] = [];
-  #size: number | undefined;
+  /** Kept open: each opening and closing would be a task for a thread. */
+  #file: FileHandle | undefined;
 
   constructor(path: string, options: { readonly logger: Logger; readonly now: () => Date }) {
     this.#path = path;
@@ -38,21 +39,32 @@ export class EventLog {
   }
 
   /** Resolves when all events added so far are in the file. */
-  async flush(): Promise<void> {
-    await this.#lane.run(() => Promise.resolve());
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lane.run(async () => {
+      await this.#file?.close();
+      this.#file = undefined;
+    });
   }
 
   async #write(): Promise<void> {
     const text = this.#waiting.join('');
     this.#waiting = [];
     try {
-      this.#size ??= await sizeOf(this.#path);
-      await appendFile(this.#path, text, { mode: 0o600 });
-      this.#size += Buffer.byteLength(text);
-      if (this.#size > sizeLimit) await this.#dropOlderHalf();
+      const file = await this.#open();
+      await file.appendFile(text);
+      if (fstatSync(file.fd).size > sizeLimit) await this.#dropOlderHalf();
     } catch (error) {
       this.#logger.error(`events: ${(error as Error).message}`);
     }
+  }
+
+  /** The file of that name, also when somebody has removed the one that was open. */
+  async #open(): Promise<FileHandle> {
+    if (this.#file !== undefined && fstatSync(this.#file.fd).nlink > 0) return this.#file;
+    await this.#file?.close();
+    this.#file = undefined;
+    this.#file = await open(this.#path, 'a', 0o600);
+    return this.#file;
   }
 
   async #dropOlderHalf(): Promise<void> {
@@ -60,16 +72,5 @@ export class EventLog {
     const newer = content.subarray(content.indexOf('\n', content.length - sizeLimit / 2) + 1);
     await writeFile(`${this.#path}.new`, newer, { mode: 0o600 });
     await rename(`${this.#path}.new`, this.#path);
-    this.#size = newer.length;
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return await stat(path).then(
-    ({ size }) => size,
-    (error: unknown) => {
-      if (isAbsence(error)) return 0;
-      throw error;
-    },
-  );
 }

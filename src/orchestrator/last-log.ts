@@ -1,6 +1,7 @@
-import { constants } from 'node:fs';
-import { copyFile, rm } from 'node:fs/promises';
+import { constants, unlinkSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import type { GuestRef } from '../domain/ports/hypervisor.ts';
+import { isThere, unlessAbsent } from '../errors/index.ts';
 
 /**
  * File on this machine with the log of a guest that an activate has started and, when that failed, destroyed again: what `log` shows until the
@@ -16,6 +17,7 @@ export async function keepLog(ref: GuestRef, logPath: string): Promise<void> {
 }
 
 /** A new guest begins a new log. */
-export async function dropLog(ref: GuestRef): Promise<void> {
-  await rm(lastLogPath(ref), { force: true });
+export function dropLog(ref: GuestRef): void {
+  const path = lastLogPath(ref);
+  if (isThere(path)) unlessAbsent(() => unlinkSync(path));
 }

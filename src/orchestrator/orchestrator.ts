@@ -203,7 +203,7 @@ export class Orchestrator implements AsyncDisposable {
     await this.networks.release(AbortSignal.timeout(releaseTimeoutMs)).catch((error: Error) => {
       this.model.parts.logger.error(`networks could not be removed: ${error.message}`);
     });
-    await this.model.parts.events.flush();
+    await this.model.parts.events[Symbol.asyncDispose]();
     await Promise.all(this.#drivers().map((driver) => driver[Symbol.asyncDispose]()));
     await this.model.parts.network[Symbol.asyncDispose]();
     await this.model.parts.store[Symbol.asyncDispose]();

@@ -241,7 +241,7 @@ export class VnfActions {
     const runtime = this.#model.runtime(vnf.serial);
     runtime.hidden.clear();
     runtime.hasDomain = false;
-    await dropLog(spec);
+    dropLog(spec);
     // On record before it is there, so that a crash in between leaves something that is found again.
     await this.#model.commitVnf({ ...vnf, deployed: true, placement, powerful: givesPower(spec.boot) });
     try {

@@ -26,6 +26,14 @@ export interface WriterReply {
   readonly code?: string;
 }
 
+/** What is newer than the disk of an object. */
+interface Unsynced {
+  /** What it was made with. */
+  readonly made: UserDirectory | null | undefined;
+  /** The text of its record, where that was written here: it need not be read again. */
+  readonly text: string | undefined;
+}
+
 /** A journal is emptied when it is larger. Bytes. */
 const journalLimit = 4 * 1024 * 1024;
 
@@ -39,8 +47,8 @@ export class ChangeWriter {
   readonly #files: ObjectFiles;
   /** undefined until it could be opened: a full disk, or one that can only be read, is asked again with each change. */
   #journal: Journal | undefined;
-  /** Keys whose files are newer than the disk, and what new ones were made with. */
-  readonly #unsynced = new Map<string, UserDirectory | null | undefined>();
+  /** Objects whose files are newer than the disk, by key. */
+  readonly #unsynced = new Map<string, Unsynced>();
   /** Inverses of failed changes that the journal could not take yet, and those, by key, that could not be carried out. */
   #owed: JournalEntry[] = [];
   readonly #unrestored = new Map<string, JournalEntry>();
@@ -97,7 +105,7 @@ export class ChangeWriter {
     if (entry.op === 'put' && entry.made !== undefined) return { op: 'remove', key: entry.key, serial: entry.serial };
     // After a loss of power replay finds a renamed object by its record, which must be on the disk before the journal speaks of the rename.
     if (entry.op === 'rename' && this.#unsynced.has(entry.key)) this.#files.sync(entry.key);
-    return inverseOf(entry, before ?? this.#files.read(entry.key));
+    return inverseOf(entry, before ?? this.#unsynced.get(entry.key)?.text ?? this.#files.read(entry.key));
   }
 
   /** Before anything else the journal gets what it should have got already. */
@@ -121,7 +129,7 @@ export class ChangeWriter {
   /** Changes the files. What cannot be changed is taken back, in the journal too; what cannot be taken back now, before the next change. */
   #apply(entry: JournalEntry, inverse: JournalEntry | undefined): string | undefined {
     const failure = codeOf(() => this.#files.apply(entry));
-    this.#changed(entry);
+    this.#changed(entry, failure === undefined);
     if (failure === undefined) {
       this.#unrestored.delete(entry.key);
       return undefined;
@@ -133,10 +141,12 @@ export class ChangeWriter {
     return failure;
   }
 
-  #changed(entry: JournalEntry): void {
-    const made = entry.op === 'put' ? (entry.made ?? this.#unsynced.get(entry.key)) : undefined;
-    if (entry.op === 'rename') this.#unsynced.set(entry.to, this.#unsynced.get(entry.key));
-    this.#unsynced.set(entry.key, made);
+  /** @param done false when it failed: then nobody knows what the record holds. */
+  #changed(entry: JournalEntry, done: boolean): void {
+    const made = this.#unsynced.get(entry.key)?.made;
+    const text = entry.op !== 'remove' && done ? entry.text : undefined;
+    if (entry.op === 'rename') this.#unsynced.set(entry.to, { made, text });
+    this.#unsynced.set(entry.key, entry.op === 'put' ? { made: entry.made ?? made, text } : { made: undefined, text: undefined });
   }
 
   /** A change that failed leaves the object under its old name, or under the new one when it could not be renamed back. */
@@ -162,7 +172,7 @@ export class ChangeWriter {
   #empty(): void {
     this.#append([], { sync: true });
     this.#restoreAll();
-    for (const [key, made] of this.#unsynced) this.#files.sync(key, made);
+    for (const [key, { made }] of this.#unsynced) this.#files.sync(key, made);
     this.#openJournal().clear();
     this.#unsynced.clear();
   }

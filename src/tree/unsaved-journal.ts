@@ -66,7 +66,10 @@ export class UnsavedJournal {
   /** Takes note of what waits, before the request that changed it is answered. */
   note(fh: number, change: UnsavedNote): void {
     const note = { ...this.#notes.get(fh), ...change };
-    if (note.save === undefined && note.text === undefined) return this.#forget([fh]);
+    if (note.save === undefined && note.text === undefined) {
+      this.#forget([fh]);
+      return;
+    }
     this.#notes.set(fh, note);
     this.#append([lineOf(fh, note)]);
   }
