@@ -37,12 +37,3 @@ export function guestCapabilities(extra: readonly string[]): ReadonlySet<string>
 export function capabilityMask(kept: ReadonlySet<string>): string {
   return String(names.reduce((mask, name, number) => (kept.has(name) ? mask | (1n << BigInt(number)) : mask), 0n));
 }
-
-/** As capsh --drop takes it: all but `kept`, as far as this kernel knows them. */
-export function droppedSet(kept: ReadonlySet<string>, lastCapability: number): string {
-  const numbers = Array.from({ length: lastCapability + 1 }, (_, number) => number);
-  return numbers
-    .filter((number) => !kept.has(names[number] ?? ''))
-    .map((number) => (names[number] === undefined ? String(number) : `cap_${names[number]}`))
-    .join(',');
-}

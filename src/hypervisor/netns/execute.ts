@@ -6,10 +6,11 @@ import { unlessAbsent } from '../../errors/index.ts';
 import { type ProcessId, type RunOptions, runProgram } from '../../network/index.ts';
 import { noCommand } from '../refusals.ts';
 import { searchPath } from '../search-path.ts';
-import { droppedSet, guestCapabilities } from './capabilities.ts';
 import type { GuestRecord } from './guest-records.ts';
+import { restrictionWords } from './restriction.ts';
 
 const relayPath = fileURLToPath(new URL('command-relay.pl', import.meta.url));
+const entryPath = fileURLToPath(new URL('guest-entry.pl', import.meta.url));
 
 /** Joins the cgroup files named by the first argument, goes before the server when memory runs out (src/daemon/stay-alive.ts), and becomes the command that follows. */
 const joinScript = `
@@ -29,9 +30,9 @@ export interface ExecuteTarget {
 }
 
 /**
- * Runs a program in a guest: its namespaces, root, limits and capabilities. nsenter and capsh are loaded from the machine's own
- * root, and capsh, still more capable than the guest and so out of its reach, gives up capabilities and enters the guest's
- * root in one life: no program of the guest's is loaded before.
+ * Runs a program in a guest: its namespaces, root, limits, capabilities and system calls. nsenter and guest-entry.pl are loaded from the machine's
+ * own root, and guest-entry.pl, still more capable than the guest and so out of its reach, gives up what the guest must not have and enters the
+ * guest's root in one life: no program of the guest's is loaded before.
  */
 export function executeInGuest(target: ExecuteTarget, command: GuestCommand, options: ExecuteOptions): Promise<ExecuteResult> {
   const { pid } = target.process;
@@ -40,7 +41,7 @@ export function executeInGuest(target: ExecuteTarget, command: GuestCommand, opt
     ...(command.heir === undefined ? [] : ['perl', relayPath, command.heir]),
     ...['sh', '-c', joinScript, 'sh', target.cgroupFiles.join(' ')],
     ...['nsenter', '--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--root=/', `--wd=/proc/${pid}/root`, '--'],
-    ...['capsh', ...restriction(target.record), '--chroot=.', '--shell=/usr/bin/env', '--', '--ignore-environment'],
+    ...['perl', entryPath, ...restrictionWords(target.record), '/usr/bin/env', '--ignore-environment'],
     ...environment.map(([name, value]) => `${name}=${value}`),
     ...command.argv,
   ];
@@ -92,10 +93,4 @@ function run(
     ...(command.stdin === undefined ? {} : { input: command.stdin }),
     ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
   });
-}
-
-function restriction({ privileged, capabilities }: GuestRecord): string[] {
-  if (privileged) return [];
-  const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1'));
-  return ['--no-new-privs', `--drop=${droppedSet(guestCapabilities(capabilities), last)}`];
 }

@@ -6,7 +6,7 @@
 #
 #   launcher   reads requests, forks inits, passes on what they report
 #   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
-#      └─ the guest's command, without the capabilities it must not have
+#      └─ the guest's command, without the capabilities and system calls it must not have (guest-restriction.pl)
 #
 # A request of the kind "view" has an init that makes the root and waits: whoever wants to look into the root finds it at /proc/PID/root. It is killed when it is no
 # longer wanted, and ends with the launcher, so that nothing stays mounted.
@@ -14,20 +14,21 @@
 # No program is run, and no module loaded, once the guest's root is in place: the guest wrote those files.
 use strict;
 use warnings;
-use Errno qw(EEXIST EINVAL ENOENT);
+use Errno qw(EEXIST ENOENT);
 use Fcntl qw(O_APPEND O_CREAT O_DIRECTORY O_NOFOLLOW O_RDONLY O_RDWR O_TRUNC O_WRONLY);
 use POSIX ();
 require($0 =~ s{[^/]*/[^/]*/[^/]*$}{network/network-requests.pl}r);
+require($0 =~ s{[^/]*$}{guest-restriction.pl}r);
 
 # System calls by number (asm/unistd_64.h, asm-generic/unistd.h).
 my %numbers = (
     x86_64 => {
         unshare => 272, setns => 308, mount => 165, umount2 => 166, pivot_root => 155, sethostname => 170,
-        prctl => 157, capget => 125, capset => 126, openat => 257,
+        prctl => 157, openat => 257,
     },
     aarch64 => {
         unshare => 97, setns => 268, mount => 40, umount2 => 39, pivot_root => 41, sethostname => 161,
-        prctl => 167, capget => 90, capset => 91, openat => 56,
+        prctl => 167, openat => 56,
     },
 );
 my $call = $numbers{ (POSIX::uname())[4] } or exit 95;
@@ -38,8 +39,6 @@ my $no_end = "---\n";
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
 my $pr_set_pdeathsig = 1;
-my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
-my $capability_version = 0x20080522;
 
 # perl opens its own descriptors with O_CLOEXEC; whatever it was started with besides the first three is not for guests.
 opendir(my $descriptors, '/proc/self/fd') or exit 1;
@@ -116,7 +115,7 @@ sub say_of {
 
 sub take_request {
     my @words = split /\0/, $_[0], -1;
-    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private capabilities fabric);
+    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private capabilities filter fabric);
     $guest{$_} = [take_list(\@words)] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
 }
@@ -341,29 +340,10 @@ sub run_command {
         syswrite $teller, "$code $number command: $why";
         POSIX::_exit($code);
     };
-    restrict($guest->{capabilities}, $give_up) if $guest->{capabilities} ne '';
+    $guest->{capabilities} eq '' or restrict($guest->{capabilities}, $guest->{filter}) or $give_up->(126, 'capabilities and system calls');
     %ENV = map { /^([^=]*)=(.*)$/s } @{ $guest->{environment} };
     my @command = @{ $guest->{command} };
     no warnings 'exec';
     exec { $command[0] } @command;
     $give_up->($! == ENOENT ? 127 : 126, $command[0]);
-}
-
-# Gives up all capabilities but those of the mask, for good.
-sub restrict {
-    my ($kept, $give_up) = (0 + $_[0], $_[1]);
-    my $failed = sub { $give_up->(126, 'capabilities') };
-    for my $number (0 .. 63) {
-        next if $kept >> $number & 1;
-        next if syscall($call->{prctl}, $pr_capbset_drop, $number, 0, 0, 0) == 0;
-        $! == EINVAL ? last : $failed->(); # beyond the last one this kernel knows
-    }
-    syscall($call->{prctl}, $pr_cap_ambient, $pr_cap_ambient_clear_all, 0, 0, 0) == 0 or $failed->();
-    syscall($call->{prctl}, $pr_set_no_new_privs, 1, 0, 0, 0) == 0 or $failed->();
-    my ($header, $sets) = (pack('L2', $capability_version, 0), "\0" x 24);
-    syscall($call->{capget}, $header, $sets) == 0 or $failed->();
-    my ($low, $high) = (unpack 'L6', $sets)[1, 4];
-    ($low, $high) = ($low & $kept, $high & $kept >> 32);
-    my $kept_sets = pack 'L6', $low, $low, 0, $high, $high, 0;
-    syscall($call->{capset}, $header, $kept_sets) == 0 or $failed->();
 }

@@ -2,11 +2,11 @@ import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { searchPath } from '../search-path.ts';
-import { capabilityMask, guestCapabilities } from './capabilities.ts';
 import { kernelSettings, linkRequests, type PrivateFile, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
 import { mountTable, privateDirectories, restMountTable } from './mount-table.ts';
+import { restrictionWords } from './restriction.ts';
 
 const startTimeoutMs = 30_000;
 const giveUpMs = 1000;
@@ -186,9 +186,8 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
     files.flat(),
     kernelSettings(spec).flat(),
   ];
-  const capabilities = boot.privileged ? '' : capabilityMask(guestCapabilities(boot.capabilities));
   const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
-  const words = ['guest', label, name, guestDir, options.privateDirectory, capabilities, options.fabricPath ?? ''];
+  const words = ['guest', label, name, guestDir, options.privateDirectory, ...restrictionWords(boot), options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));
   return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
 }
@@ -199,7 +198,7 @@ function viewWords(
   files: readonly PrivateFile[],
   { mountId, privateDirectory }: Pick<LaunchOptions, 'mountId' | 'privateDirectory'>,
 ): string[] {
-  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', ''];
+  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', '', ''];
   const [cgroups, environment, command, sysctl, links]: (readonly string[])[] = [[], [], [], [], []];
   const directories = privateDirectories.flat();
   const allFiles = [...files.flat(), 'no-file', ''];
