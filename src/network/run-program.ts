@@ -25,7 +25,6 @@ const packages: Readonly<Record<string, string>> = {
   setpriv: 'util-linux',
   mount: 'mount',
   umount: 'mount',
-  capsh: 'libcap2-bin',
   perl: 'perl-base',
 };
 

@@ -102,7 +102,7 @@ describe('hostile netns guests', { skip: whyNoGuests() ?? false, timeout: 360_00
   it('gain nothing by replacing programs for the next start', async () => {
     const other = await world.running({ command: ['sleep', '1000000'] });
     const trap = '#!/bin/sh\ngrep CapEff /proc/self/status >> /var/caught\nexec sleep 1000\n';
-    for (const name of ['setpriv', 'umount', 'mount', 'pivot_root', 'ip', 'capsh', 'nsenter', 'sh', 'mkfifo', 'rm']) {
+    for (const name of ['setpriv', 'umount', 'mount', 'pivot_root', 'ip', 'perl', 'nsenter', 'sh', 'mkfifo', 'rm']) {
       await world.driver.executeInGuest(other, { argv: ['tee', `/usr/bin/${name}`], stdin: trap }, { signal: world.signal });
     }
     await world.driver.restart(other, world.signal);

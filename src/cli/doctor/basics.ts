@@ -14,7 +14,6 @@ const programs: readonly RequiredProgram[] = [
   { program: 'setpriv', package: 'util-linux' },
   { program: 'pivot_root', package: 'util-linux' },
   { program: 'flock', package: 'util-linux' },
-  { program: 'capsh', package: 'libcap2-bin' },
   { program: 'perl', package: 'perl-base' },
   { program: 'mount', package: 'mount' },
   { program: 'umount', package: 'mount' },

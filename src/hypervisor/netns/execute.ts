@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { machine } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { limitedProgram } from '../../domain/limited-program.ts';
 import type { ExecuteOptions, ExecuteResult, GuestCommand, Inheritance } from '../../domain/ports/hypervisor.ts';
@@ -41,7 +42,7 @@ export function executeInGuest(target: ExecuteTarget, command: GuestCommand, opt
     ...(command.heir === undefined ? [] : ['perl', relayPath, command.heir]),
     ...['sh', '-c', joinScript, 'sh', target.cgroupFiles.join(' ')],
     ...['nsenter', '--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--root=/', `--wd=/proc/${pid}/root`, '--'],
-    ...['perl', entryPath, ...restrictionWords(target.record), '/usr/bin/env', '--ignore-environment'],
+    ...['perl', entryPath, machine(), ...restrictionWords(target.record), '/usr/bin/env', '--ignore-environment'],
     ...environment.map(([name, value]) => `${name}=${value}`),
     ...command.argv,
   ];

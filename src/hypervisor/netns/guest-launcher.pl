@@ -31,7 +31,8 @@ my %numbers = (
         prctl => 167, openat => 56,
     },
 );
-my $call = $numbers{ (POSIX::uname())[4] } or exit 95;
+my $machine = (POSIX::uname())[4];
+my $call = $numbers{$machine} or exit 95;
 
 my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = (0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000);
 # What the file `exit` of a guest holds until its end: as many bytes as a status has.
@@ -340,7 +341,7 @@ sub run_command {
         syswrite $teller, "$code $number command: $why";
         POSIX::_exit($code);
     };
-    $guest->{capabilities} eq '' or restrict($guest->{capabilities}, $guest->{filter}) or $give_up->(126, 'capabilities and system calls');
+    $guest->{capabilities} eq '' or restrict($machine, $guest->{capabilities}, $guest->{filter}) or $give_up->(126, 'capabilities and system calls');
     %ENV = map { /^([^=]*)=(.*)$/s } @{ $guest->{environment} };
     my @command = @{ $guest->{command} };
     no warnings 'exec';

@@ -1,33 +1,31 @@
 # Takes from this process, for good, what a guest must not have. For guest-launcher.pl and guest-entry.pl, who load it while they are in the machine's root.
+#
+# It uses no other module: each takes a command's start as long as all that is done here.
 use strict;
-use warnings;
-use Config;
-use Errno qw(EINVAL);
 
 # System calls by number (asm/unistd_64.h, asm-generic/unistd.h).
 my %numbers = (
     x86_64 => { prctl => 157, capget => 125, capset => 126 },
     aarch64 => { prctl => 167, capget => 90, capset => 91 },
 );
-my ($machine) = $Config{archname} =~ /^(\w+)/;
-my $call = $numbers{$machine} or exit 95;
-
+my $einval = 22;
 my ($pr_capbset_drop, $pr_set_no_new_privs, $pr_cap_ambient, $pr_cap_ambient_clear_all) = (24, 38, 47, 4);
 my ($pr_set_seccomp, $seccomp_mode_filter) = (22, 2);
 my $capability_version = 0x20080522;
 
-# Gives up all capabilities but those of the mask, and then all system calls but those of the filter (seccomp/compile.ts, in hexadecimal). False, with $! set, where that fails.
+# On a machine of that kind, as uname(2) names it, gives up all capabilities but those of the mask, and then all system calls but those of the filter (seccomp/compile.ts, in hexadecimal). False, with $! set, where that fails.
 sub restrict {
-    my ($kept, $filter) = @_;
-    return keep_capabilities(0 + $kept) && filter_calls(pack 'H*', $filter);
+    my ($machine, $kept, $filter) = @_;
+    my $call = $numbers{$machine} or return 0;
+    return keep_capabilities($call, 0 + $kept) && filter_calls($call, pack 'H*', $filter);
 }
 
 sub keep_capabilities {
-    my ($kept) = @_;
+    my ($call, $kept) = @_;
     for my $number (0 .. 63) {
         next if $kept >> $number & 1;
         next if syscall($call->{prctl}, $pr_capbset_drop, $number, 0, 0, 0) == 0;
-        $! == EINVAL ? last : return 0; # beyond the last one this kernel knows
+        $! == $einval ? last : return 0; # beyond the last one this kernel knows
     }
     syscall($call->{prctl}, $pr_cap_ambient, $pr_cap_ambient_clear_all, 0, 0, 0) == 0 or return 0;
     syscall($call->{prctl}, $pr_set_no_new_privs, 1, 0, 0, 0) == 0 or return 0;
@@ -41,7 +39,7 @@ sub keep_capabilities {
 
 # struct sock_fprog (linux/filter.h): how many instructions, and where.
 sub filter_calls {
-    my ($filter) = @_;
+    my ($call, $filter) = @_;
     my $program = pack 'S x!8 P', length($filter) / 8, $filter;
     return syscall($call->{prctl}, $pr_set_seccomp, $seccomp_mode_filter, $program) == 0;
 }

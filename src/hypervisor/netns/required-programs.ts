@@ -9,7 +9,6 @@ const programs: Readonly<Record<string, readonly string[]>> = {
   iproute2: ['ip', 'tc'],
   'util-linux': ['nsenter'],
   'perl-base': ['perl'],
-  'libcap2-bin': ['capsh'],
   coreutils: ['env', 'mknod'],
 };
 

@@ -13,5 +13,5 @@ export function restrictionWords({
 }: Pick<BootOptions, 'privileged' | 'capabilities'>): readonly [string, string] {
   if (privileged) return ['', ''];
   const kept = guestCapabilities(capabilities);
-  return [capabilityMask(kept), Buffer.from(callFilter(kept)).toString('hex')];
+  return [capabilityMask(kept), callFilter(kept)];
 }

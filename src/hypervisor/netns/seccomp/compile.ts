@@ -10,7 +10,7 @@ const offset = { number: 0, architecture: 4, argument: (index: number) => 16 + 8
 const answer = { killProcess: 0x8000_0000, errno: 0x0005_0000, allow: 0x7fff_0000 } as const;
 
 /**
- * A policy as a program for seccomp(2). Calls by their rules come first, then one comparison after another of ranges of numbers that are allowed: the kernel remembers the
+ * A policy as a program for seccomp(2). Calls by their rules come first, then all others by their number: the kernel remembers the
  * answers for those (Linux 5.11), so that a long program costs nothing afterwards.
  *
  * @returns struct sock_filter after struct sock_filter, little-endian.
@@ -25,8 +25,7 @@ export function compile(policy: Policy): Uint8Array {
     [code.greater, 0, 1, policy.newest],
     end(errnos.ENOSYS),
     ...policy.rules.flatMap(ruleOf),
-    ...rangesOf(policy.allowed).flatMap(rangeOf),
-    end(errnos.EPERM),
+    ...byNumber(policy.allowed),
   ]);
 }
 
@@ -49,16 +48,17 @@ function ruleOf({ call, argument, mask, values, among, otherwise }: Rule): Instr
   return [[code.equal, 0, body.length, call], ...body];
 }
 
-/** Numbers come in ascending ranges: one that is above the ranges before and below this one is in none. */
-function rangeOf([first, last]: readonly [number, number]): Instruction[] {
-  return [[code.greater, 3, 0, last], [code.greaterOrEqual, 0, 1, first], end('allow'), end(errnos.EPERM)];
-}
-
-function rangesOf(numbers: ReadonlySet<number>): (readonly [number, number])[] {
-  const sorted = [...numbers].sort((one, other) => one - other);
-  const firsts = sorted.filter((number) => !numbers.has(number - 1));
-  const lasts = sorted.filter((number) => !numbers.has(number + 1));
-  return firsts.map((first, index) => [first, lasts[index] as number]);
+/** One comparison for each number at which the answer changes, in ascending order: the first that a call is below decides. Both answers stand behind them. */
+function byNumber(allowed: ReadonlySet<number>): Instruction[] {
+  const changes = [...allowed]
+    .flatMap((number) => [number, number + 1])
+    .filter((number) => allowed.has(number) !== allowed.has(number - 1));
+  const sorted = [...new Set(changes)].sort((one, other) => one - other);
+  const comparisons = sorted.map((number, index): Instruction => {
+    const toRefusal = sorted.length - index - 1;
+    return [code.greaterOrEqual, 0, allowed.has(number) ? toRefusal : toRefusal + 1, number];
+  });
+  return [...comparisons, end(errnos.EPERM), end('allow')];
 }
 
 function encode(program: readonly Instruction[]): Uint8Array {
