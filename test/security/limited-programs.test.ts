@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { limitedProgram } from '../../src/domain/limited-program.ts';
+import { limitedProgram, memoryLimitBytes } from '../../src/domain/limited-program.ts';
 import { runProgram } from '../../src/network/index.ts';
 import { TestMount } from '../support/mount.ts';
+import { patient } from '../support/patience.ts';
 
 /* Programs of this machine that read what users write have no power but over the guest's network, and limits. */
 
@@ -86,4 +87,31 @@ test('such a program reads no file of root’s, writes none, and reaches no netw
   assert.match(stderr, /unshare: .*not permitted/);
   assert.equal(existsSync(file) && statSync(file).size > 0, false);
   rmSync(file, { force: true });
+});
+
+test('nft, ip and tc tell nothing of a file of root’s that a text names, and have limits of memory, time and what they write', async () => {
+  const file = '/dev/shm/nfio-root-only';
+  writeFileSync(file, 'secret of root\n', { mode: 0o600 });
+  const limited = async (argv: readonly string[], input = ''): Promise<{ readonly exitCode: number; readonly said: string }> => {
+    const signal = AbortSignal.timeout(patient(30_000));
+    const { exitCode, stdout, stderr } = await runProgram(['unshare', '--net', ...limitedProgram(argv)], { signal, input });
+    return { exitCode, said: stdout + stderr };
+  };
+  try {
+    const readers = [
+      await limited(['nft', '-c', '-f', '-'], `include "${file}"\n`),
+      await limited(['nft', '-c', '-f', file]),
+      await limited(['ip', '-batch', file]),
+      await limited(['tc', '-batch', file]),
+    ];
+    for (const { exitCode, said } of readers) {
+      assert.notEqual(exitCode, 0);
+      assert.match(said, /Permission denied|No such file/);
+      assert.doesNotMatch(said, /secret/);
+    }
+    const { said } = await limited(['sh', '-c', 'ulimit -v; ulimit -t; ulimit -f']);
+    assert.equal(said, `${memoryLimitBytes / 1024}\n30\n0\n`);
+  } finally {
+    rmSync(file);
+  }
 });

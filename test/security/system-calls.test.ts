@@ -8,6 +8,8 @@ import { needs } from '../support/needs.ts';
 
 const guest = 'nf-types/host/h';
 const privileged = 'nf-types/host/p';
+/** One that root gave CAP_SYS_ADMIN. */
+const administrator = 'nf-types/host/a';
 const numbers = callNumbers(process.arch as Processor);
 
 /** Errnos of calls that are refused, and arguments that do no harm where they are not. */
@@ -49,6 +51,7 @@ before(async () => {
     cp ${guest}/config/calls.pl ${privileged}/config/
     echo 'command=sh -c "grep Seccomp: /proc/self/status >/run/main; sleep 1000000"' | tee ${guest}/config/boot.conf ${privileged}/config/boot.conf
     echo privileged=yes >> ${privileged}/config/boot.conf
+    mkdir ${administrator}; echo capabilities=sys_admin > ${administrator}/config/boot.conf; echo activate > ${administrator}/action
     echo activate > ${guest}/action; echo activate > ${privileged}/action`);
 });
 after(async () => {
@@ -77,6 +80,20 @@ describe('system calls of guests', { timeout: 300_000 }, () => {
     equal(await inGuest('cat /run/main; grep Seccomp: /proc/self/status', privileged), 'Seccomp:\t0\n'.repeat(2));
     match(await inGuest('unshare --user --map-root-user id -u', privileged), /^0\n$/);
   });
+});
+
+test('a capability brings the system calls that it is for, and no others', async () => {
+  equal(
+    await inGuest('unshare --mount sh -c "mount -t tmpfs none /mnt && echo mounted"; grep Seccomp: /proc/self/status', administrator),
+    'mounted\nSeccomp:\t2\n',
+  );
+  match(
+    await inGuest(
+      "perl -e 'syscall(KEYCTL, 0, -3, 1) < 0 and print 0 + $!'".replace('KEYCTL', String(numbers.get('keyctl'))),
+      administrator,
+    ),
+    /^1/,
+  );
 });
 
 describe('programs of guests', { timeout: 300_000 }, () => {
