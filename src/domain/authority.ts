@@ -1,4 +1,5 @@
-import type { HostRecord, NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
+import { givesPower, type PowerOptions } from './boot-conf.ts';
+import type { ChainRecord, HostRecord, NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
 
 /** Who asks for something: the caller of a request, as the kernel named it. */
 export interface Actor {
@@ -23,6 +24,12 @@ export interface Objects {
   readonly uplink: NetworkRecord;
   /** Says where a machine is and how it is reached: nf.io goes there with root's keys and certificates. */
   readonly direct: HostRecord;
+  /** Has a guest run on the machine of this name or address; `host` is its entry of hosts/, undefined when there is none. */
+  readonly place: { readonly name: string; readonly host: HostRecord | undefined };
+  /** Makes a guest with these options. */
+  readonly boot: PowerOptions;
+  /** Has a service chain take traffic from a network or bring it there, or lead it through a VNF. */
+  readonly steer: { readonly chain: ChainRecord; readonly record: NetworkRecord | VnfRecord };
 }
 
 export type Verb = keyof Objects;
@@ -37,6 +44,9 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
     allows(actor, ownershipOf(network, ''), search) && allows(actor, ownershipOf(network, 'ports'), write | search),
   uplink: () => false,
   direct: () => false,
+  place: (_, { host }) => host !== undefined,
+  boot: (_, options) => !givesPower(options),
+  steer: (actor, { record }) => owns(actor, record),
 };
 
 /**
@@ -45,6 +55,27 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
  */
 export function may<V extends Verb>(actor: Actor, verb: V, object: Objects[V]): boolean {
   return actor.uid === 0 || rules[verb](actor, object);
+}
+
+/** Somebody of whom nothing is known but that it is not root. No user and no group has this number (chown(2)), so nothing belongs to it. */
+const anybody: Actor = { uid: 0xffff_ffff, gid: 0xffff_ffff, groups: [] };
+
+/** Bits of a mode that let others than the owner write. */
+const othersWrite = 0o022;
+
+/**
+ * Who has said what files say, for what happens later than they were written: root when nobody else could have written any of them.
+ *
+ * @param files the file, and the directories in which another could have taken its place.
+ */
+export function authorOf(...files: readonly Pick<Ownership, 'uid' | 'mode'>[]): Actor {
+  return files.every(({ uid, mode }) => uid === 0 && (mode & othersWrite) === 0) ? rootActor : anybody;
+}
+
+/** The owner of an object as who asks, for what an object does by itself. */
+export function ownerOf(object: ObjectRecord): Actor {
+  const { uid, gid } = ownershipOf(object, '');
+  return { uid, gid, groups: [] };
 }
 
 function owns(actor: Actor, object: ObjectRecord): boolean {

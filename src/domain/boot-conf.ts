@@ -107,8 +107,11 @@ export function parseBootConf(text: string): BootOptions {
   return draft;
 }
 
+/** Options with which a guest can act on the machine it runs on, when they are set. */
+export type PowerOptions = Pick<BootOptions, 'privileged' | 'capabilities' | 'mounts' | 'network'>;
+
 /** True for options with which a guest can act on the machine it runs on. */
-export function givesPower({ privileged, capabilities, mounts, network }: BootOptions): boolean {
+export function givesPower({ privileged, capabilities, mounts, network }: PowerOptions): boolean {
   return privileged || capabilities.length > 0 || mounts.length > 0 || network !== undefined;
 }
 

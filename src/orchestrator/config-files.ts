@@ -1,18 +1,17 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { givesPower, parseBootConf } from '../domain/boot-conf.ts';
+import { authorOf } from '../domain/authority.ts';
+import { parseBootConf } from '../domain/boot-conf.ts';
 import { configurationName } from '../domain/configuration-names.ts';
 import { type ConfigCandidate, mostConfigurationBytes } from '../domain/middlebox.ts';
 import type { BootOptions } from '../domain/ports/hypervisor.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { errnoName, errnoOf, NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
+import { requireMay } from './require.ts';
 
 /** Largest boot.conf that is read, bytes. */
 const bootConfLimit = 64 * 1024;
-
-/** Bits of a mode that let others than the owner write. */
-export const othersWrite = 0o022;
 
 /** A file of config/. */
 interface ConfigFile {
@@ -30,12 +29,7 @@ export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
   const path = `${model.parts.store.configDir(vnf)}/boot.conf`;
   const file = readConfig(path, bootConfLimit);
   const options = parseBootConf(file?.text ?? '');
-  if (file !== undefined && givesPower(options) && !(isRootsAlone(file.stats) && isRootsAlone(statSync(dirname(path))))) {
-    throw new NfioError('NotPermittedError', {
-      message:
-        'boot.conf: only root may give privileged, capabilities, mounts and network. Run as root, in the VNF: chown root config config/boot.conf && chmod go-w config config/boot.conf',
-    });
-  }
+  if (file !== undefined) requireMay(authorOf(file.stats, statSync(dirname(path))), 'boot', options);
   return options;
 }
 
@@ -77,10 +71,6 @@ export const nfConfInGuest = '/etc/nfio/nf_conf';
 
 function guestPathOf(path: string): string {
   return `/etc/nfio/${path}`;
-}
-
-function isRootsAlone({ uid, mode }: Stats): boolean {
-  return uid === 0 && (mode & othersWrite) === 0;
 }
 
 /** Reads a file of config/ whole, at once, for most often there is none; its owner may have made it a link or a FIFO, which is refused. */

@@ -1,3 +1,4 @@
+import { authorOf } from '../domain/authority.ts';
 import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
 import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
@@ -7,8 +8,9 @@ import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { ChainRecord, VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
-import { othersWrite, readBootConf } from './config-files.ts';
+import { readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
+import { requireMay } from './require.ts';
 
 /**
  * The ports of a VNF as they should be now, those in service chains among them.
@@ -82,13 +84,10 @@ function checkPlacement(model: Model, vnf: VnfRecord): void {
   if (model.address(vnf) === undefined) {
     throw new NfioError('VNFHostNameIsEmptyError', { message: `hosts/${host} has no address. Run: echo ADDRESS > hosts/${host}/address` });
   }
-  const { uid, mode } = vnf.ownership['machine/ip'] ?? { uid: vnf.uid, mode: 0o644 };
+  if (host === '') return;
   // nf.io goes to machines with root's keys and certificates.
-  if (host !== '' && model.inventory.host(host) === undefined && (uid !== 0 || (mode & othersWrite) !== 0)) {
-    throw new NfioError('NotPermittedError', {
-      message: `only root may name a machine that is not in hosts/. Run as root: mkdir hosts/NAME && echo ${host} > hosts/NAME/address; then write NAME to machine/ip`,
-    });
-  }
+  const author = authorOf(vnf.ownership['machine/ip'] ?? { uid: vnf.uid, mode: 0o644 });
+  requireMay(author, 'place', { name: host, host: model.inventory.host(host) });
 }
 
 /** What a configuration language may ask of a running VNF, which has so long to answer all of it. */

@@ -1,5 +1,5 @@
-import { type Actor, may, type Objects, type Verb } from '../domain/authority.ts';
-import type { VnfRecord } from '../domain/records.ts';
+import { type Actor, may, type Objects, ownerOf, type Verb } from '../domain/authority.ts';
+import { recordKey, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { Model } from './model.ts';
 
@@ -12,6 +12,12 @@ const sentences: { readonly [V in Verb]: (object: Objects[V]) => string } = {
     `only root may connect a network to an interface of the machine. Run as root: echo INTERFACE > networks/${name}/uplink`,
   direct: ({ name }) =>
     `only root may say where hosts/${name} is, for it is reached with root's keys. Run as root: echo ADDRESS > hosts/${name}/address`,
+  place: ({ name }) =>
+    `only root may name a machine that is not in hosts/. Run as root: mkdir hosts/NAME && echo ${name} > hosts/NAME/address; then write NAME to machine/ip`,
+  boot: () =>
+    'boot.conf: only root may give privileged, capabilities, mounts and network. Run as root, in the VNF: chown root config config/boot.conf && chmod go-w config config/boot.conf',
+  steer: ({ chain, record }) =>
+    `chns/${chain.name} belongs to user ${ownerOf(chain).uid}, and ${recordKey(record)} to user ${ownerOf(record).uid}; who steers traffic must own both. Run as root: chown -R ${ownerOf(chain).uid} ${recordKey(record)}`,
 };
 
 /** @throws NotPermittedError (EPERM), which says who may, when this actor may not. */

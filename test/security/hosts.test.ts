@@ -13,3 +13,16 @@ test('who owns an entry of hosts/ does not say where root’s keys are used', as
   assert.match(await mount.run('cat hosts/b/error'), /only root may say where/);
   assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
 });
+
+test('who owns a VNF does not have nf.io go to a machine that root did not enter in hosts/', async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/host; chmod 1777 nf-types/host; mkdir hosts/b; echo 192.0.2.1 > hosts/b/address');
+  await mount.run('mkdir nf-types/host/pc; echo 192.0.2.66 > nf-types/host/pc/machine/ip', { uid: 12345 });
+  const { status, stderr } = await mount.sh('echo activate > nf-types/host/pc/action', { uid: 12345 });
+  assert.notEqual(status, 0);
+  assert.match(stderr, /not permitted/);
+  assert.match(
+    await mount.run('cat nf-types/host/pc/error'),
+    /only root may name a machine that is not in hosts.* mkdir hosts\/NAME && echo 192\.0\.2\.66/,
+  );
+});

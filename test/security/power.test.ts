@@ -28,6 +28,21 @@ describe('a guest with powers over the machine', { skip: whyNoGuests() ?? false,
     assert.match(await mount.run('cat nf-types/host/h/error'), /only root may give privileged/);
   });
 
+  test('is not made for who is not root, whatever boot.conf asks for', async () => {
+    await using mount = await TestMount.start();
+    await mount.run('mkdir -p nf-types/host; chmod 1777 nf-types/host');
+    await mount.run('mkdir nf-types/host/pc', { uid: alice });
+    for (const line of ['privileged=yes', 'capabilities=sys_admin', 'mounts=/root:/mnt', 'network=bridge']) {
+      await mount.run(`echo ${line} > nf-types/host/pc/config/boot.conf`, { uid: alice });
+      for (const uid of [alice, 0]) {
+        const { status, stderr } = await mount.sh('echo activate > nf-types/host/pc/action', { uid });
+        assert.notEqual(status, 0, `${line} as ${uid}`);
+        assert.match(stderr, /not permitted/);
+        assert.match(await mount.run('cat nf-types/host/pc/error'), /only root may give privileged/);
+      }
+    }
+  });
+
   test('that it was given when it began again is not given away either, also by another server', async () => {
     await using mount = await TestMount.start();
     await mount.run(`mkdir -p nf-types/host/h; echo activate > nf-types/host/h/action; echo stop > nf-types/host/h/action

@@ -1,3 +1,4 @@
+import { ownerOf } from '../../domain/authority.ts';
 import { type ChainPath, ChainReader, type ChainSurroundings, type PathHop } from '../../domain/chains/chain-path.ts';
 import { chainPortName, instanceIn } from '../../domain/chains/chain-ports.ts';
 import { checkConflicts } from '../../domain/chains/conflicts.ts';
@@ -12,12 +13,11 @@ import {
   type ChainRecord,
   type FailurePolicy,
   idOf,
-  recordKey,
-  type StoredRecord,
   type VnfRecord,
 } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Model, pathOf } from '../model.ts';
+import { requireMay } from '../require.ts';
 import { checkSharing } from './sharing.ts';
 
 /** Priority of a service chain whose user set none. */
@@ -107,14 +107,9 @@ export class ChainResolver {
 
   /** Files are authority: a service chain takes traffic from networks, and gives VNFs ports, that its owner could have changed too. */
   #checkAuthority(chain: ChainRecord, { ingress, egress, hops }: ChainPath): void {
-    const owner = ownerOf(chain);
-    if (owner === 0) return;
-    const used = [ingress, egress, ...hops.flatMap(({ instances }) => instances)];
-    const foreign = used.find((record) => ownerOf(record) !== owner);
-    if (foreign === undefined) return;
-    throw new NfioError('NotPermittedError', {
-      message: `chns/${chain.name} belongs to user ${owner}, and ${recordKey(foreign)} to user ${ownerOf(foreign)}; who steers traffic must own both. Run as root: chown -R ${owner} ${recordKey(foreign)}`,
-    });
+    for (const record of [ingress, egress, ...hops.flatMap(({ instances }) => instances)]) {
+      requireMay(ownerOf(chain), 'steer', { chain, record });
+    }
   }
 
   #checkGuests(chain: ChainRecord, { hops }: ChainPath): void {
@@ -167,9 +162,4 @@ export class ChainResolver {
       message: `hop ${hop}: ${pathOf(vnf)} has a port ${taken.name} already, the name that it would have in this service chain. Run: mv chns/${chain.name} chns/OTHER`,
     });
   }
-}
-
-/** Whose directory an object is. */
-function ownerOf(record: StoredRecord): number {
-  return record.ownership['']?.uid ?? record.uid;
 }
