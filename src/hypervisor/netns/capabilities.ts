@@ -1,3 +1,4 @@
+import type { BootOptions } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 
 /** Names in the order of their numbers (linux/capability.h). */
@@ -31,6 +32,14 @@ export function guestCapabilities(extra: readonly string[]): ReadonlySet<string>
     });
   }
   return new Set([...defaultSet, ...extra]);
+}
+
+/**
+ * True for a guest whose capabilities count in a user namespace of its own. Those that root gives beyond the default set are meant for the machine, where many of
+ * them are of no use otherwise.
+ */
+export function hasOwnUsers({ privileged, capabilities }: Pick<BootOptions, 'privileged' | 'capabilities'>): boolean {
+  return !privileged && capabilities.length === 0;
 }
 
 /** As a number whose bits are the capabilities (capabilities(7)), in decimal. */

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { machine } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { limitedProgram } from '../../domain/limited-program.ts';
@@ -41,13 +41,19 @@ export function executeInGuest(target: ExecuteTarget, command: GuestCommand, opt
   const argv = [
     ...(command.heir === undefined ? [] : ['perl', relayPath, command.heir]),
     ...['sh', '-c', joinScript, 'sh', target.cgroupFiles.join(' ')],
-    ...['nsenter', '--target', String(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--root=/', `--wd=/proc/${pid}/root`, '--'],
-    ...['perl', entryPath, machine(), ...restrictionWords(target.record), '/usr/bin/env', '--ignore-environment'],
+    ...['nsenter', '--target', String(pid), ...userNamespace(pid), '--mount', '--net', '--pid', '--uts', '--ipc', '--root=/'],
+    ...[`--wd=/proc/${pid}/root`, '--', 'perl', entryPath, machine(), ...restrictionWords(target.record)],
+    ...['/usr/bin/env', '--ignore-environment'],
     ...environment.map(([name, value]) => `${name}=${value}`),
     ...command.argv,
   ];
   // How long a guest's own program may take is for who asked for it to say.
   return run(argv, command, { ...options, timeoutMs: Number.POSITIVE_INFINITY }, {});
+}
+
+/** As nsenter takes it, which enters none that it is in already: that of a guest which root gave more powers, or an earlier nf.io started. */
+function userNamespace(pid: number): string[] {
+  return readlinkSync(`/proc/${pid}/ns/user`) === readlinkSync('/proc/self/ns/user') ? [] : ['--user'];
 }
 
 /** See HypervisorDriver.lastPrinted. */

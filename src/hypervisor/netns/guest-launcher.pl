@@ -5,7 +5,7 @@
 # each: "ID pid N", then "ID ready N" and, once its command runs or it has none, "ID runs N"; or "ID fail ERRNO STEP: WHY".
 #
 #   launcher   reads requests, forks inits, passes on what they report
-#   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, waits for SIGUSR1, then forks
+#   └─ init    joins the guest's cgroups, makes the namespaces and all that is in them, enters its user namespace, waits for SIGUSR1, then forks
 #      └─ the guest's command, without the capabilities and system calls it must not have (guest-restriction.pl)
 #
 # A request of the kind "view" has an init that makes the root and waits: whoever wants to look into the root finds it at /proc/PID/root. It is killed when it is no
@@ -35,6 +35,7 @@ my $machine = (POSIX::uname())[4];
 my $call = $numbers{$machine} or exit 95;
 
 my ($clone_newns, $clone_newuts, $clone_newipc, $clone_newpid, $clone_newnet) = (0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000);
+my $clone_newuser = 0x10000000;
 # What the file `exit` of a guest holds until its end: as many bytes as a status has.
 my $no_end = "---\n";
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
@@ -116,7 +117,7 @@ sub say_of {
 
 sub take_request {
     my @words = split /\0/, $_[0], -1;
-    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private capabilities filter fabric);
+    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private users capabilities filter fabric);
     $guest{$_} = [take_list(\@words)] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
 }
@@ -152,7 +153,9 @@ sub run_init {
     join_cgroups($guest->{cgroups});
     my $home = open_files($guest);
     my $fabric = $guest->{fabric} eq '' ? undef : socket_in($guest->{fabric});
-    syscall($call->{unshare}, $clone_newnet | $clone_newns | $clone_newuts | $clone_newipc) == 0 or fail('namespaces');
+    my $users = $guest->{users} eq 'own' ? enter_own_network() : undef;
+    my $network = defined $users ? 0 : $clone_newnet;
+    syscall($call->{unshare}, $network | $clone_newns | $clone_newuts | $clone_newipc) == 0 or fail('namespaces');
     my $hostname = $guest->{hostname};
     syscall($call->{sethostname}, $hostname, length $hostname) == 0 or fail('hostname');
     set_kernel_settings($guest->{sysctl}, 'existing');
@@ -161,6 +164,7 @@ sub run_init {
     undef $fabric;
     make_private_files($guest);
     make_root($guest->{mounts});
+    enter_users($users) if defined $users;
     supervise($guest, $home, $none);
 }
 
@@ -177,6 +181,43 @@ sub run_view {
     report('ready') or POSIX::_exit(1);
     end_report('runs');
     while (1) { POSIX::pause() }
+}
+
+# Enters a network namespace that belongs to a user namespace of the guest's own, in which alone the guest's capabilities will count. Returns the user namespace. A child makes
+# both: whoever makes a user namespace is in it, and has no power outside, and init still needs that for ports and mounts.
+sub enter_own_network {
+    pipe(my $told, my $teller) and pipe(my $kept, my $keeper) or fail('user namespace');
+    my $child = fork // fail('user namespace');
+    hold_namespaces($teller, $kept, $keeper) if $child == 0;
+    close $teller;
+    my ($pid, $errno) = split / /, <$told> // '0 0';
+    if ($errno) { $! = $errno; fail('user namespace') }
+    # All ids are the machine's: files have the same owners inside and outside.
+    write_file("/proc/$pid/${_}_map", 0, "0 0 4294967295\n") or fail('user namespace') for qw(uid gid);
+    sysopen(my $users, "/proc/$pid/ns/user", O_RDONLY) && sysopen(my $network, "/proc/$pid/ns/net", O_RDONLY) or fail('user namespace');
+    enter_network($network);
+    close $keeper;
+    waitpid $child, 0;
+    return $users;
+}
+
+# The child: tells its number on the machine, whose /proc this still is, and stays until the other end of $kept is closed. Without control group
+# namespaces the guest cannot mount control groups, not even as root of a user namespace that it makes itself.
+sub hold_namespaces {
+    my ($teller, $kept, $keeper) = @_;
+    close $keeper;
+    my $made = syscall($call->{unshare}, $clone_newuser | $clone_newnet) == 0 && write_file('/proc/sys/user/max_cgroup_namespaces', 0, '0');
+    my $errno = $made ? 0 : $! + 0;
+    syswrite $teller, readlink('/proc/self') . " $errno";
+    close $teller;
+    sysread $kept, my $nothing, 1;
+    POSIX::_exit(0);
+}
+
+# From here on init has all capabilities over what is the guest's, and none over the machine.
+sub enter_users {
+    my ($users) = @_;
+    syscall($call->{setns}, fileno $users, $clone_newuser) == 0 or fail('user namespace');
 }
 
 # The first waits for the kernel, some idle milliseconds; those that follow soon do not.

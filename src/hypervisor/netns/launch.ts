@@ -2,6 +2,7 @@ import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { searchPath } from '../search-path.ts';
+import { hasOwnUsers } from './capabilities.ts';
 import { kernelSettings, linkRequests, type PrivateFile, privateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
@@ -187,7 +188,8 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
     kernelSettings(spec).flat(),
   ];
   const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
-  const words = ['guest', label, name, guestDir, options.privateDirectory, ...restrictionWords(boot), options.fabricPath ?? ''];
+  const users = hasOwnUsers(boot) ? 'own' : '';
+  const words = ['guest', label, name, guestDir, options.privateDirectory, users, ...restrictionWords(boot), options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));
   return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
 }
@@ -198,7 +200,7 @@ function viewWords(
   files: readonly PrivateFile[],
   { mountId, privateDirectory }: Pick<LaunchOptions, 'mountId' | 'privateDirectory'>,
 ): string[] {
-  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', '', ''];
+  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', '', '', ''];
   const [cgroups, environment, command, sysctl, links]: (readonly string[])[] = [[], [], [], [], []];
   const directories = privateDirectories.flat();
   const allFiles = [...files.flat(), 'no-file', ''];
@@ -224,5 +226,6 @@ function sentenceOf(step: string, why: string): string {
   if (step === 'setup') return 'the setup of the guest ended early: it was killed; is vm.memory too small?';
   if (step === 'command')
     return `its command cannot be run: ${why}; install that program on this machine, or change command= in config/boot.conf`;
+  if (step === 'user namespace') return `the guest could not be given a user namespace: ${why}. See what is missing. Run: nfio doctor`;
   return `the guest could not be set up, step "${step}": ${why}`;
 }
