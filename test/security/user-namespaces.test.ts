@@ -33,7 +33,7 @@ describe('root of a guest', { skip: whyNoGuests() ?? false, timeout: 240_000 }, 
     await using mount = await TestMount.start();
     await mount.run(lab);
     const inGuest = (script: string): Promise<string> => runIn(mount, 'a', script);
-    assert.equal(await inGuest(`perl -e '${listFabric}'`), `error 1\n`);
+    assert.equal(await inGuest(`perl - <<'PERL'\n${listFabric}PERL`), `error 1\n`);
     assert.equal(await inGuest('ip address add 10.9.0.7/24 dev eth0 && ip -o -4 address show dev eth0 | grep -c 10.9.0.7'), '1\n');
     assert.match(await inGuest('ping -c 1 -W 5 10.9.0.2'), / 0% packet loss/);
     assert.equal(await inGuest('nft add table inet own && nft list tables'), 'table inet own\n');
@@ -72,8 +72,7 @@ describe('root of a guest', { skip: whyNoGuests() ?? false, timeout: 240_000 }, 
 
 /** What a script prints in a guest, given as its users give it. */
 async function runIn(mount: TestMount, host: string, script: string): Promise<string> {
-  await mount.run(`printf %s "$SCRIPT" > nf-types/host/${host}/rfs/var/attack; echo 'bash /var/attack' > nf-types/host/${host}/command`, {
-    env: { SCRIPT: script },
-  });
-  return mount.run(`cat nf-types/host/${host}/command`);
+  const directory = `nf-types/host/${host}`;
+  await mount.run(`cat > ${directory}/rfs/var/attack <<'END'\n${script}\nEND\necho 'bash /var/attack' > ${directory}/command`);
+  return mount.run(`cat ${directory}/command`);
 }
