@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { release } from 'node:os';
 import type { RequiredProgram } from '../../domain/ports/hypervisor.ts';
+import { unlessAbsent } from '../../errors/index.ts';
 import { missingPrograms } from '../missing-programs.ts';
 import { againAsRoot, type Finding, type Probe } from './probe.ts';
 
@@ -26,6 +28,7 @@ export const basicProbes: readonly Probe[] = [
   { name: 'node', needed: true, run: probeNode },
   { name: '/dev/fuse', needed: true, needsRoot: true, run: () => probeDevice('/dev/fuse', 'modprobe fuse') },
   { name: 'programs', needed: true, run: probePrograms },
+  { name: 'user namespaces', needed: true, run: probeUserNamespaces },
 ];
 
 /** Lets nf.io answer bursts of requests sooner on machines whose processors sleep deeply. */
@@ -70,4 +73,12 @@ async function probePrograms(): Promise<Finding> {
   const missing = await missingPrograms(programs);
   if (missing === undefined) return { ok: true, detail: programs.map(({ program }) => program).join(', ') };
   return { ok: false, detail: `not found: ${missing.names.join(', ')}`, remedy: missing.remedy };
+}
+
+async function probeUserNamespaces(): Promise<Finding> {
+  const path = '/proc/sys/user/max_user_namespaces';
+  const most = unlessAbsent(() => readFileSync(path, 'latin1'));
+  if (most === undefined) return { ok: false, detail: 'guests need them', remedy: 'boot a kernel with CONFIG_USER_NS' };
+  if (Number(most) > 0) return { ok: true, detail: `at most ${most.trim()}` };
+  return { ok: false, detail: 'guests need them, and none is allowed', remedy: 'sysctl user.max_user_namespaces=65536' };
 }
