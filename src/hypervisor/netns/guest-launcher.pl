@@ -196,8 +196,7 @@ sub enter_own_network {
     write_file("/proc/$pid/${_}_map", 0, "0 0 4294967295\n") or fail('user namespace') for qw(uid gid);
     sysopen(my $users, "/proc/$pid/ns/user", O_RDONLY) && sysopen(my $network, "/proc/$pid/ns/net", O_RDONLY) or fail('user namespace');
     enter_network($network);
-    close $keeper;
-    waitpid $child, 0;
+    close $keeper; # supervise reaps it: waiting for its end would take as long as all this
     return $users;
 }
 
@@ -205,6 +204,7 @@ sub enter_own_network {
 # namespaces the guest cannot mount control groups, not even as root of a user namespace that it makes itself.
 sub hold_namespaces {
     my ($teller, $kept, $keeper) = @_;
+    POSIX::close($reporter);
     close $keeper;
     my $made = syscall($call->{unshare}, $clone_newuser | $clone_newnet) == 0 && write_file('/proc/sys/user/max_cgroup_namespaces', 0, '0');
     my $errno = $made ? 0 : $! + 0;
