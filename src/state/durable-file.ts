@@ -63,7 +63,9 @@ export function stateWriteError(path: string, cause: unknown): NfioError {
     ENOSPC: 'Free space, or inodes (df -i), on the file system of the root directory',
     EDQUOT: 'Free space on the file system of the root directory, or raise the quota of root',
     EROFS: 'It can only be read. See why: dmesg. Then mount it for writing again: mount -o remount,rw',
+    EIO: 'The disk fails. See why: dmesg',
+    EPERM: `Something there, or the journal of the root directory, is immutable. See what: lsattr -Ra ${path}`,
   };
-  const remedy = remedies[errno] ?? 'See why: tail daemon.log in the root directory';
+  const remedy = remedies[errno] ?? `Something there, or in the root directory, is not what it should be. See what: ls -la ${path}`;
   return new NfioError('StateWriteError', { message: `${path} could not be written (${errno}). ${remedy}`, errno, cause });
 }

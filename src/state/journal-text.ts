@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { unlessAbsent } from '../errors/index.ts';
 import type { JournalEntry } from './journal-entry.ts';
+import { readText } from './read-text.ts';
 import { checksumOf } from './seal.ts';
 
 /** What a journal says. */
@@ -29,7 +29,7 @@ function encodeEntry(json: string): string {
  * a loss of power cut off: blocks of one append can reach the disk in any order.
  */
 export function readJournal(path: string): JournalContent {
-  const text = unlessAbsent(() => readFileSync(path, 'utf8')) ?? '';
+  const text = unlessAbsent(() => readText(path)) ?? '';
   const entries: JournalEntry[] = [];
   const damaged: string[] = [];
   for (const line of text.slice(0, text.lastIndexOf('\n') + 1).split('\n')) {

@@ -1,20 +1,10 @@
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isThere } from '../errors/index.ts';
 import { syncDirectory, syncFile, writeSoon } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal-entry.ts';
 import { makeUserDirectory, restoreUserFiles, syncUserDirectory } from './new-user-files.ts';
+import { readText } from './read-text.ts';
 
 /** Name of an object's record in its directory. It begins with a dot, as no object's name can. */
 export const recordName = '.record.json';
@@ -55,7 +45,7 @@ export class ObjectFiles {
   /** The text of a record, undefined when there is none. @throws as node:fs does: what cannot be read is not absent. */
   read(key: string): string | undefined {
     try {
-      return readFileSync(`${this.#path(key)}/${recordName}`, 'utf8');
+      return readText(`${this.#path(key)}/${recordName}`);
     } catch (error) {
       if (isAbsent(error)) return undefined;
       throw error;

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { unlessAbsent } from '../errors/index.ts';
 import { replaceFile, stateWriteError } from './durable-file.ts';
 import { journalName } from './journal.ts';
 import { recordName } from './object-files.ts';
 import { objectKeys } from './object-keys.ts';
+import { readText } from './read-text.ts';
 import { seal, unseal } from './seal.ts';
 
 /** What nfio.json in a root says of it. */
@@ -48,28 +49,28 @@ export function writeHeaderCopy(root: string, header: RootHeader): void {
 }
 
 /**
- * Reads the header of a root, or makes it again where it is lost or damaged: of its copy, and of the serials of all objects.
+ * Reads the header of a root, or makes it again where it is lost, damaged or not to be read: of its copy, and of the serials of all objects.
  *
- * @throws as node:fs does.
+ * @throws as node:fs does, when neither the header nor its copy says which root this is and one of them could not be read: it may say so later.
  */
 export function findHeader(root: string): FoundHeader {
-  const [header, copy] = [readSealed(join(root, headerName)), readSealed(join(root, copyName))];
-  const hasCopy =
-    copy !== undefined && copy !== 'damaged' && header !== 'damaged' && copy.mountId === header?.mountId && copy.format === header.format;
-  if (header !== undefined && header !== 'damaged') {
-    const told = copy === 'damaged' ? [`${join(root, copyName)} was damaged. It was written again`] : [];
+  const [found, foundCopy] = [headerName, copyName].map((name) => readSealed(join(root, name))) as [FoundFile, FoundFile];
+  const [header, copy] = [wholeOf(found), wholeOf(foundCopy)];
+  const hasCopy = copy !== undefined && copy.mountId === header?.mountId && copy.format === header.format;
+  if (header !== undefined) {
+    const told = isBad(foundCopy) ? [`${join(root, copyName)} was ${foundCopy.bad}. It is written again`] : [];
     return { header, hasCopy, told };
   }
+  if (copy === undefined) for (const each of [found, foundCopy]) if (isBad(each) && each.cause !== undefined) throw each.cause;
   const serial = highestSerial(root);
-  if (header === undefined && copy === undefined && serial === undefined) return { header: undefined, hasCopy: false, told: [] };
-  const whole = copy === 'damaged' ? undefined : copy;
-  const { format = currentFormat, mountId = newMountId() } = whole ?? {};
-  const why = `${join(root, headerName)} was ${header === undefined ? 'lost' : 'damaged'}, and was made again`;
-  const lost = `${why}; so was its copy. Guests that ran are not found. See which: nfio doctor`;
+  if (found === undefined && foundCopy === undefined && serial === undefined) return { header: undefined, hasCopy: false, told: [] };
+  const { format = currentFormat, mountId = newMountId() } = copy ?? {};
+  const why = `${join(root, headerName)} was ${isBad(found) ? found.bad : 'lost'}, and is made again`;
+  const lost = `${why}; so is its copy. Guests that ran are not found. See them: pgrep --list-full '^nfio-guest'. End one: kill -KILL PID`;
   return {
     header: { format, mountId, serialLimit: (serial ?? 0) + serialMargin },
-    hasCopy: whole !== undefined,
-    told: [whole === undefined ? lost : `${why} of its copy`],
+    hasCopy: copy !== undefined,
+    told: [copy === undefined ? lost : `${why} of its copy`],
   };
 }
 
@@ -86,23 +87,47 @@ function writeSealed(path: string, header: RootHeader): void {
   }
 }
 
-/** undefined: there is none. Those of older versions have no checksum. */
-function readSealed(path: string): RootHeader | 'damaged' | undefined {
-  const text = unlessAbsent(() => readFileSync(path, 'utf8'));
+/** A header that is there and says nothing: damaged, or not to be read. */
+interface BadFile {
+  /** What became of it, for people. */
+  readonly bad: string;
+  /** Why it cannot be read: it may be whole. */
+  readonly cause?: unknown;
+}
+
+/** undefined: there is none. */
+type FoundFile = RootHeader | BadFile | undefined;
+
+function isBad(found: FoundFile): found is BadFile {
+  return found !== undefined && 'bad' in found;
+}
+
+function wholeOf(found: FoundFile): RootHeader | undefined {
+  return isBad(found) ? undefined : found;
+}
+
+/** Those of older versions have no checksum. */
+function readSealed(path: string): FoundFile {
+  let text: string | undefined;
+  try {
+    text = unlessAbsent(() => readText(path));
+  } catch (cause) {
+    return { bad: `not to be read (${(cause as Error).message})`, cause };
+  }
   if (text === undefined) return undefined;
   try {
     const { format, mountId, serialLimit } = JSON.parse(unseal(text)) as Partial<RootHeader>;
     const isWhole = Number.isSafeInteger(format) && Number.isSafeInteger(serialLimit) && /^[a-z0-9]{8}$/.test(mountId ?? '');
-    return isWhole ? ({ format, mountId, serialLimit } as RootHeader) : 'damaged';
+    return isWhole ? ({ format, mountId, serialLimit } as RootHeader) : { bad: 'damaged' };
   } catch {
-    return 'damaged';
+    return { bad: 'damaged' };
   }
 }
 
 /** Of all that have left a trace below a root; undefined: there is none. Records that are damaged count too. */
 function highestSerial(root: string): number | undefined {
   const paths = [...objectKeys(root).map((key) => join(root, key, recordName)), join(root, journalName)];
-  const texts = paths.map((path) => unlessAbsent(() => readFileSync(path, 'utf8')) ?? '');
+  const texts = paths.map((path) => unlessAbsent(() => readText(path)) ?? '');
   const written = texts.flatMap((text) => Array.from(text.matchAll(/\\?"serial\\?":\s*(\d+)/g), ([, serial]) => Number(serial)));
   const guests = (unlessAbsent(() => readdirSync(join(root, 'guests'))) ?? []).map((name) => Number.parseInt(name, 36));
   const serials = [...written, ...guests].filter((serial) => Number.isSafeInteger(serial));

@@ -41,22 +41,39 @@ export async function recoverGuests(refs: readonly GuestRef[], world: World, sig
 }
 
 async function recoverOne(ref: GuestRef, process: LabelledProcess | undefined, world: World): Promise<Guest | undefined> {
+  if (process === undefined) return await recoverAtRest(ref, world);
   const record = world.records.get(ref.id);
-  const traces = readTraces(ref.guestDir);
-  if (traces === 'none' && process === undefined) return undefined;
   const guest = new Guest(ref, world.records);
-  if (process !== undefined && record?.process?.pid !== process.pid && world.records.isWhole) {
+  if (record?.process?.pid !== process.pid && world.records.isWhole) {
     await end(process, world); // its start was cut short
-  } else if (process !== undefined) {
-    guest.process = { pid: process.pid, startTime: process.startTime };
-    if (record?.process?.pid !== process.pid) adopt(guest, world);
-    guest.paused = world.cgroups.isFrozen(ref.id);
-    letGo(guest.process); // where nf.io ended between its last two steps
-  } else if (traces === 'ran') {
-    guest.ended(readExitCode(ref.guestDir));
-    await world.fabric.removePorts(guest.record.ports.map(({ id }) => id));
+    return guest;
   }
+  guest.process = { pid: process.pid, startTime: process.startTime };
+  if (record?.process?.pid !== process.pid) adopt(guest, world);
+  guest.paused = world.cgroups.isFrozen(ref.id);
+  letGo(guest.process); // where nf.io ended between its last two steps
   return guest;
+}
+
+/** One that does not run. What cannot be looked at, a bad disk say, costs what is known of this one: all others, which may run, are found nevertheless. */
+async function recoverAtRest(ref: GuestRef, { records, fabric, logger }: World): Promise<Guest | undefined> {
+  const guest = new Guest(ref, records);
+  try {
+    const traces = readTraces(ref.guestDir);
+    if (traces === 'none') return undefined;
+    if (traces === 'made') return guest;
+    guest.ended(readExitCode(ref.guestDir));
+  } catch (error) {
+    logger.error(whyNotLookedAt(ref, error));
+    return undefined;
+  }
+  await fabric.removePorts(guest.record.ports.map(({ id }) => id));
+  return guest;
+}
+
+function whyNotLookedAt({ type, name, guestDir }: GuestRef, error: unknown): string {
+  const why = (error as Error).message;
+  return `nf-types/${type}/${name} does not run, and what it left cannot be looked at: ${why}. Mend that: ls -la ${guestDir}. Then unmount, and mount again`;
 }
 
 /** A guest that runs, and whose record is lost: what is not known of it is so until its next start. */
