@@ -1,8 +1,9 @@
 # Makes the system calls on user files that Node.js has no function for; for system-calls.ts, which waits for each. It needs nothing beyond perl-base.
 #
-#   perl system-calls.pl DIRECTORY PID      PID: the server, whose descriptors are named in paths as /proc/self/fd/N
+#   perl system-calls.pl PID      PID: the server, whose descriptors are named in paths as /proc/self/fd/N
 #
-# It makes two FIFOs in the directory, forks the process that serves, prints the number of that, and ends. A request is four bytes that count the rest (big-endian), then the
+# It forks the process that serves, prints the number of that and those of two descriptors it holds for the server to open by /proc (the end of a pipe that requests go into, and
+# that of one that answers come from), and ends. Pipes have no names, so nothing is left of them when either process is killed. A request is four bytes that count the rest (big-endian), then the
 # call and its words, separated by NUL; what may hold a NUL comes last. The answer is such a count too, four bytes with an errno (0: done), and the result.
 use strict;
 use warnings;
@@ -28,8 +29,7 @@ closedir $descriptors;
 POSIX::close($_) for @inherited;
 
 my ($at_fdcwd, $at_symlink_nofollow, $at_symlink_follow) = (-100, 0x100, 0x400);
-my ($directory, $server) = @ARGV;
-my ($requests_path, $replies_path) = ("$directory/requests", "$directory/replies");
+my ($server) = @ARGV;
 my $xattr_size_max = 65536; # linux/limits.h
 
 # Calls by name. Each gets its words and returns what the kernel did: less than 0 with $! for a failure, or the result.
@@ -100,20 +100,18 @@ sub take {
     return $taken;
 }
 
-POSIX::mkfifo($_, 0600) or exit 1 for $requests_path, $replies_path;
-# While both ends are held here, opening one waits for nobody.
-sysopen(my $requests, $requests_path, O_RDWR) && sysopen(my $replies, $replies_path, O_RDWR) or exit 1;
+pipe(my $requests, my $requests_in) && pipe(my $replies_out, my $replies) or exit 1;
 defined(my $child = fork) or exit 1;
 if ($child > 0) {
-    print "$child\n";
+    print join(' ', $child, fileno $requests_in, fileno $replies_out), "\n";
     exit 0;
 }
 POSIX::setsid();
 chdir '/';
-open(STDIN, '<', $requests_path) && open(STDOUT, '>', $replies_path) && open(STDERR, '>', '/dev/null') or exit 1;
+open(STDIN, '<&', $requests) && open(STDOUT, '>&', $replies) && open(STDERR, '>', '/dev/null') or exit 1;
 alarm 30; # for a server that ends before it asks for anything
 vec(my $readable = '', 0, 1) = 1;
 select $readable, undef, undef, undef;
 alarm 0;
-close $_ for $requests, $replies;
+close $_ for $requests, $requests_in, $replies_out, $replies;
 serve();

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, type PathLike, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, constants, openSync, type PathLike, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { bytesOfText } from '../fuse/byte-names.ts';
@@ -66,24 +65,21 @@ export class SystemCalls implements Disposable {
   }
 
   #start(): Helper {
-    const directory = mkdtempSync(join(tmpdir(), 'nfio-calls-'));
+    const { stdout, status } = spawnSync('perl', [program, String(process.pid)], {
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: startTimeoutMs,
+    });
+    if (status !== 0) throw Object.assign(new Error('perl could not be started'), { code: status === 95 ? 'EOPNOTSUPP' : 'EIO' });
+    const [pid = 0, requestsIn, repliesOut] = stdout.toString().split(' ').map(Number);
+    const requests = openSync(`/proc/${pid}/fd/${requestsIn}`, constants.O_WRONLY | constants.O_NONBLOCK);
     try {
-      const { stdout, status } = spawnSync('perl', [program, directory, String(process.pid)], {
-        cwd: '/',
-        stdio: ['ignore', 'pipe', 'ignore'],
-        timeout: startTimeoutMs,
-      });
-      if (status !== 0) throw Object.assign(new Error('perl could not be started'), { code: status === 95 ? 'EOPNOTSUPP' : 'EIO' });
-      const requests = openSync(join(directory, 'requests'), constants.O_WRONLY | constants.O_NONBLOCK);
-      // Opening to read waits for nobody while this end is open to write too.
-      const keeper = openSync(join(directory, 'replies'), constants.O_RDWR);
-      const replies = openSync(join(directory, 'replies'), constants.O_RDONLY);
-      closeSync(keeper);
-      this.#helper = { pid: Number(stdout.toString()), requests, replies };
-      return this.#helper;
-    } finally {
-      rmSync(directory, { recursive: true, force: true });
+      this.#helper = { pid, requests, replies: openSync(`/proc/${pid}/fd/${repliesOut}`, constants.O_RDONLY) };
+    } catch (error) {
+      closeSync(requests);
+      throw error;
     }
+    return this.#helper;
   }
 
   [Symbol.dispose](): void {

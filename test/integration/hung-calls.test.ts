@@ -7,7 +7,7 @@ import { TestMount } from '../support/mount.ts';
 async function callMaker(server: number): Promise<number | undefined> {
   for (const pid of await readdir('/proc')) {
     const words = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
-    if (words[1]?.endsWith('/system-calls.pl') && words[3] === String(server)) return Number(pid);
+    if (words[1]?.endsWith('/system-calls.pl') && words[2] === String(server)) return Number(pid);
   }
   return undefined;
 }
