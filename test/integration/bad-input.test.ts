@@ -332,7 +332,7 @@ describe('mounting', () => {
     const path = process.env['PATH'];
     try {
       // Everything but those two.
-      await shell(`ln -sft ${programs} /usr/sbin/* /usr/bin/* /sbin/* /bin/*; rm ${programs}/nft ${programs}/ip`);
+      await shell(`ln -sft ${programs} /usr/sbin/* /usr/bin/* /sbin/* /bin/*; rm ${programs}/nft ${programs}/ip; chmod 755 ${programs}`);
       process.env['PATH'] = programs;
       await using own = await TestMount.start();
       process.env['PATH'] = path;
