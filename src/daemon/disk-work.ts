@@ -1,6 +1,7 @@
 import { read, write } from 'node:fs';
 import { utimes, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { BoundedWork } from '../domain/bounded-work.ts';
 import { isAbsence } from '../errors/index.ts';
 
 /** So many operations wait for the disk at once, of the threads that Node.js has for that (serverEnvironment): the others are for what must not wait for it. */
@@ -9,8 +10,7 @@ const mostAtOnce = 8;
 /** Work on the disk of user files that may take long, away from the thread that serves everybody. */
 export class DiskWork {
   readonly #probe: string;
-  #running = 0;
-  readonly #waiting: (() => void)[] = [];
+  readonly #work = new BoundedWork(mostAtOnce);
 
   /** @param probe a file of nf.io's own on that disk; it is made. */
   constructor(probe: string) {
@@ -41,15 +41,7 @@ export class DiskWork {
   }
 
   /** Does work when there is a thread for it. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= mostAtOnce) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
-    try {
-      return await work();
-    } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
-    }
+  run<T>(work: () => Promise<T>): Promise<T> {
+    return this.#work.run(work);
   }
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import { BoundedWork } from '../../domain/bounded-work.ts';
 import { limitedProgram } from '../../domain/limited-program.ts';
 import { NfioError, unlessAbsent } from '../../errors/index.ts';
 
@@ -15,10 +16,8 @@ export interface LocalResult {
 const maxOutputBytes = 16 * 1024 * 1024;
 const timeoutMs = 10_000;
 
-/** So many checks run at once: each may take as much memory as a program is given. */
-const mostAtOnce = 4;
-let running = 0;
-const waiting: (() => void)[] = [];
+/** Few run at once: each may take as much memory as a program is given. */
+const checks = new BoundedWork(4);
 
 /** Debian package of each program that a throw-away namespace needs. */
 const packages: Readonly<Record<string, string>> = { unshare: 'util-linux', sh: 'dash', nft: 'nftables', ip: 'iproute2', tc: 'iproute2' };
@@ -34,7 +33,7 @@ export async function runInThrowAwayNetwork(script: string, options: ThrowAwayOp
   const { words, input, tool, signal } = options;
   // The status of unshare's own failures is 1; the scripts use others.
   const argv = ['--net', ...limitedProgram(['sh', '-c', script, 'nfio-check', ...words])];
-  const result = await inTurn(() => run('unshare', argv, { input, signal: limited(signal) }));
+  const result = await checks.run(() => run('unshare', argv, { input, signal: limited(signal) }));
   if (result.exitCode === 127) throw missing(tool, undefined);
   if (result.exitCode === 1) {
     const message = `no network namespace to check the configuration in could be made (${firstLine(result.stderr)}): run nfio as root`;
@@ -49,19 +48,6 @@ export interface ThrowAwayOptions {
   readonly input: string;
   readonly tool: string;
   readonly signal: AbortSignal | undefined;
-}
-
-/** Waits until few enough run. */
-async function inTurn<T>(check: () => Promise<T>): Promise<T> {
-  if (running === mostAtOnce) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running += 1;
-  try {
-    return await check();
-  } finally {
-    const next = waiting.shift();
-    if (next === undefined) running -= 1;
-    else next();
-  }
 }
 
 function limited(signal: AbortSignal | undefined): AbortSignal {
