@@ -79,7 +79,7 @@ export function ownerOf(object: ObjectRecord): Actor {
 }
 
 function owns(actor: Actor, object: ObjectRecord): boolean {
-  return ownershipOf(object, '').uid === actor.uid;
+  return ownerOf(object).uid === actor.uid;
 }
 
 /** Owner and permissions of a directory of an object, below it (empty: its own). */

@@ -1,12 +1,11 @@
 import { guestInterfaceName } from '../../domain/guest-interface.ts';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { isThere } from '../../errors/index.ts';
+import { mostProcesses } from '../most-processes.ts';
 import { guestCapabilities } from './capabilities.ts';
 import { guestLabels } from './labels.ts';
 import { initialLimits } from './limits.ts';
 
-/** A guest that forks without end stops here, not at the machine's limit. */
-const maxProcesses = 2048;
 /** Where a guest finds the files of its config directory. */
 export const configTarget = '/etc/nfio';
 
@@ -36,7 +35,7 @@ export function containerSpec(spec: GuestSpec, options: ContainerOptions): objec
       SecurityOpt: ['no-new-privileges'],
       Sysctls: { ...quietIpv6(options), ...boot.sysctl },
       Mounts: mounts(spec, options),
-      PidsLimit: maxProcesses,
+      PidsLimit: mostProcesses,
       Dns: boot.dns,
       // Without a network of Docker's own Docker leaves a container's name out of its /etc/hosts.
       ExtraHosts: extraHosts([`127.0.1.1 ${name}`, ...spec.hosts]),

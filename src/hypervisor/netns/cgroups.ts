@@ -5,10 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, isAbsence, isThere, NfioError, unlessAbsent } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
+import { mostProcesses } from '../most-processes.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 
-/** A guest that forks without end stops here. */
-const maxProcesses = 2048;
 /** What all guests of all mounts may take together of the machine's process numbers and memory: what is left keeps it, and nf.io, going. */
 const shareOfProcesses = 1 / 2;
 const shareOfMemory = 7 / 8;
@@ -45,7 +44,7 @@ export class Cgroups {
       mkdirSync(this.#in(root, id), { recursive: true });
     }
     if (isFirst) this.#boundAll();
-    this.#write(id, 'pids', 'pids.max', String(maxProcesses));
+    this.#write(id, 'pids', 'pids.max', String(mostProcesses));
     if (limits.vcpu !== undefined || limits.memoryBytes !== undefined) this.setLimits(id, limits);
   }
 
@@ -193,13 +192,18 @@ export class Cgroups {
 
   /** The group that those of all guests are in, of all mounts. */
   #allGuests(controller: string): string | undefined {
-    const root = this.#mounts.v1[controller] ?? this.#mounts.unified;
+    const root = this.#root(controller);
     return root && join(root, 'nfio');
   }
 
   #directory(id: string, controller: string): string | undefined {
-    const root = this.#mounts.v1[controller] ?? this.#mounts.unified;
+    const root = this.#root(controller);
     return root && this.#in(root, id);
+  }
+
+  /** Where the hierarchy of a controller is mounted. */
+  #root(controller: string): string | undefined {
+    return this.#mounts.v1[controller] ?? this.#mounts.unified;
   }
 
   #in(root: string, id: string): string {
@@ -207,8 +211,7 @@ export class Cgroups {
   }
 
   #roots(controllers: readonly string[]): string[] {
-    const { v1, unified } = this.#mounts;
-    const wanted = controllers.map((controller) => v1[controller] ?? unified);
+    const wanted = controllers.map((controller) => this.#root(controller));
     return [...new Set(wanted)].filter((root) => root !== undefined);
   }
 }
