@@ -9,14 +9,14 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timed-read.h"
 
 static void stat_once(const char *name)
 {
@@ -24,27 +24,6 @@ static void stat_once(const char *name)
 
 	if (stat(name, &attributes) != 0)
 		err(1, "stat %s", name);
-}
-
-static void read_once(const char *name)
-{
-	char buffer[4096];
-	int fd = open(name, O_RDONLY);
-
-	if (fd < 0)
-		err(1, "open %s", name);
-	if (read(fd, buffer, sizeof buffer) < 0)
-		err(1, "read %s", name);
-	if (close(fd) != 0)
-		err(1, "close %s", name);
-}
-
-static double nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
 int main(int argc, char **argv)
@@ -63,9 +42,9 @@ int main(int argc, char **argv)
 		names[i] = basename(names[i]);
 	for (int i = 0; i < files; i++)
 		operation(names[i]);
-	double start = nanoseconds();
+	unsigned long start = nanoseconds();
 	for (long i = 0; i < count; i++)
 		operation(names[i % files]);
-	printf("%.1f\n", (nanoseconds() - start) / count);
+	printf("%.1f\n", (double)(nanoseconds() - start) / count);
 	return 0;
 }

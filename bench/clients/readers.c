@@ -8,13 +8,13 @@
  */
 #define _GNU_SOURCE
 #include <err.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timed-read.h"
 
 /* Each power of two has 32 buckets: a time is known to 3 per cent. Shorter times than 32 ns do not occur. */
 enum { PARTS = 5, BUCKETS = 64 << PARTS };
@@ -23,14 +23,6 @@ struct tally {
 	unsigned long count[BUCKETS];
 	unsigned long longest;
 };
-
-static unsigned long nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ul + now.tv_nsec;
-}
 
 static int bucket_of(unsigned long time)
 {
@@ -44,19 +36,6 @@ static unsigned long end_of(int bucket)
 	int power = bucket >> PARTS;
 
 	return (1ul << power) + ((bucket & ((1 << PARTS) - 1)) + 1ul) * (1ul << (power - PARTS));
-}
-
-static void read_once(const char *name)
-{
-	char buffer[4096];
-	int fd = open(name, O_RDONLY);
-
-	if (fd < 0)
-		err(1, "open %s", name);
-	if (read(fd, buffer, sizeof buffer) < 0)
-		err(1, "read %s", name);
-	if (close(fd) != 0)
-		err(1, "close %s", name);
 }
 
 static void read_until(unsigned long end, char **files, int first, int number, struct tally *tally)
