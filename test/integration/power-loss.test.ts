@@ -54,7 +54,7 @@ describe('power loss', () => {
       }
       disk.mark('end');
     }
-    recording = await disk.recording();
+    recording = disk.recording();
     points = crashPoints(recording).filter(({ marks }) => !marks.includes('end'));
   });
   after(async () => {

@@ -20,10 +20,10 @@ export function encodeHeader(kind: RecordKind, offset: number, length: number): 
   return header;
 }
 
-/** All entries of a recording, in their order. */
+/** All entries of a recording, in their order; the last may be under way. */
 export function decodeRecording(bytes: Buffer): Recorded[] {
   const entries: Recorded[] = [];
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at + headerBytes <= bytes.length; ) {
     const kind = kinds[bytes.readUInt8(at)] ?? 'write';
     const [offset, length] = [Number(bytes.readBigUInt64LE(at + 1)), Number(bytes.readBigUInt64LE(at + 9))];
     const begin = at + headerBytes;

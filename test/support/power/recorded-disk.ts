@@ -1,14 +1,13 @@
-import { execFileSync, fork } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { unmount } from '../../../src/fuse/index.ts';
 import { decodeRecording, type Recorded } from './record-format.ts';
 
 const imageBytes = 32 * 1024 * 1024;
-const mostTries = 300;
+const endTimeoutMs = 5000;
 
 /**
  * An ext4 on a disk whose every write and sync is recorded, so that a test can see what a loss of power at any moment leaves: a loop device on a file that a
@@ -18,11 +17,11 @@ export class RecordedDisk implements AsyncDisposable {
   /** Where it is mounted. */
   readonly path: string;
   readonly #directory: string;
-  readonly #ended: Promise<unknown>;
+  readonly #server: ChildProcess;
 
-  private constructor(directory: string, ended: Promise<unknown>) {
+  private constructor(directory: string, server: ChildProcess) {
     this.#directory = directory;
-    this.#ended = ended;
+    this.#server = server;
     this.path = join(directory, 'ext4');
   }
 
@@ -35,10 +34,9 @@ export class RecordedDisk implements AsyncDisposable {
     execFileSync('mkfs.ext4', ['-q', '-F', '-E', 'lazy_itable_init=0,lazy_journal_init=0', at('image')]);
     copyFileSync(at('image'), at('base'));
     const server = fork(new URL('./recorder.ts', import.meta.url), [at('fuse'), at('image'), at('record')], { stdio: 'inherit' });
-    const ended = once(server, 'exit');
-    await Promise.race([once(server, 'message'), ended]);
+    await Promise.race([once(server, 'message'), once(server, 'exit')]);
     execFileSync('mount', ['-o', 'loop', at('fuse/disk'), at('ext4')]);
-    return new RecordedDisk(directory, ended);
+    return new RecordedDisk(directory, server);
   }
 
   /** Notes that something was confirmed; what was written before is before it in the recording. */
@@ -51,34 +49,17 @@ export class RecordedDisk implements AsyncDisposable {
     return join(this.#directory, 'base');
   }
 
-  /** Ends the recording. */
-  async recording(): Promise<readonly Recorded[]> {
-    execFileSync('umount', [this.path]);
-    await this.#unmountServed();
-    await this.#ended;
+  /** What was recorded up to now. */
+  recording(): readonly Recorded[] {
     return decodeRecording(readFileSync(join(this.#directory, 'record')));
   }
 
-  /** The loop device lets go of its file a moment after the unmount. */
-  async #unmountServed(): Promise<void> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await unmount(join(this.#directory, 'fuse'));
-      } catch (error) {
-        if (tries === mostTries) throw error;
-        await delay(100);
-      }
-    }
-  }
-
+  /** Other mount namespaces may have copies of the mounts, and keep the server for as long as they live. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const name of ['ext4', 'fuse'])
-      try {
-        execFileSync('umount', ['-l', join(this.#directory, name)], { stdio: 'ignore' });
-      } catch {
-        // not mounted any more
-      }
-    await this.#ended;
+    for (const name of ['ext4', 'fuse']) execFileSync('umount', ['-l', join(this.#directory, name)]);
+    const ended = this.#server.exitCode === null ? once(this.#server, 'exit') : undefined;
+    await Promise.race([ended, delay(endTimeoutMs)]);
+    if (this.#server.kill('SIGKILL')) await ended;
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

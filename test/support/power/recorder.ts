@@ -1,5 +1,5 @@
 /** A process that serves one file, `disk`, and records what is written to it and when it is synced: started by recording.ts. What is written to `mark` is a mark in the record. */
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { DeviceTransport, Errno, type FileSystem, FuseSession, openAndMount } from '../../../src/fuse/index.ts';
 import { encodeHeader, type RecordKind } from './record-format.ts';
 
@@ -53,4 +53,3 @@ const { fd } = await openAndMount(mountpoint, { fsname: 'recorded' });
 process.send?.('mounted');
 process.disconnect?.();
 new FuseSession(new DeviceTransport(fd), operations, {}).run();
-closeSync(log);
