@@ -51,9 +51,11 @@ import { Gate } from './gate.ts';
 import { Guest } from './guest.ts';
 import { hasExitCode, logFile, makeGuestDirectory, readExitCode, upperDirectory } from './guest-files.ts';
 import { GuestRecords } from './guest-records.ts';
+import { privateFiles } from './guest-setup.ts';
 import { launch } from './launch.ts';
 import { Launcher } from './launcher.ts';
 import { endLeftPrograms, programOf } from './left-programs.ts';
+import { MachineLayer } from './machine-layer.ts';
 import { machineReport } from './machine-report.ts';
 import { ownMounts } from './mount-table.ts';
 import { recoverGuests } from './recover.ts';
@@ -80,6 +82,7 @@ export class NetnsDriver extends HypervisorBase {
   readonly #cgroups: Cgroups;
   readonly #watcher: Watcher;
   readonly #launcher: Launcher;
+  readonly #layer: MachineLayer;
   readonly #views: RestViews;
   readonly #gate = new Gate(launchesAtOnce);
   readonly #guests = new Map<string, Guest>();
@@ -93,7 +96,9 @@ export class NetnsDriver extends HypervisorBase {
     this.#cgroups = new Cgroups(context.mountId);
     this.#records = new GuestRecords(join(context.runDir, 'guests.jsonl'));
     this.#launcher = new Launcher(context.mountId);
-    this.#views = new RestViews({ mountId: context.mountId, launcher: this.#launcher, privateDirectory: this.#privateDirectory });
+    this.#layer = new MachineLayer(join(context.runDir, 'machine'), context.mountId);
+    const { mountId } = context;
+    this.#views = new RestViews({ mountId, launcher: this.#launcher, privateDirectory: this.#privateDirectory, layer: this.#layer });
     this.#watcher = new Watcher(this.#guests, (guest) => this.#clearAfterEnd(guest), context.logger);
   }
 
@@ -106,6 +111,7 @@ export class NetnsDriver extends HypervisorBase {
       if (process !== undefined && record.guarded === true) network.take(process);
     }
     this.#watcher.start();
+    this.#layer.path().catch(() => undefined); // who starts a guest asks again, and is told
   }
 
   async getId(ref: GuestRef, _signal: AbortSignal): Promise<string> {
@@ -308,6 +314,7 @@ export class NetnsDriver extends HypervisorBase {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watcher[Symbol.dispose]();
     await this.#launcher[Symbol.asyncDispose]();
+    await this.#layer[Symbol.asyncDispose]();
     for (const { network } of this.#guests.values()) network[Symbol.dispose]();
     this.#records[Symbol.dispose]();
     await this.#fabric[Symbol.asyncDispose]();
@@ -339,12 +346,16 @@ export class NetnsDriver extends HypervisorBase {
   }
 
   async #launch(guest: Guest, spec: GuestSpec, signal: AbortSignal): Promise<void> {
+    const machineLayer = await this.#layer.path();
+    const files = privateFiles(spec, machineLayer);
     const { process, run } = await launch(spec, {
       mountId: this.#context.mountId,
       launcher: this.#launcher,
       cgroupFiles: this.#cgroups.joinFiles(spec.id),
       devDirectory: this.#devDirectory,
       privateDirectory: this.#privateDirectory,
+      machineLayer,
+      files,
       fabricPath: spec.ports.length === 0 ? undefined : this.#fabric.netnsPath,
       bridges: await this.#ensureBridges(spec.ports),
       signal,
@@ -357,7 +368,7 @@ export class NetnsDriver extends HypervisorBase {
       await this.#fabric.greet(spec.ports.filter(isOpenAtOnce));
       await this.#fabric.open(spec.ports.filter((port) => !isOpenAtOnce(port)));
     }
-    guest.started(spec);
+    guest.started(spec, files.files);
     await run();
   }
 

@@ -1,9 +1,10 @@
 import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { isThere, NfioError } from '../../errors/index.ts';
 import { isOpenAtOnce, type LinkRequest, loopbackRequest, newPortRequests } from '../../network/index.ts';
-import { isOwnDirectory, privateDirectories } from './mount-table.ts';
+import { liveDirectories } from './machine-layer.ts';
+import { isBelow, isOwnDirectory, privateDirectories } from './mount-table.ts';
 
 /** What a guest has in its private tmpfs from the start. */
 export interface PrivateFiles {
@@ -23,23 +24,28 @@ export function leastPrivateFiles({ name }: GuestRef): PrivateFile[] {
 /** What a guest is called, and whom it asks for names. */
 function etcFiles(name: string, { hosts, dns }: { readonly hosts: readonly string[]; readonly dns: readonly string[] }): PrivateFile[] {
   return [
-    ['machine/etc/hosts', ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...hosts, ''].join('\n')],
-    ['machine/etc/hostname', `${name}\n`],
-    ['machine/etc/resolv.conf', dns.map((server) => `nameserver ${server}\n`).join('')],
+    ['names/etc/hosts', ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `127.0.1.1 ${name}`, ...hosts, ''].join('\n')],
+    ['names/etc/hostname', `${name}\n`],
+    ['names/etc/resolv.conf', dns.map((server) => `nameserver ${server}\n`).join('')],
   ];
 }
 
-/** Directories and files of the guest's own: its names in /etc, and where boot.conf's mounts go when there is nothing on the machine. */
-export function privateFiles(spec: GuestSpec): PrivateFiles {
+/**
+ * Directories and files of the guest's own: its names in /etc, and where boot.conf's mounts go when there is nothing on the machine.
+ *
+ * @param layer What it sees of the machine, besides what it sees as it is.
+ */
+export function privateFiles(spec: GuestSpec, layer: string): PrivateFiles {
   const { name, boot } = spec;
-  const points = boot.mounts.filter(({ target }) => !isThere(target) && !isOwnDirectory(target));
+  const isSeen = (path: string): boolean => isThere(isBelow(path, liveDirectories) ? path : join(layer, path));
+  const points = boot.mounts.filter(({ target }) => !isSeen(target) && !isOwnDirectory(target));
   const isDirectory = ({ source }: (typeof points)[number]): boolean => statSync(source).isDirectory();
   const directories = points.flatMap((mount) => pathsTo(isDirectory(mount) ? mount.target : dirname(mount.target)));
   return {
-    directories: [...privateDirectories, ...[...new Set(directories)].map((path) => ['755', `machine${path}`] as const)],
+    directories: [...privateDirectories, ...[...new Set(directories)].map((path) => ['755', `names${path}`] as const)],
     files: [
       ...etcFiles(name, { hosts: spec.hosts, dns: boot.dns }),
-      ...points.filter((mount) => !isDirectory(mount)).map(({ target }) => [`machine${target}`, ''] as const),
+      ...points.filter((mount) => !isDirectory(mount)).map(({ target }) => [`names${target}`, ''] as const),
     ],
   };
 }

@@ -2,7 +2,7 @@ import type { GuestRef, GuestSpec, GuestStatus } from '../../domain/ports/hyperv
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { canOpen, NetworkHold, type ProcessId } from '../../network/index.ts';
 import type { GuestRecord, GuestRecords } from './guest-records.ts';
-import { privateFiles } from './guest-setup.ts';
+import type { PrivateFile } from './guest-setup.ts';
 
 const neverStarted: GuestRecord = { process: undefined, ports: [], privileged: false, capabilities: [] };
 
@@ -54,8 +54,8 @@ export class Guest {
     return { state: 'exited', word: 'exited', exitCode: this.#exitCode };
   }
 
-  /** Notes that it runs as specified. */
-  started(spec: GuestSpec): void {
+  /** Notes that it runs as specified, with files of its own. */
+  started(spec: GuestSpec, files: readonly PrivateFile[]): void {
     const { ports, boot, guarded = false } = spec;
     const closed = guarded ? ports.filter(canOpen).map(({ id }) => id) : [];
     this.#exitCode = undefined;
@@ -67,7 +67,7 @@ export class Guest {
       capabilities: boot.capabilities,
       guarded,
       closed,
-      files: privateFiles(spec).files,
+      files,
     });
   }
 

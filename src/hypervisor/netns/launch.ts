@@ -3,7 +3,7 @@ import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { searchPath } from '../search-path.ts';
 import { hasOwnUsers } from './capabilities.ts';
-import { kernelSettings, linkRequests, type PrivateFile, privateFiles } from './guest-setup.ts';
+import { kernelSettings, linkRequests, type PrivateFile, type PrivateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
 import { mountTable, privateDirectories, restMountTable } from './mount-table.ts';
@@ -24,6 +24,10 @@ export interface LaunchOptions {
   readonly devDirectory: string;
   /** An existing directory, over which each guest mounts what only it sees. */
   readonly privateDirectory: string;
+  /** What guests see of the machine, a layer of their roots. */
+  readonly machineLayer: string;
+  /** What it has there of its own from the start. */
+  readonly files: PrivateFiles;
   /** The network namespace that ports end in, undefined for a guest without ports. */
   readonly fabricPath: string | undefined;
   /** Interface indexes of bridges there, by the ids of their segments. */
@@ -63,7 +67,7 @@ export async function launch(spec: GuestSpec, options: LaunchOptions): Promise<L
 export function launchView(
   ref: GuestRef,
   files: readonly PrivateFile[],
-  options: Pick<LaunchOptions, 'mountId' | 'launcher' | 'privateDirectory' | 'signal'>,
+  options: Pick<LaunchOptions, 'mountId' | 'launcher' | 'privateDirectory' | 'machineLayer' | 'signal'>,
 ): Promise<ProcessId> {
   return new Launching(options.launcher, options.signal).begin(viewWords(ref, files, options));
 }
@@ -178,7 +182,7 @@ export function letGo(init: ProcessId): void {
 /** The words of a request, in the order guest-launcher.pl takes them. */
 function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
   const { boot, command = [], guestDir, id, name } = spec;
-  const { directories, files } = privateFiles(spec);
+  const { directories, files } = options.files;
   const lists = [
     options.cgroupFiles,
     Object.entries(guestEnvironment(spec)).map(([variable, value]) => `${variable}=${value}`),
@@ -189,7 +193,8 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
   ];
   const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
   const users = hasOwnUsers(boot) ? 'own' : '';
-  const words = ['guest', label, name, guestDir, options.privateDirectory, users, ...restrictionWords(boot), options.fabricPath ?? ''];
+  const places = [guestDir, options.privateDirectory, options.machineLayer];
+  const words = ['guest', label, name, ...places, users, ...restrictionWords(boot), options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));
   return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
 }
@@ -198,13 +203,13 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
 function viewWords(
   { id, type, name, guestDir }: GuestRef,
   files: readonly PrivateFile[],
-  { mountId, privateDirectory }: Pick<LaunchOptions, 'mountId' | 'privateDirectory'>,
+  { mountId, privateDirectory, machineLayer }: Pick<LaunchOptions, 'mountId' | 'privateDirectory' | 'machineLayer'>,
 ): string[] {
-  const words = ['view', guestLabel({ kind: 'view', mountId, id, type, name }), '', guestDir, privateDirectory, '', '', '', ''];
+  const label = guestLabel({ kind: 'view', mountId, id, type, name });
+  const words = ['view', label, '', guestDir, privateDirectory, machineLayer, '', '', '', ''];
   const [cgroups, environment, command, sysctl, links]: (readonly string[])[] = [[], [], [], [], []];
   const directories = privateDirectories.flat();
-  const allFiles = [...files.flat(), 'no-file', ''];
-  const lists = [cgroups, environment, command, directories, allFiles, sysctl, links, restMountTable(guestDir).flat()];
+  const lists = [cgroups, environment, command, directories, files.flat(), sysctl, links, restMountTable(guestDir).flat()];
   return [...words, ...lists.flatMap((list) => listWords(list ?? []))];
 }
 

@@ -1,25 +1,19 @@
 import { dirname, sep } from 'node:path';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { type Mount, readMounts } from '../machine-mounts.ts';
+import { liveDirectories } from './machine-layer.ts';
 
 /** File systems of disks: what is mounted from them below / is part of what a guest sees of the machine. */
 const diskTypes = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs']);
 
-/** What a guest has of its own, or must not see at all. */
-const hidden = ['/proc', '/sys', '/dev', '/run', '/tmp', '/root', '/boot', '/mnt', '/media'];
-
 /** What tells too much of the machine, or acts on it, even though a guest's /proc is read-only. */
 const maskedProc = ['kcore', 'keys', 'timer_list', 'sched_debug'];
-
-/** The machine's own secrets, where its overlay would show them. */
-const secretFiles = ['/etc/shadow', '/etc/gshadow'];
-const secretDirectories = ['/etc/ssh', '/etc/ssl/private'];
 
 /**
  * Options of the overlay. Files have the numbers of the disks they are on, all in one file system, so that rfs/ can tell what is of the root and what is mounted in it, and knows
  * a file again; and an upper directory may be mounted again while somebody still has a file of it open.
  */
-const overlayOptions = 'nodev,lowerdir=machine:/,upperdir=disk/upper,xino=on,index=off';
+const overlayOptions = 'nodev,lowerdir=names:machine:/,upperdir=disk/upper,xino=on,index=off,redirect_dir=follow';
 
 /** Directories at the top of a guest's root that are a tmpfs of its own. */
 export const ownMounts: readonly string[] = ['run', 'tmp', 'root'];
@@ -27,12 +21,12 @@ export const ownMounts: readonly string[] = ['run', 'tmp', 'root'];
 /** Source, target, type and options of a mount, as in fstab(5); x-optional: not where the target does not exist, x-mkdir: make it. */
 export type MountRow = readonly [source: string, target: string, type: string, options: string];
 
-/** Modes and paths of what a guest has in a tmpfs of its own; "machine" lies over the machine's root and under what the guest writes. */
+/** Modes and paths of what a guest has in a tmpfs of its own; "names" lies over what it sees of the machine and under what it writes. */
 export const privateDirectories: readonly (readonly [mode: string, path: string])[] = [
   ['755', 'root'],
-  ['755', 'machine'],
-  ['755', 'machine/etc'],
-  ['755', 'machine/etc/nfio'],
+  ['755', 'names'],
+  ['755', 'names/etc'],
+  ['755', 'names/etc/nfio'],
   ['755', 'run'],
   ['700', 'home'],
   ['1777', 'tmp'],
@@ -41,7 +35,7 @@ export const privateDirectories: readonly (readonly [mode: string, path: string]
 ];
 
 /**
- * The guest's mounts. Its root is an overlay on the machine's own, so that the machine's programs are there; disks mounted below /
+ * The guest's mounts. Its root is an overlay on what it may see of the machine's own (machine-layer.ts), so that the machine's programs are there; disks that hold programs
  * are there read-only. Targets are resolved in a mount namespace that is about to lose the machine's mounts, and nothing is written
  * through them: a guest that left symbolic links there fails only its own start. Paths that are not absolute begin in the guest's tmpfs.
  *
@@ -66,8 +60,7 @@ export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
     bind('tmp', '/tmp', ''),
     bind('home', '/root', ''),
     ...(privileged ? [] : maskedProc.map((name) => hide(`/proc/${name}`))),
-    ...secretFiles.map(hide),
-    ...[...secretDirectories, ...stateMask(mounts, spec.guestDir)].map(mask),
+    ...stateMask(mounts, spec.guestDir).map(mask),
     bind(spec.configDir, '/etc/nfio', ',ro,nosuid,nodev'),
     ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, mountOptions(target, readOnly))),
   ];
@@ -79,11 +72,10 @@ export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
  */
 export function restMountTable(guestDir: string): MountRow[] {
   const bind = (source: string, target: string): MountRow => [source, `root${target}`, 'none', 'bind,x-optional,ro,nosuid,nodev,noexec'];
-  const covered = ['/proc', '/sys', '/dev', '/etc/nfio', ...secretDirectories, ...stateMask(readMounts(), guestDir)];
+  const covered = ['/proc', '/sys', '/dev', '/etc/nfio', ...stateMask(readMounts(), guestDir)];
   return [
     ['overlay', 'root', 'overlay', `${overlayOptions},workdir=disk/${restWorkDirectory}`],
     ...covered.map((path) => bind('nothing', path)),
-    ...secretFiles.map((path) => bind('no-file', path)),
     bind('run', '/run'),
     bind('tmp', '/tmp'),
     bind('home', '/root'),
@@ -102,22 +94,23 @@ function mountOptions(target: string, readOnly: boolean): string {
   return `,nosuid,nodev${readOnly ? ',ro' : ''}${isOwnDirectory(target) ? ',x-mkdir' : ''}`;
 }
 
-/** Disks mounted below / that do not hold the guest itself. */
+/** Disks with what guests see of the machine as it is, and that do not hold the guest itself. */
 function diskMounts(mounts: readonly Mount[], guestDir: string): string[] {
   const paths = mounts
-    .filter(({ path, type }) => diskTypes.has(type) && path !== '/' && !isBelow(path, hidden) && !isBelow(guestDir, [path]))
+    .filter(({ path, type }) => diskTypes.has(type) && isBelow(path, liveDirectories) && !isBelow(guestDir, [path]))
     .map(({ path }) => path);
   return [...new Set(paths)];
 }
 
-/** The directory of all state (other guests, other VNFs' secrets) is not for guests to see, wherever it is not covered anyway. */
+/** The directory of all state (other guests, other VNFs' secrets) is not for guests to see, should it be where guests see the machine as it is. */
 function stateMask(mounts: readonly Mount[], guestDir: string): string[] {
   const guests = dirname(guestDir);
   const state = dirname(guests) === '/' ? guests : dirname(guests);
   const separate = mounts.some(({ path }) => path !== '/' && isBelow(state, [path]));
-  return isBelow(state, hidden) || separate ? [] : [state];
+  return isBelow(state, liveDirectories) && !separate ? [state] : [];
 }
 
-function isBelow(path: string, directories: readonly string[]): boolean {
+/** True for a path in one of the directories, and for these themselves. */
+export function isBelow(path: string, directories: readonly string[]): boolean {
   return directories.some((directory) => path === directory || path.startsWith(directory + sep));
 }

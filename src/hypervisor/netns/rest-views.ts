@@ -4,6 +4,7 @@ import type { Guest } from './guest.ts';
 import { leastPrivateFiles } from './guest-setup.ts';
 import { launchView } from './launch.ts';
 import type { Launcher } from './launcher.ts';
+import type { MachineLayer } from './machine-layer.ts';
 import { restWorkDirectory } from './mount-table.ts';
 
 /** How long a root is shown before it has to be asked for again, milliseconds. */
@@ -20,6 +21,7 @@ export interface RestViewParts {
   readonly mountId: string;
   readonly launcher: Launcher;
   readonly privateDirectory: string;
+  readonly layer: MachineLayer;
 }
 
 /**
@@ -48,7 +50,9 @@ export class RestViews {
   async #show(guest: Guest, signal: AbortSignal): Promise<NonNullable<Guest['viewProcess']>> {
     const { ref } = guest;
     mkdirSync(`${ref.guestDir}/${restWorkDirectory}`, { recursive: true, mode: 0o700 });
-    guest.viewProcess = await launchView(ref, guest.record.files ?? leastPrivateFiles(ref), { ...this.#parts, signal });
+    const { layer, ...parts } = this.#parts;
+    const options = { ...parts, machineLayer: await layer.path(), signal };
+    guest.viewProcess = await launchView(ref, guest.record.files ?? leastPrivateFiles(ref), options);
     this.#shown.set(guest, setTimeout(() => void this.close(guest).catch(() => undefined), leaseMs).unref());
     const [oldest] = this.#shown.keys();
     if (oldest !== undefined && this.#shown.size > mostViews) void this.close(oldest).catch(() => undefined);
