@@ -49,6 +49,10 @@ describe('files of the machine', { skip: whyNoGuests() ?? false }, () => {
       '',
     );
     assert.equal(await inGuest('cat /etc/shadow /etc/shadow- /etc/gshadow /etc/ssh/ssh_host_*_key 2>/dev/null || true'), '');
+    assert.equal(
+      await inGuest('cat /proc/interrupts /proc/keys /proc/timer_list; find /sys/firmware /proc/acpi -mindepth 1 2>/dev/null || true'),
+      '',
+    );
   });
 
   test('are not there for who looks at the root of one that does not run', async () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { TestMount } from '../support/mount.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
@@ -22,6 +23,9 @@ recv $s, my $answer, 65536, 0;
 my ($length, $type, $flags, $sequence, $port, $error) = unpack 'L S S L L l', $answer;
 print $type == 16 ? "told\\n" : $type == 2 || $type == 3 ? "error " . -$error . "\\n" : "type $type\\n";
 `;
+
+/** Number of the system call (asm/unistd_64.h, asm-generic/unistd.h). */
+const inotifyInit1 = process.arch === 'arm64' ? 26 : 294;
 
 const mountCgroups = `
 for type in cgroup cgroup2; do unshare --user --map-root-user --mount --cgroup mount -t $type -o pids none /mnt 2>/dev/null && echo mounted $type; done
@@ -56,6 +60,16 @@ describe('root of a guest', { skip: whyNoGuests() ?? false, timeout: 240_000 }, 
     await using mount = await TestMount.start();
     await mount.run('mkdir -p nf-types/host/a; echo activate > nf-types/host/a/action');
     assert.equal(await runIn(mount, 'a', mountCgroups), 'done\n');
+  });
+
+  test('leaves the machine its inotify instances', async () => {
+    await using mount = await TestMount.start();
+    await mount.run('mkdir -p nf-types/host/a; echo activate > nf-types/host/a/action');
+    const most = readFileSync('/proc/sys/fs/inotify/max_user_instances', 'latin1').trim();
+    // Kept by a program that goes on.
+    const take = `exec perl -e 'my $most = 0; $most++ while syscall(${inotifyInit1}, 0) >= 0; print "$most\\n"; close STDOUT; sleep 1000' > /tmp/taken`;
+    assert.equal(await runIn(mount, 'a', `(${take}) & while ! [ -s /tmp/taken ]; do sleep 0.05; done; cat /tmp/taken`), `${most}\n`);
+    assert.equal(await mount.run(`perl -e 'print syscall(${inotifyInit1}, 0) >= 0 ? "made" : "refused: $!"'`), 'made');
   });
 
   test('has the powers over the machine that root gives it', async () => {

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { BootOptions } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 
@@ -40,6 +41,17 @@ export function guestCapabilities(extra: readonly string[]): ReadonlySet<string>
  */
 export function hasOwnUsers({ privileged, capabilities }: Pick<BootOptions, 'privileged' | 'capabilities'>): boolean {
   return !privileged && capabilities.length === 0;
+}
+
+/** User numbers that neither people nor container engines are given (systemd's UIDS-GIDS.md). */
+const firstOwner = 0x7000_0000;
+const owners = 0x1000_0000;
+
+/**
+ * The user of this machine that makes a guest's user namespace. What the kernel counts for a user (inotify(7), namespaces(7)) it counts for this one too, and so not for root.
+ */
+export function ownerOfUsers(mountId: string, id: string): number {
+  return firstOwner + (crc32(`${mountId}/${id}`) % owners);
 }
 
 /** As a number whose bits are the capabilities (capabilities(7)), in decimal. */

@@ -40,7 +40,7 @@ my $clone_newuser = 0x10000000;
 my $no_end = "---\n";
 my ($ms_rdonly, $ms_remount, $ms_bind, $ms_rec, $ms_private, $mnt_detach) = (1, 32, 4096, 16384, 1 << 18, 2);
 my %mount_flags = (rw => 0, ro => $ms_rdonly, nosuid => 2, nodev => 4, noexec => 8, bind => $ms_bind);
-my $pr_set_pdeathsig = 1;
+my ($pr_set_pdeathsig, $pr_set_securebits, $secbit_no_setuid_fixup) = (1, 28, 4);
 
 # perl opens its own descriptors with O_CLOEXEC; whatever it was started with besides the first three is not for guests.
 opendir(my $descriptors, '/proc/self/fd') or exit 1;
@@ -153,7 +153,7 @@ sub run_init {
     join_cgroups($guest->{cgroups});
     my $home = open_files($guest);
     my $fabric = $guest->{fabric} eq '' ? undef : socket_in($guest->{fabric});
-    my $users = $guest->{users} eq 'own' ? enter_own_network() : undef;
+    my $users = $guest->{users} eq '' ? undef : enter_own_network($guest->{users});
     my $network = defined $users ? 0 : $clone_newnet;
     syscall($call->{unshare}, $network | $clone_newns | $clone_newuts | $clone_newipc) == 0 or fail('namespaces');
     my $hostname = $guest->{hostname};
@@ -186,9 +186,10 @@ sub run_view {
 # Enters a network namespace that belongs to a user namespace of the guest's own, in which alone the guest's capabilities will count. Returns the user namespace. A child makes
 # both: whoever makes a user namespace is in it, and has no power outside, and init still needs that for ports and mounts.
 sub enter_own_network {
+    my ($owner) = @_;
     pipe(my $told, my $teller) and pipe(my $kept, my $keeper) or fail('user namespace');
     my $child = fork // fail('user namespace');
-    hold_namespaces($teller, $kept, $keeper) if $child == 0;
+    hold_namespaces($owner, $teller, $kept, $keeper) if $child == 0;
     close $teller;
     my ($pid, $errno) = split / /, <$told> // '0 0';
     if ($errno) { $! = $errno; fail('user namespace') }
@@ -201,12 +202,16 @@ sub enter_own_network {
 }
 
 # The child: tells its number on the machine, whose /proc this still is, and stays until the other end of $kept is closed. Without control group
-# namespaces the guest cannot mount control groups, not even as root of a user namespace that it makes itself.
+# namespaces the guest cannot mount control groups, not even as root of a user namespace that it makes itself. What a user namespace uses counts for the user that made
+# it too: that is one of its own, and keeps its capabilities, without which some machines let it make none.
 sub hold_namespaces {
-    my ($teller, $kept, $keeper) = @_;
+    my ($owner, $teller, $kept, $keeper) = @_;
     POSIX::close($reporter);
     close $keeper;
-    my $made = syscall($call->{unshare}, $clone_newuser | $clone_newnet) == 0 && write_file('/proc/sys/user/max_cgroup_namespaces', 0, '0');
+    my $made = syscall($call->{prctl}, $pr_set_securebits, $secbit_no_setuid_fixup, 0, 0, 0) == 0
+        && defined POSIX::setuid($owner)
+        && syscall($call->{unshare}, $clone_newuser | $clone_newnet) == 0
+        && write_file('/proc/sys/user/max_cgroup_namespaces', 0, '0');
     my $errno = $made ? 0 : $! + 0;
     syswrite $teller, readlink('/proc/self') . " $errno";
     close $teller;

@@ -2,7 +2,7 @@ import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
 import { searchPath } from '../search-path.ts';
-import { hasOwnUsers } from './capabilities.ts';
+import { hasOwnUsers, ownerOfUsers } from './capabilities.ts';
 import { kernelSettings, linkRequests, type PrivateFile, type PrivateFiles } from './guest-setup.ts';
 import { guestLabel } from './labels.ts';
 import type { Launcher } from './launcher.ts';
@@ -192,7 +192,7 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
     kernelSettings(spec).flat(),
   ];
   const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
-  const users = hasOwnUsers(boot) ? 'own' : '';
+  const users = hasOwnUsers(boot) ? String(ownerOfUsers(options.mountId, id)) : '';
   const places = [guestDir, options.privateDirectory, options.machineLayer];
   const words = ['guest', label, name, ...places, users, ...restrictionWords(boot), options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));

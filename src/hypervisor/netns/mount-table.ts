@@ -6,8 +6,9 @@ import { liveDirectories } from './machine-layer.ts';
 /** File systems of disks: what is mounted from them below / is part of what a guest sees of the machine. */
 const diskTypes = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs']);
 
-/** What tells too much of the machine, or acts on it, even though a guest's /proc is read-only. */
-const maskedProc = ['kcore', 'keys', 'timer_list', 'sched_debug'];
+/** What tells too much of the machine, or acts on it, even though a guest's /proc and /sys are read-only: what container engines mask (maskedPaths in the OCI's runtime specification). */
+const maskedFiles = ['kcore', 'keys', 'key-users', 'latency_stats', 'timer_list', 'timer_stats', 'sched_debug', 'interrupts'];
+const maskedDirectories = ['/proc/acpi', '/proc/asound', '/proc/scsi', '/sys/firmware', '/sys/devices/virtual/powercap'];
 
 /**
  * Options of the overlay. Files have the numbers of the disks they are on, all in one file system, so that rfs/ can tell what is of the root and what is mounted in it, and knows
@@ -59,7 +60,7 @@ export function mountTable(spec: GuestSpec, devDirectory: string): MountRow[] {
     bind('run', '/run', ''),
     bind('tmp', '/tmp', ''),
     bind('home', '/root', ''),
-    ...(privileged ? [] : maskedProc.map((name) => hide(`/proc/${name}`))),
+    ...(privileged ? [] : [...maskedFiles.map((name) => hide(`/proc/${name}`)), ...maskedDirectories.map(mask)]),
     ...stateMask(mounts, spec.guestDir).map(mask),
     bind(spec.configDir, '/etc/nfio', ',ro,nosuid,nodev'),
     ...spec.boot.mounts.map(({ source, target, readOnly }) => bind(source, target, mountOptions(target, readOnly))),
