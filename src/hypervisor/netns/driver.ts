@@ -111,7 +111,7 @@ export class NetnsDriver extends HypervisorBase {
       if (process !== undefined && record.guarded === true) network.take(process);
     }
     this.#watcher.start();
-    this.#layer.path().catch(() => undefined); // who starts a guest asks again, and is told
+    this.#layer.prepare();
   }
 
   async getId(ref: GuestRef, _signal: AbortSignal): Promise<string> {

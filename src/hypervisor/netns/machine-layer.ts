@@ -41,12 +41,17 @@ export class MachineLayer implements AsyncDisposable {
     const name = stateOfMachine();
     if (this.#last?.name === name) return this.#last.layer;
     const before = this.#last?.name;
-    const layer = this.#make(name, before);
-    this.#last = { name, layer };
-    layer.catch(() => {
+    const layer = this.#make(name, before).catch((error: unknown) => {
       if (this.#last?.layer === layer) this.#last = undefined;
+      throw error;
     });
+    this.#last = { name, layer };
     return layer;
+  }
+
+  /** Has it made beside other work. Who needs it asks again, and is told of a failure. */
+  prepare(): void {
+    void Promise.allSettled([this.path()]);
   }
 
   async #make(name: string, before: string | undefined): Promise<string> {
@@ -72,7 +77,7 @@ export class MachineLayer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#last?.layer.catch(() => undefined);
+    await Promise.allSettled([this.#last?.layer]);
     await this.#forget(() => true);
   }
 }
