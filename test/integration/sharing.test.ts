@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { Right } from '../../src/cli/doctor/rights.ts';
 import { TestMount } from '../support/mount.ts';
 import { whyNoGuests } from '../support/netns-world.ts';
 
@@ -9,6 +10,8 @@ import { whyNoGuests } from '../support/netns-world.ts';
 
 const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'sharing.md'), 'utf8');
 const [forClass = '', forAlice = '', byAlice = ''] = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text);
+
+const nfio = join(import.meta.dirname, '..', '..', 'bin', 'nfio');
 
 /** Users that no machine has, as numbers. */
 const [alice, bob, group] = [61_001, 61_002, 61_000];
@@ -47,6 +50,38 @@ describe('a mount that a class shares', { skip: whyNoGuests() ?? false, timeout:
       assert.match(stderr, why);
     });
   }
+
+  test('`nfio doctor --as` tells what a user may do, as the mount then does', async () => {
+    const told = (user: string): Promise<string> => mount.run(`"${nfio}" doctor --as ${user} --json`);
+    const rights = async (user: string): Promise<readonly Right[]> =>
+      (JSON.parse(await told(user)) as { readonly places: readonly { readonly place: string; readonly rights: readonly Right[] }[] }).places
+        .filter(({ place }) => place === 'everywhere' || place === mount.path)
+        .flatMap((each) => each.rights);
+    const row = async (user: string, what: RegExp): Promise<readonly [string, boolean][]> =>
+      (await rights(user)).filter((right) => what.test(right.what)).map((right) => [right.what, right.may]);
+    await mount.run('chmod 1777 nf-types/host; chown -R nobody networks/lan; chmod 755 networks/lan/ports');
+    assert.deepEqual(await row('nobody', /make VNFs of/), [
+      ['make VNFs of host', true],
+      ['make VNFs of firewall', false],
+    ]);
+    assert.deepEqual(await row('nobody', /put ports on/), [
+      ['put ports on lan', true],
+      ['put ports on alice, alice-dmz', false],
+    ]);
+    assert.deepEqual(await row('nobody', /^change/), [
+      ['change networks/lan', true],
+      ['change networks/alice, networks/alice-dmz, chns/alice, hosts/local', false],
+    ]);
+    assert.deepEqual(
+      await row('nobody', /uplink|boot.conf/),
+      (await row('root', /uplink|boot.conf/)).map(([what]) => [what, false]),
+    );
+    assert.ok((await rights('root')).every(({ may }) => may));
+    assert.match(
+      (await mount.sh(`"${nfio}" doctor --as nfio-none`)).stderr,
+      /^nfio: nfio-none is no user of this machine\. See who is: getent passwd$/m,
+    );
+  });
 
   test('root is told what to give, who would open all networks', async () => {
     assert.match((await mount.sh('chmod 1777 networks')).stderr, /Operation not permitted/);

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path';
 import { defineCommand, type Terminal } from '../command.ts';
 import { type Diagnosis, diagnose } from '../doctor/index.ts';
+import { type Right, rightsEverywhere, rightsOn } from '../doctor/rights.ts';
+import { findUser } from '../doctor/user.ts';
+import { listMounts } from '../mounts.ts';
 import { paint } from '../terminal.ts';
 
 /** `nfio doctor`. */
@@ -15,6 +18,11 @@ export const doctorCommand = defineCommand({
       aliases: ['nfio_root'],
       summary: 'Directory that state would be kept in (default /var/lib/nfio)',
     },
+    as: {
+      type: 'string',
+      value: 'USER',
+      summary: 'Say instead what this user may do, here and on each mount, and how root allows the rest',
+    },
     json: { type: 'boolean', summary: 'Print JSON' },
   },
   description: `Tries what nf.io needs: it makes namespaces, mounts an overlay, connects a bridge, loads a rule set, and removes
@@ -22,8 +30,10 @@ them again. The exit status is 1 when something that is needed fails; what is op
   examples: [
     { command: 'nfio doctor', does: 'Before the first mount' },
     { command: 'nfio doctor --json', does: 'For programs' },
+    { command: 'nfio doctor --as alice', does: 'Why may she not do that?' },
   ],
   async run({ values, terminal }) {
+    if (values.as !== undefined) return await tellRights(values.as, values.json, terminal);
     const all: Diagnosis[] = [];
     for await (const diagnosis of diagnose({ root: resolve(values.root ?? '/var/lib/nfio') })) {
       all.push(diagnosis);
@@ -34,6 +44,21 @@ them again. The exit status is 1 when something that is needed fails; what is op
     return broken.length === 0 ? 0 : 1;
   },
 });
+
+async function tellRights(user: string, asJson: boolean, terminal: Terminal): Promise<number> {
+  const actor = await findUser(user);
+  const places = [{ place: 'everywhere', rights: rightsEverywhere(actor) }];
+  for (const { mountpoint, state } of await listMounts())
+    if (state === 'mounted') places.push({ place: mountpoint, rights: rightsOn(mountpoint, actor) });
+  if (asJson) terminal.out(`${JSON.stringify({ user, ...actor, places }, undefined, 2)}\n`);
+  else for (const { place, rights } of places) terminal.out(`${place}\n${rights.map((right) => rightLines(right, terminal)).join('')}`);
+  return 0;
+}
+
+function rightLines({ may, what, grant }: Right, { interactive }: Terminal): string {
+  const text = `${paint(interactive, may ? 'green' : 'yellow', (may ? 'yes' : 'no').padEnd(5))} ${what}\n`;
+  return may ? text : `${text}      ${paint(interactive, 'dim', `root: ${grant}`)}\n`;
+}
 
 function line(diagnosis: Diagnosis, { interactive }: Terminal): string {
   const [style, word] = verdict(diagnosis);
