@@ -96,6 +96,7 @@ export class AskedFiles {
     const spec = view === undefined ? undefined : fileAt(view, indexOf(nodeid));
     if (view === undefined || spec?.type !== 'file') throw new NfioError('NotFoundError', { message: 'the object has been removed' });
     if (view.kind === 'host') return await this.#report(view.name, spec.path, signal);
+    if (view.kind === 'quota') return flatKeyed(this.#orchestrator.quotas.use(view.name) ?? {});
     if (view.kind === 'chain' || view.kind === 'hop') return await this.#askChain(view, spec.name, signal);
     if (spec.content === 'module')
       return await this.#telling({ view, path: spec.path, signal }, () => this.#askModule(view.serial, spec.path, signal));
@@ -111,11 +112,9 @@ export class AskedFiles {
     return Buffer.from(path === 'state' ? `${state.up ? 'up' : 'down'}\n` : `${state.mtu}\n`);
   }
 
-  /** Flat-keyed, as cgroup files are. */
   async #report(host: string, path: string, signal: AbortSignal): Promise<Uint8Array> {
     const report = await this.#orchestrator.hosts.report(host, signal);
-    const values = Object.entries((path === 'capacity' ? report?.capacity : report?.load) ?? {});
-    return Buffer.from(values.map(([key, value]) => `${key} ${value}\n`).join(''));
+    return flatKeyed((path === 'capacity' ? report?.capacity : report?.load) ?? {});
   }
 
   async #askChain(view: ChainView | HopView, name: string, signal: AbortSignal): Promise<Uint8Array> {
@@ -179,6 +178,12 @@ export class AskedFiles {
     const content = await read().catch(noneIfAsleep);
     return typeof content === 'string' ? Buffer.from(content) : (content ?? new Uint8Array());
   }
+}
+
+/** As cgroup files are. */
+function flatKeyed(values: object): Uint8Array {
+  const lines = Object.entries(values).map(([key, value]) => `${key} ${value}\n`);
+  return Buffer.from(lines.join(''));
 }
 
 /** What only a guest that runs could tell reads as empty while it does not run, as its counters do: copies and searches of VNFs that sleep end well. */

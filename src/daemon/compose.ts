@@ -11,6 +11,7 @@ import { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { FileStore } from '../state/file-store.ts';
 import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { type MountOptions, runtimeDirectory } from './options.ts';
+import { userNumber } from './user-number.ts';
 
 /** Builds a mount's parts. The root's lock is the supervisor's. */
 export async function compose(
@@ -34,6 +35,7 @@ export async function compose(
       libvirt: new LibvirtDriver({ ...context, libvirtUri, isDefault: hypervisor === 'libvirt' }, fabric),
     },
     network: new FabricNetwork(fabric),
+    userNumber,
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
     events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
     logger,

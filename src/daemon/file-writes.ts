@@ -162,6 +162,8 @@ export class FileWrites {
         return inventory.network(view.name);
       case 'host':
         return inventory.host(view.name);
+      case 'quota':
+        return inventory.quota(view.name);
       case 'chain':
         return inventory.chain(view.serial);
       case 'hop':
@@ -188,6 +190,8 @@ export class FileWrites {
         return await this.#chains.set(view, spec.path, options);
       case 'host':
         return await this.#setHost(view.name, spec.path, options);
+      case 'quota':
+        return await this.#orchestrator.quotas.set(view.name, spec.path, options);
       default:
         throw new NfioError('NotPermittedError', { message: `${spec.path} cannot be written`, errno: 'EACCES' });
     }

@@ -55,6 +55,9 @@ export class TreeChanges {
       case 'host':
         await this.#orchestrator.hosts.create(name, owner);
         break;
+      case 'quota':
+        await this.#orchestrator.quotas.create(name, owner);
+        break;
       case 'vnf':
         await this.#orchestrator.vnfs.create(view.name, name, { owner, caller: ticket, bare: copying });
         break;
@@ -104,6 +107,8 @@ export class TreeChanges {
         return await this.#orchestrator.networks.remove(name);
       case 'host':
         return await this.#orchestrator.hosts.remove(name);
+      case 'quota':
+        return await this.#orchestrator.quotas.remove(name);
       case 'vnf':
         return await this.#orchestrator.vnfs.remove(child.serial);
       case 'port':
@@ -199,6 +204,7 @@ export class TreeChanges {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.hide(view, spec.path);
     else if (view.kind === 'network') this.#orchestrator.networks.hide(view.name, spec.path);
     else if (view.kind === 'host') this.#orchestrator.hosts.hide(view.name, spec.path);
+    else if (view.kind === 'quota') this.#orchestrator.quotas.hide(view.name, spec.path);
     else if (view.kind === 'vnf' || view.kind === 'port') this.#orchestrator.vnfs.hide(...recordedPath(view, spec));
     else throw notPermitted(spec.name);
   }
@@ -207,7 +213,7 @@ export class TreeChanges {
     if (view.kind === 'chain' || view.kind === 'hop') this.#chains.show(view, spec.path);
     // Of what is deployed nothing was removed: it is not there because it means nothing.
     else if (view.kind === 'vnf' && view.deployed) throw notPermitted(spec.name);
-    else if (['vnf', 'port', 'network', 'host'].includes(view.kind)) this.#orchestrator.hidden.show(...recordedPath(view, spec));
+    else if (['vnf', 'port', 'network', 'host', 'quota'].includes(view.kind)) this.#orchestrator.hidden.show(...recordedPath(view, spec));
     else throw notPermitted(spec.name);
     return { view: this.#tree.get(view.serial) ?? view, spec };
   }
@@ -272,6 +278,7 @@ const reasons: Readonly<Partial<Record<ObjectView['kind'], string>>> = {
   port: 'a port keeps its name and its VNF. Make another one with mkdir, then rmdir this one',
   network: "a network keeps its name. Make another one with mkdir, write its name to the ports' network files, then rmdir this one",
   host: "a host keeps its name. Make another one with mkdir, write its name to the VNFs' machine/ip, then rmdir this one",
+  quota: 'an entry has the name of its user. Make another one with mkdir, then rmdir this one',
   chain: 'a service chain stays in chns/',
 };
 

@@ -1,5 +1,5 @@
 import { givesPower, type PowerOptions } from './boot-conf.ts';
-import type { ChainRecord, HostRecord, NetworkRecord, ObjectRecord, Ownership, VnfRecord } from './records.ts';
+import type { ChainRecord, HostRecord, NetworkRecord, ObjectRecord, Ownership, QuotaRecord, VnfRecord } from './records.ts';
 
 /** Who asks for something: the caller of a request, as the kernel named it. */
 export interface Actor {
@@ -24,6 +24,8 @@ export interface Objects {
   readonly uplink: NetworkRecord;
   /** Says where a machine is and how it is reached: nf.io goes there with root's keys and certificates. */
   readonly direct: HostRecord;
+  /** Says how much a user may have. */
+  readonly limit: QuotaRecord;
   /** Has a guest run on the machine of this name or address; `host` is its entry of hosts/, undefined when there is none. */
   readonly place: { readonly name: string; readonly host: HostRecord | undefined };
   /** Makes a guest with these options. */
@@ -45,6 +47,7 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
     allows(actor, ownershipOf(network, ''), search) && allows(actor, ownershipOf(network, 'ports'), write | search),
   uplink: () => false,
   direct: () => false,
+  limit: () => false,
   place: (_, { host }) => host !== undefined,
   boot: (_, options) => !givesPower(options),
   steer: (actor, { record }) => owns(actor, record),

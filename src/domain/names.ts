@@ -6,7 +6,7 @@ const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
 const reservedPortNames = new Set(['lo', 'all', 'default']);
 
 /** What a name is for; only used in the sentence of the error. */
-export type NameKind = 'VNF' | 'type' | 'network' | 'port' | 'host' | 'service chain' | 'hop';
+export type NameKind = 'VNF' | 'type' | 'network' | 'port' | 'host' | 'user' | 'service chain' | 'hop';
 
 /**
  * Refuses names outside `[A-Za-z0-9][A-Za-z0-9_.-]{0,62}`, and capitals in those of types, which modules are called by. Names that differ in capitals differ.

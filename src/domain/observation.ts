@@ -2,7 +2,8 @@ import type { ChainState } from './chains/chain-lifecycle.ts';
 import type { VnfState } from './lifecycle.ts';
 import type { CounterSource, GuestRoot, HypervisorName } from './ports/hypervisor.ts';
 import type { PortState } from './ports/network.ts';
-import type { ChainRecord, HostRecord, NetworkRecord, TypeRecord, VnfRecord } from './records.ts';
+import type { Limits } from './quotas.ts';
+import type { ChainRecord, HostRecord, NetworkRecord, QuotaRecord, TypeRecord, VnfRecord } from './records.ts';
 
 /** Path of the file that virtual machines have: hidden in other VNFs, until a copy of a virtual machine is put there. */
 export const domainPath = 'machine/domain.xml';
@@ -59,6 +60,16 @@ export interface HostObservation {
   readonly hidden: readonly string[];
 }
 
+/** What is, beside what is wanted, of an entry of quotas/. */
+export interface QuotaObservation {
+  /** Those that hold, whoever said so. */
+  readonly limits: Limits;
+  /** The last failed operation in one line; empty after a success. */
+  readonly error: string;
+  /** As for a network. */
+  readonly hidden: readonly string[];
+}
+
 /** What is, beside what is wanted, of a service chain. */
 export interface ChainObservation {
   readonly state: ChainState;
@@ -79,6 +90,7 @@ export type ModelChange =
   | { readonly kind: 'vnf'; readonly record: VnfRecord; readonly observation: VnfObservation }
   | { readonly kind: 'network'; readonly record: NetworkRecord; readonly observation: NetworkObservation }
   | { readonly kind: 'host'; readonly record: HostRecord; readonly observation: HostObservation }
+  | { readonly kind: 'quota'; readonly record: QuotaRecord; readonly observation: QuotaObservation }
   | { readonly kind: 'chain'; readonly record: ChainRecord; readonly observation: ChainObservation }
   | { readonly kind: 'removed'; readonly serial: number };
 

@@ -62,6 +62,12 @@ export interface HostRecord extends ObjectRecord {
   readonly name: string;
 }
 
+/** How much a user may have: quotas/USER. The user's number is among the settings, `uid`; the entry for all who have none of their own has none. */
+export interface QuotaRecord extends ObjectRecord {
+  readonly kind: 'quota';
+  readonly name: string;
+}
+
 /** A symbolic link that a user made: `start` and `next`, and those to instances. The text is as the user wrote it. */
 export interface LinkRecord extends ObjectRecord {
   readonly name: string;
@@ -123,7 +129,7 @@ export interface AppliedInstance {
 }
 
 /** Anything the state store keeps. */
-export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord | HostRecord | ChainRecord;
+export type StoredRecord = TypeRecord | VnfRecord | NetworkRecord | HostRecord | QuotaRecord | ChainRecord;
 
 /** Where a record is kept: its path in the tree. */
 export function recordKey(record: StoredRecord): string {
@@ -136,6 +142,8 @@ export function recordKey(record: StoredRecord): string {
       return `networks/${record.name}`;
     case 'host':
       return `hosts/${record.name}`;
+    case 'quota':
+      return `quotas/${record.name}`;
     case 'chain':
       return `chns/${record.name}`;
   }

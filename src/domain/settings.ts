@@ -3,6 +3,7 @@ import { parseForward } from './group-forwarding.ts';
 import { formatAddress, formatCidr, networkOf, parseAddress, parseCidr } from './ip.ts';
 import { checkName } from './names.ts';
 import { hypervisorNames } from './ports/hypervisor.ts';
+import { canonicalLimit, limited } from './quotas.ts';
 import { parseBytes, parseDuration, parsePercent, parseRate, parseVcpu } from './units.ts';
 
 /** Turns what a user wrote into the value's canonical text. An empty text unsets the value and is never given to it. */
@@ -50,6 +51,9 @@ export const hostSettings: Readonly<Record<string, SettingParser>> = {
   hypervisor: (text) => oneOf(text, hypervisorNames),
   certificates: absolutePath,
 };
+
+/** Values of an entry of quotas/. */
+export const quotaSettings: Readonly<Record<string, SettingParser>> = Object.fromEntries(limited.map((what) => [what, parseLimit]));
 
 /** Values of a service chain. What its match means, nft decides. */
 export const chainSettings: Readonly<Record<string, SettingParser>> = {
@@ -115,6 +119,12 @@ function parsePriority(text: string): string {
 function singleWord(text: string): string {
   if (/[\s\p{Cc}]/u.test(text)) throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text)} must be one word` });
   return text;
+}
+
+function parseLimit(text: string): string {
+  const limit = canonicalLimit(text);
+  if (limit !== undefined) return limit;
+  throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text.slice(0, 80))} is not a number such as 20, or "unlimited"` });
 }
 
 function absolutePath(text: string): string {

@@ -44,6 +44,7 @@ export const errorTable = {
   NetworkError: { errno: 'EIO', sentence: 'The network could not be changed' },
   MissingToolError: { errno: 'EOPNOTSUPP', sentence: 'A program that is needed is not installed' },
   NotPermittedError: { errno: 'EPERM', sentence: 'That is not permitted' },
+  QuotaError: { errno: 'EDQUOT', sentence: 'The user has as much as they may have' },
   NotFoundError: { errno: 'ENOENT', sentence: 'There is no such object' },
   InterruptedError: { errno: 'EINTR', sentence: 'The operation was interrupted, and nothing of it is left' },
   CancelledError: { errno: 'ECANCELED', sentence: 'The operation was cancelled when it had begun' },

@@ -1,20 +1,26 @@
 import type { PlacedPort } from '../domain/addressing.ts';
+import { userOf } from '../domain/quotas.ts';
 import {
   type ChainRecord,
   type HostRecord,
   idOf,
   type NetworkRecord,
   type PortRecord,
+  type QuotaRecord,
   type StoredRecord,
   type TypeRecord,
   type VnfRecord,
 } from '../domain/records.ts';
+import { UseCounts } from './use-counts.ts';
 
 /** Every record, by serial and by name. In memory; the state store has the durable ones. */
 export class Inventory {
+  /** What each user has. */
+  readonly used = new UseCounts();
   readonly #types = new Map<string, TypeRecord>();
   readonly #networks = new Map<string, NetworkRecord>();
   readonly #hosts = new Map<string, HostRecord>();
+  readonly #quotas = new Map<string, QuotaRecord>();
   readonly #chains = new Map<number, ChainRecord>();
   readonly #vnfs = new Map<number, VnfRecord>();
   readonly #vnfSerials = new Map<string, number>();
@@ -24,21 +30,29 @@ export class Inventory {
 
   /** Adds a record or replaces the one with its serial. */
   put(record: StoredRecord): void {
+    this.used.put(record);
     if (record.kind === 'vnf') {
       this.#putVnf(record);
       return;
     }
-    this.remove(record);
+    this.#removeNamed(record);
     if (record.kind === 'type') this.#types.set(record.name, record);
     else if (record.kind === 'network') this.#networks.set(record.name, record);
     else if (record.kind === 'host') this.#hosts.set(record.name, record);
+    else if (record.kind === 'quota') this.#quotas.set(record.name, record);
     else this.#chains.set(record.serial, record);
   }
 
-  remove({ kind, serial }: StoredRecord): void {
+  remove(record: StoredRecord): void {
+    this.used.remove(record.serial);
+    this.#removeNamed(record);
+  }
+
+  #removeNamed({ kind, serial }: StoredRecord): void {
     if (kind === 'type') removeSerial(this.#types, serial);
     else if (kind === 'network') removeSerial(this.#networks, serial);
     else if (kind === 'host') removeSerial(this.#hosts, serial);
+    else if (kind === 'quota') removeSerial(this.#quotas, serial);
     else if (kind === 'chain') this.#chains.delete(serial);
     else this.#removeVnf(serial);
   }
@@ -69,6 +83,25 @@ export class Inventory {
 
   hostBySerial(serial: number): HostRecord | undefined {
     for (const host of this.#hosts.values()) if (host.serial === serial) return host;
+    return undefined;
+  }
+
+  quota(name: string): QuotaRecord | undefined {
+    return this.#quotas.get(name);
+  }
+
+  quotas(): Iterable<QuotaRecord> {
+    return this.#quotas.values();
+  }
+
+  /** The entry for a user, undefined for one who has none. */
+  quotaOf(uid: number): QuotaRecord | undefined {
+    for (const quota of this.#quotas.values()) if (userOf(quota) === uid) return quota;
+    return undefined;
+  }
+
+  quotaBySerial(serial: number): QuotaRecord | undefined {
+    for (const quota of this.#quotas.values()) if (quota.serial === serial) return quota;
     return undefined;
   }
 

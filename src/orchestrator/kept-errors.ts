@@ -1,4 +1,4 @@
-import { type ChainRecord, type HostRecord, type NetworkRecord, recordKey } from '../domain/records.ts';
+import { type ChainRecord, type HostRecord, type NetworkRecord, type QuotaRecord, recordKey } from '../domain/records.ts';
 import type { World } from './world.ts';
 
 /** What failed, in a few words, and where. */
@@ -43,8 +43,8 @@ export class KeptErrors {
     }
   }
 
-  /** Keeps that of one on a network, a host or a service chain. Rethrows. */
-  async ofObject<T>(record: NetworkRecord | HostRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
+  /** Keeps that of one on another object. Rethrows. */
+  async ofObject<T>(record: NetworkRecord | HostRecord | QuotaRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
     let sentence = '';
     try {
       return await operation();

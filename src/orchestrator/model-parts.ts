@@ -18,6 +18,8 @@ export interface ModelParts {
   readonly drivers: Readonly<Record<HypervisorName, HypervisorDriver>>;
   readonly network: NetworkDriver;
   readonly middleboxes: MiddleboxSource;
+  /** The number of a user of this machine, by name; undefined: there is none. */
+  userNumber(name: string): Promise<number | undefined>;
   readonly events: EventLog;
   readonly logger: Logger;
   readonly listener: ModelListener;

@@ -1,8 +1,16 @@
 import type { ChainObservation } from '../domain/observation.ts';
-import { type ChainRecord, type HostRecord, type NetworkRecord, recordKey, type TypeRecord, type VnfRecord } from '../domain/records.ts';
+import {
+  type ChainRecord,
+  type HostRecord,
+  type NetworkRecord,
+  type QuotaRecord,
+  recordKey,
+  type TypeRecord,
+  type VnfRecord,
+} from '../domain/records.ts';
 import { refreshFileAttributes } from './file-attributes.ts';
 import { type Failure, KeptErrors } from './kept-errors.ts';
-import { observeHost, observeNetwork, observeVnf } from './observations.ts';
+import { observeHost, observeNetwork, observeQuota, observeVnf } from './observations.ts';
 import { World } from './world.ts';
 
 /** What is known, and the one way to change it so that the tree shows it. */
@@ -20,10 +28,12 @@ export class Model extends World {
 
   /** Shows an object as it is now; nothing of one that is gone. */
   publish(serial: number): void {
-    const [network, host] = [this.inventory.networkBySerial(serial), this.inventory.hostBySerial(serial)];
+    const { inventory } = this;
+    const [network, host, quota] = [inventory.networkBySerial(serial), inventory.hostBySerial(serial), inventory.quotaBySerial(serial)];
     if (network !== undefined) this.publishNetwork(network);
     else if (host !== undefined) this.publishHost(host);
-    else if (this.inventory.chain(serial) !== undefined) this.publishChain(serial);
+    else if (quota !== undefined) this.publishQuota(quota);
+    else if (inventory.chain(serial) !== undefined) this.publishChain(serial);
     else this.publishVnf(serial);
   }
 
@@ -50,6 +60,10 @@ export class Model extends World {
 
   publishHost(record: HostRecord): void {
     this.parts.listener({ kind: 'host', record, observation: observeHost(this, record) });
+  }
+
+  publishQuota(record: QuotaRecord): void {
+    this.parts.listener({ kind: 'quota', record, observation: observeQuota(this, record) });
   }
 
   /** Shows a service chain as it is; its runtime says how that is found out. */
@@ -79,8 +93,8 @@ export class Model extends World {
     return this.#errors.ofVnf(serial, what, operation);
   }
 
-  /** The like for a network, a host or a service chain. */
-  recordObject<T>(record: NetworkRecord | HostRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
+  /** The like for another object. */
+  recordObject<T>(record: NetworkRecord | HostRecord | QuotaRecord | ChainRecord, what: string, operation: () => Promise<T>): Promise<T> {
     return this.#errors.ofObject(record, what, operation);
   }
 

@@ -1,12 +1,13 @@
 import { unclearRoute } from '../domain/default-routes.ts';
 import { type VnfState, verbsFor } from '../domain/lifecycle.ts';
 import type { Middlebox } from '../domain/middlebox.ts';
-import type { HostObservation, NetworkObservation, VnfObservation } from '../domain/observation.ts';
+import type { HostObservation, NetworkObservation, QuotaObservation, VnfObservation } from '../domain/observation.ts';
 import { hostAddress, hypervisorOf } from '../domain/placement.ts';
 import { isAsWanted } from '../domain/port-plan.ts';
 import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
-import type { HostRecord, NetworkRecord, VnfRecord } from '../domain/records.ts';
+import type { HostRecord, NetworkRecord, QuotaRecord, VnfRecord } from '../domain/records.ts';
 import { lastLogPath } from './last-log.ts';
+import { limitsFor } from './room.ts';
 import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
@@ -62,6 +63,12 @@ export function observeHost(world: World, record: HostRecord): HostObservation {
   const address = hostAddress(record);
   const { state, why } = address === undefined ? { state: 'unknown', why: '' } : world.driver(hypervisor).hostStatus(address);
   return { hypervisor, status: state, error: error || why, hidden: [...hidden] };
+}
+
+/** The like for an entry of quotas/. */
+export function observeQuota(world: World, quota: QuotaRecord): QuotaObservation {
+  const { error, hidden } = world.runtime(quota.serial);
+  return { limits: limitsFor(world, quota), error, hidden: [...hidden] };
 }
 
 /** File on this machine with the output of a VNF's last command. */

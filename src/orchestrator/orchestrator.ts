@@ -1,5 +1,6 @@
 import { localHost } from '../domain/placement.ts';
 import type { GuestRef, GuestStatus, HypervisorDriver } from '../domain/ports/hypervisor.ts';
+import { defaultQuota } from '../domain/quotas.ts';
 import { recordKey, type StoredRecord, type VnfRecord } from '../domain/records.ts';
 import { AskedPorts } from './asked-ports.ts';
 import { Chains } from './chains/chains.ts';
@@ -21,6 +22,7 @@ import { OwnershipService } from './ownership-service.ts';
 import type { PastCounts } from './past-counts.ts';
 import { PortObserver } from './port-observer.ts';
 import { PortService } from './port-service.ts';
+import { QuotaService } from './quota-service.ts';
 import { TypeService } from './type-service.ts';
 import { VnfActions } from './vnf-actions.ts';
 import { VnfService } from './vnf-service.ts';
@@ -42,6 +44,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly askedPorts: AskedPorts;
   readonly networks: NetworkService;
   readonly hosts: HostService;
+  readonly quotas: QuotaService;
   readonly commands: CommandRunner;
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
@@ -84,6 +87,7 @@ export class Orchestrator implements AsyncDisposable {
     this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
     this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains, routes: this.#routes });
     this.hosts = new HostService(this.model, this.hidden);
+    this.quotas = new QuotaService(this.model, this.hidden);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model, this.#configurator);
     this.ownership = new OwnershipService(this.model);
@@ -95,6 +99,7 @@ export class Orchestrator implements AsyncDisposable {
     const { store, hypervisor, mountedMs } = this.model.parts;
     const records = await store.load();
     this.model.inventory.put(localHost(hypervisor, mountedMs));
+    this.model.inventory.put(defaultQuota(mountedMs));
     for (const record of records) this.model.inventory.put(record);
     for (const why of store.warnings) this.#warn('.', why);
     for (const record of records) if (record.unreadable !== undefined) this.#tellUnreadable(record, record.unreadable);
@@ -108,6 +113,7 @@ export class Orchestrator implements AsyncDisposable {
     for (const type of this.model.inventory.types()) this.model.publishType(type);
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const host of this.model.inventory.hosts()) this.model.publishHost(host);
+    for (const quota of this.model.inventory.quotas()) this.model.publishQuota(quota);
     for (const vnf of this.model.inventory.vnfs()) this.model.publishVnf(vnf.serial);
     for (const vnf of deployed) await this.#past.recover(vnf);
     for (const vnf of deployed) await this.actions.refresh(vnf.serial, this.#closing.signal);

@@ -1,4 +1,5 @@
 import { isLocalHost } from '../domain/placement.ts';
+import { isDefaultQuota } from '../domain/quotas.ts';
 import type {
   ChainRecord,
   HostRecord,
@@ -6,6 +7,7 @@ import type {
   ObjectRecord,
   Ownership,
   PortRecord,
+  QuotaRecord,
   TypeRecord,
   VnfRecord,
 } from '../domain/records.ts';
@@ -21,7 +23,7 @@ export interface OwnershipChange {
 
 /** Names a special file: an object and a path below it (empty: its directory), and what it has while nobody changed it. */
 export interface OwnedFile {
-  readonly kind: 'type' | 'vnf' | 'port' | 'network' | 'host' | 'chain' | 'hop' | 'symlink';
+  readonly kind: 'type' | 'vnf' | 'port' | 'network' | 'host' | 'quota' | 'chain' | 'hop' | 'symlink';
   readonly serial: number;
   readonly path: string;
   readonly current: Ownership;
@@ -45,6 +47,8 @@ export class OwnershipService {
         return await this.#changeNetwork(file, next);
       case 'host':
         return await this.#changeHost(file, next);
+      case 'quota':
+        return await this.#changeQuota(file, next);
       case 'vnf':
         return await this.#changeVnf(file.serial, (vnf) => {
           checkStaysRoots(vnf, file, next);
@@ -75,6 +79,12 @@ export class OwnershipService {
     this.#model.publishHost(await this.#commit(before, withOwnership(before, file.path, next)));
   }
 
+  async #changeQuota(file: OwnedFile, next: Ownership): Promise<void> {
+    const before: QuotaRecord = found(this.#model.inventory.quotaBySerial(file.serial));
+    if (isDefaultQuota(before)) throw new NfioError('NotPermittedError', { message: `quotas/${before.name} is for all, and root’s` });
+    this.#model.publishQuota(await this.#commit(before, withOwnership(before, file.path, next)));
+  }
+
   /** A service chain, one of its hops, or one of their links. */
   async #changeChain(file: OwnedFile, next: Ownership): Promise<void> {
     const change = <T extends ObjectRecord>(record: T): T =>
@@ -86,7 +96,7 @@ export class OwnershipService {
   }
 
   /** True here at once, so that the next change builds on it, and taken back if it cannot be made durable. */
-  async #commit<T extends TypeRecord | NetworkRecord | HostRecord | ChainRecord>(before: T, after: T): Promise<T> {
+  async #commit<T extends TypeRecord | NetworkRecord | HostRecord | QuotaRecord | ChainRecord>(before: T, after: T): Promise<T> {
     this.#model.inventory.put(after);
     try {
       await this.#model.parts.store.update(after);

@@ -12,6 +12,7 @@ import type { DefaultRoutes } from './default-routes.ts';
 import type { LivePorts } from './live-ports.ts';
 import type { Model } from './model.ts';
 import { requireMay } from './require.ts';
+import { requireRoom } from './room.ts';
 import type { VnfActions } from './vnf-actions.ts';
 
 /** Makes, changes and removes ports of VNFs, on running guests at once. */
@@ -58,6 +59,7 @@ export class PortService {
         if (vnf.ports.some((each) => each.name === name)) {
           throw new NfioError('BusyError', { message: `port ${name} exists already`, errno: 'EEXIST' });
         }
+        requireRoom(this.#model, owner.uid, vnf, 'ports');
         return { ...vnf, ports: [...vnf.ports, port].sort((a, b) => (a.name < b.name ? -1 : 1)) };
       },
     });

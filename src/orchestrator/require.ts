@@ -12,6 +12,7 @@ const sentences: { readonly [V in Verb]: (object: Objects[V]) => string } = {
     `only root may connect a network to an interface of the machine. Run as root: echo INTERFACE > networks/${name}/uplink`,
   direct: ({ name }) =>
     `only root may say where hosts/${name} is, for it is reached with root's keys. Run as root: echo ADDRESS > hosts/${name}/address`,
+  limit: ({ name }) => `only root may say how much users may have. Run as root: echo NUMBER > quotas/${name}/vnfs`,
   place: ({ name }) =>
     `only root may name a machine that is not in hosts/. Run as root: mkdir hosts/NAME && echo ${name} > hosts/NAME/address; then write NAME to machine/ip`,
   boot: () =>

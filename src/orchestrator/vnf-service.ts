@@ -1,4 +1,4 @@
-import type { HookCaller } from '../domain/middlebox.ts';
+import type { HookCaller, Middlebox } from '../domain/middlebox.ts';
 import { checkName } from '../domain/names.ts';
 import type { Ownership, VnfRecord } from '../domain/records.ts';
 import { parseSetting, vnfSettings } from '../domain/settings.ts';
@@ -8,6 +8,7 @@ import { wantedLimits } from './guest-spec.ts';
 import type { HiddenFiles } from './hidden-files.ts';
 import { hookInstance } from './hook-instance.ts';
 import { type Model, pathOf } from './model.ts';
+import { requireRoom } from './room.ts';
 
 /** How to make a VNF. */
 export interface NewVnf {
@@ -53,9 +54,7 @@ export class VnfService {
         placement: undefined,
         inconsistent: false,
       };
-      const { configuration } = middlebox;
-      await this.#model.parts.store.create(record, configuration === undefined || options.bare ? {} : { nf_conf: configuration.default });
-      this.#model.inventory.put(record);
+      await this.#add(record, middlebox, options);
       try {
         await middlebox.hooks?.mkdir?.(hookInstance(this.#model, record, new AbortController().signal), options.caller);
       } catch (error) {
@@ -68,6 +67,18 @@ export class VnfService {
       return record;
     } finally {
       this.#making.delete(`${type}/${name}`);
+    }
+  }
+
+  /** Counts for its owner from before it is on disk: any number may be made at once. */
+  async #add(record: VnfRecord, { configuration }: Middlebox, { owner, bare }: NewVnf): Promise<void> {
+    requireRoom(this.#model, owner.uid, record, 'vnfs');
+    this.#model.inventory.put(record);
+    try {
+      await this.#model.parts.store.create(record, configuration === undefined || bare ? {} : { nf_conf: configuration.default });
+    } catch (error) {
+      this.#model.inventory.remove(record);
+      throw error;
     }
   }
 

@@ -54,6 +54,7 @@ function standIn(key: string, serial: number, unreadable: string): StoredRecord 
   const object: ObjectRecord = { serial, unreadable, uid: 0, gid: 0, mode: 0o755, createdMs: 0, ownership: {}, settings: {} };
   if (home === 'networks') return { ...object, kind: 'network', name };
   if (home === 'hosts') return { ...object, kind: 'host', name };
+  if (home === 'quotas') return { ...object, kind: 'quota', name };
   if (home === 'chns') return { ...object, kind: 'chain', name, hops: [], links: [], applied: undefined, settled: true };
   if (vnf === undefined) return { ...object, kind: 'type', name };
   return { ...object, kind: 'vnf', type: name, name: vnf, ports: [], deployed: false, placement: undefined, inconsistent: false };

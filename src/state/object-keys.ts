@@ -9,7 +9,7 @@ export function objectKeys(root: string): string[] {
     const key = `nf-types/${type}`;
     keys.push(key, ...namesIn(root, key).map((name) => `${key}/${name}`));
   }
-  for (const kind of ['networks', 'hosts', 'chns']) keys.push(...namesIn(root, kind).map((name) => `${kind}/${name}`));
+  for (const kind of ['networks', 'hosts', 'quotas', 'chns']) keys.push(...namesIn(root, kind).map((name) => `${kind}/${name}`));
   return keys;
 }
 

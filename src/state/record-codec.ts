@@ -37,7 +37,7 @@ export function decodeRecord(text: string): StoredRecord {
     };
   }
   if (record.kind === 'chain') return checkChain(record);
-  if (record.kind === 'type' || record.kind === 'network' || record.kind === 'host') return record;
+  if (['type', 'network', 'host', 'quota'].includes(record.kind)) return record;
   throw new TypeError('unknown kind of record');
 }
 

@@ -12,7 +12,7 @@ const lockTimeoutS = 3;
 /** Serials below this one belong to objects that every root has: the root itself, this machine. */
 const firstSerial = 16;
 
-const directories = ['nf-types', 'chns', 'networks', 'hosts', 'guests', 'trash'];
+const directories = ['nf-types', 'chns', 'networks', 'hosts', 'quotas', 'guests', 'trash'];
 
 /** From a format to the next one. A root is taken through them one by one. */
 const migrations: Readonly<Record<number, (root: string, header: RootHeader) => Promise<void>>> = {

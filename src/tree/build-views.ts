@@ -8,10 +8,12 @@ import {
   type HostObservation,
   type ModelChange,
   type NetworkObservation,
+  type QuotaObservation,
   type VnfObservation,
 } from '../domain/observation.ts';
 import { isLocalHost } from '../domain/placement.ts';
 import { defaultMtu, macOf } from '../domain/port-plan.ts';
+import { limited, limitText } from '../domain/quotas.ts';
 import {
   type ChainRecord,
   type HostRecord,
@@ -20,9 +22,10 @@ import {
   type NetworkRecord,
   type ObjectRecord,
   type PortRecord,
+  type QuotaRecord,
   type VnfRecord,
 } from '../domain/records.ts';
-import type { ChainView, HopView, HostView, NetworkView, ObjectView, PortView, SymlinkView, VnfView } from './views.ts';
+import type { ChainView, HopView, HostView, NetworkView, ObjectView, PortView, QuotaView, SymlinkView, VnfView } from './views.ts';
 
 /** What building views needs to know of other objects. */
 export interface ViewSurroundings {
@@ -44,6 +47,8 @@ export function viewsOf(change: Exclude<ModelChange, { kind: 'removed' }>, surro
       return [networkView(change.record, change.observation, changedMs)];
     case 'host':
       return [hostView(change.record, change.observation, changedMs)];
+    case 'quota':
+      return [quotaView(change.record, change.observation, changedMs)];
     case 'chain':
       return chainViews(change.record, change.observation, changedMs);
     case 'vnf': {
@@ -82,6 +87,18 @@ function hostView(record: HostRecord, observation: HostObservation, changedMs: n
     fixed: isLocalHost(record),
     hidden,
     texts: { ...record.settings, hypervisor, status, error },
+  };
+}
+
+function quotaView(record: QuotaRecord, { limits, error, hidden }: QuotaObservation, changedMs: number): QuotaView {
+  const texts = Object.fromEntries(limited.map((what) => [what, limitText(limits[what])]));
+  return {
+    ...base(record, changedMs),
+    kind: 'quota',
+    parent: rootSerial,
+    name: record.name,
+    hidden,
+    texts: { ...record.settings, ...texts, error },
   };
 }
 

@@ -42,7 +42,17 @@ type Child = Exclude<ObjectView, { kind: 'root' }>;
 
 /** The directory of its parent that an object is listed in. */
 function directoryOf({ kind }: Child): string {
-  return { type: 'nf-types', vnf: '', port: 'ports', network: 'networks', host: 'hosts', chain: 'chns', hop: '', symlink: '' }[kind];
+  return {
+    type: 'nf-types',
+    vnf: '',
+    port: 'ports',
+    network: 'networks',
+    host: 'hosts',
+    quota: 'quotas',
+    chain: 'chns',
+    hop: '',
+    symlink: '',
+  }[kind];
 }
 
 function isMoved(before: Child, view: Child): boolean {

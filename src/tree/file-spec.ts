@@ -19,7 +19,7 @@ export type Content =
 export type WriteMeaning = 'setting' | 'action' | 'command' | 'module' | 'probe';
 
 /** What a directory lists besides its fixed files. Entries are what users put into a service chain or a hop: hops, and links. */
-export type Listing = 'type' | 'vnf' | 'port' | 'network' | 'host' | 'link' | 'chain' | 'entry';
+export type Listing = 'type' | 'vnf' | 'port' | 'network' | 'host' | 'quota' | 'link' | 'chain' | 'entry';
 
 interface BaseSpec {
   /** Its number in its object: part of the nodeid, so never given to another file. */

@@ -31,6 +31,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .directory(4, 'hosts', 'host')
     .file(eventsIndex, 'events', { mode: 0o444, content: 'stream' })
     .directory(6, 'chns', 'chain')
+    .directory(7, 'quotas', 'quota')
     .build(),
   type: new SpecBuilder('vnf').build(),
   vnf: vnfSpec().build(),
@@ -86,6 +87,14 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .file(6, 'load', { mode: 0o444, content: 'report' })
     .setting(7, 'certificates')
     .value(8, 'error')
+    .build(),
+  quota: new SpecBuilder()
+    .value(2, 'uid')
+    .value(3, 'error')
+    .file(4, 'use', { mode: 0o444, content: 'report' })
+    .setting(5, 'vnfs')
+    .setting(6, 'ports')
+    .setting(7, 'hops')
     .build(),
 };
 

@@ -2,7 +2,7 @@ import type { Tree } from './tree.ts';
 import type { ObjectView } from './views.ts';
 
 /** Directories of the root that objects are in. */
-const homes = { type: 'nf-types/', network: 'networks/', host: 'hosts/', chain: 'chns/' } as const;
+const homes = { type: 'nf-types/', network: 'networks/', host: 'hosts/', quota: 'quotas/', chain: 'chns/' } as const;
 
 /** Path of an object below the mountpoint; empty for the root, and for what has been removed. */
 export function objectPath(tree: Tree, view: ObjectView): string {

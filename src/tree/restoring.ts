@@ -6,7 +6,7 @@ export type WriteFate = 'done' | 'refused' | 'ignored';
 
 /**
  * Copies bring live files along, which mean nothing by what they hold. An instance that is not deployed and a service chain that is not active take and ignore
- * them, from everybody; networks and hosts, which always are what they are, from programs that copy.
+ * them, from everybody; networks, hosts and quotas, which always are what they are, from programs that copy.
  *
  * @param restoring whether it is a copy that writes: then files that act do nothing either, and how many instances a hop has follows from its links.
  */
@@ -29,6 +29,7 @@ function isLive(view: ObjectView, restoring: boolean): boolean {
       return view.active;
     case 'network':
     case 'host':
+    case 'quota':
       return !restoring;
     default:
       return true;

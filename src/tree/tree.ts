@@ -18,6 +18,7 @@ export class Tree {
     port: new Map(),
     network: new Map(),
     host: new Map(),
+    quota: new Map(),
     link: new Map(),
     chain: new Map(),
     entry: new Map(),

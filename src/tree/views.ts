@@ -83,6 +83,13 @@ export interface HostView extends BaseView {
   readonly hidden: readonly string[];
 }
 
+/** quotas/USER */
+export interface QuotaView extends BaseView {
+  readonly kind: 'quota';
+  /** As for a service chain. */
+  readonly hidden: readonly string[];
+}
+
 /** chns/CHAIN */
 export interface ChainView extends BaseView {
   readonly kind: 'chain';
@@ -107,7 +114,7 @@ export interface SymlinkView extends BaseView {
 }
 
 /** An object as the tree shows it. */
-export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView | ChainView | HopView | SymlinkView;
+export type ObjectView = RootView | TypeView | VnfView | PortView | NetworkView | HostView | QuotaView | ChainView | HopView | SymlinkView;
 
 /** One change to the tree. */
 export type TreeChange =

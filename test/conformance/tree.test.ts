@@ -76,7 +76,7 @@ describe('the files of the tree', () => {
     assert.equal(await mount.run(`cd ${asleep}; ls`), 'action\ncommand\nconfig\nerror\nlog\nmachine\nports\nrfs\nstats\nstatus\n');
     assert.equal(
       await mount.run('ls; stat -c %a events nf-types networks hosts chns; ls hosts networks networks/lan'),
-      'chns\nevents\nhosts\nnetworks\nnf-types\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\nforward\ngateway\nports\nstats\nsubnet\nuplink\n',
+      'chns\nevents\nhosts\nnetworks\nnf-types\nquotas\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\nforward\ngateway\nports\nstats\nsubnet\nuplink\n',
     );
   });
 
@@ -134,7 +134,7 @@ print(os.stat('${asleep}/action').st_size, os.stat('${awake}/stats/rx_bytes').st
 
   test('copies of the whole tree are made without an error', async () => {
     await mount.run(
-      'd=$(mktemp -d); cp -r nf-types networks hosts $d/; rsync -a nf-types networks hosts $d/r/; cat $d/r/nf-types/firewall/awake/status; rm -r $d',
+      'd=$(mktemp -d); cp -r nf-types networks hosts quotas $d/; rsync -a nf-types networks hosts quotas $d/r/; cat $d/r/nf-types/firewall/awake/status; rm -r $d',
       { timeoutMs: 30_000 },
     );
   });
@@ -147,7 +147,7 @@ describe('names and places', () => {
   });
 
   test('names that are not are EINVAL, over 255 bytes ENAMETOOLONG', async () => {
-    for (const parent of ['nf-types', 'nf-types/firewall', `${asleep}/ports`, 'networks', 'hosts']) {
+    for (const parent of ['nf-types', 'nf-types/firewall', `${asleep}/ports`, 'networks', 'hosts', 'quotas']) {
       for (const name of ['Überall', '_a', '-a', 'a b', 'ä', 'a:b', `${limit}a`, '.a'])
         await refused(`mkdir -- '${parent}/${name}'`, 'Invalid argument');
       await refused(`mkdir ${parent}/$(printf 'a%.0s' {1..300})`, 'File name too long');
@@ -159,6 +159,7 @@ describe('names and places', () => {
     for (const place of [
       'x',
       'hosts/local/x',
+      'quotas/default/x',
       `${asleep}/x`,
       `${asleep}/machine/x`,
       `${asleep}/stats/x`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Actor, authorOf, may, type Objects, rootActor, type Verb } from '../../src/domain/authority.ts';
-import type { HostRecord, NetworkRecord, Ownership } from '../../src/domain/records.ts';
+import type { HostRecord, NetworkRecord, Ownership, QuotaRecord } from '../../src/domain/records.ts';
 import * as records from '../support/records.ts';
 
 /* Who may what, row by row: the rules that modes of files cannot state. */
@@ -15,6 +15,7 @@ const alices = { uid: alice.uid, gid: alice.gid, mode: 0o755 };
 const vnf = { ...records.vnf(1), ...alices };
 const network: NetworkRecord = { ...records.network('lan', {}), ...alices };
 const host: HostRecord = { ...alices, kind: 'host', serial: 3, createdMs: 0, ownership: {}, settings: {}, name: 'b' };
+const quota: QuotaRecord = { ...host, kind: 'quota', name: 'alice' };
 const chain = { ...records.chain('c', {}), ...alices };
 const noPower: Objects['boot'] = { privileged: false, capabilities: [], mounts: [], network: undefined };
 
@@ -43,6 +44,7 @@ describe('who may what', () => {
     ['… where the group may less than others', who('attach', lan({ ports: { ...forClass, mode: 0o757 } })), 'root alice stranger'],
     ['connect a network of her own to the machine', who('uplink', network), 'root'],
     ['say where a host of her own is', who('direct', host), 'root'],
+    ['say how much she may have herself', who('limit', quota), 'root'],
     ['use a machine in hosts/', who('place', { name: 'b', host }), 'root alice inClass stranger'],
     ['use a machine that is not in hosts/', who('place', { name: '192.0.2.1', host: undefined }), 'root'],
     ['boot without powers', who('boot', noPower), 'root alice inClass stranger'],

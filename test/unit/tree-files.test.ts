@@ -19,6 +19,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     4: 'hosts 755',
     5: 'events 444',
     6: 'chns 755',
+    7: 'quotas 755',
   },
   type: {
     1: ' 755',
@@ -125,6 +126,15 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     6: 'load 444',
     7: 'certificates 644',
     8: 'error 444',
+  },
+  quota: {
+    1: ' 755',
+    2: 'uid 444',
+    3: 'error 444',
+    4: 'use 444',
+    5: 'vnfs 644',
+    6: 'ports 644',
+    7: 'hops 644',
   },
 };
 

@@ -7,6 +7,7 @@ import { chainSettings, hopSettings, parseSetting } from '../../domain/settings.
 import { NfioError } from '../../errors/index.ts';
 import { Lane } from '../lane.ts';
 import type { Model } from '../model.ts';
+import { requireRoom } from '../room.ts';
 import type { ChainEditor } from './chain-editor.ts';
 import { chainSurroundings } from './chain-resolver.ts';
 import type { ChainRuntimes } from './chain-runtimes.ts';
@@ -97,6 +98,7 @@ export class ChainService {
     const hop: HopRecord = { ...this.#newObject(owner), name, links: [] };
     await this.#editor.edit(chain, name, (record) => {
       checkHopName(record, name);
+      requireRoom(this.#model, owner.uid, record, 'hops');
       return withHop(record, hop);
     });
     return hop;
@@ -112,6 +114,7 @@ export class ChainService {
     if (place.hop !== undefined || name === startLink || !isLinkName(name) || !link.target.includes('/')) {
       await this.#editor.edit(place.chain, name, (chain) => {
         this.#checkLinkName(chain, place, name);
+        requireRoom(this.#model, link.owner.uid, chain, 'hops');
         if (name === nextLink && place.hop !== undefined) this.#runtimes.of(chain.serial).lastNext.delete(place.hop);
         return withLink(chain, place, made);
       });
@@ -120,6 +123,7 @@ export class ChainService {
     const inHop = linkInHop(made);
     await this.#editor.edit(place.chain, name, (chain) => {
       checkHopName(chain, name);
+      requireRoom(this.#model, link.owner.uid, chain, 'hops');
       return withHop(chain, { ...this.#newObject(link.owner), name, links: [inHop] });
     });
     return inHop;
