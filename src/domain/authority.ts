@@ -28,6 +28,8 @@ export interface Objects {
   readonly limit: QuotaRecord;
   /** Has a guest run on the machine of this name or address; `host` is its entry of hosts/, undefined when there is none. */
   readonly place: { readonly name: string; readonly host: HostRecord | undefined };
+  /** Has a guest on another machine start from a file there, which cannot be looked at from here. `said`: files of the VNF that say so. */
+  readonly lend: { readonly host: string; readonly path: string; readonly said: string };
   /** Makes a guest with these options. */
   readonly boot: PowerOptions;
   /** Has a service chain take traffic from a network or bring it there, or lead it through a VNF. */
@@ -49,6 +51,7 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
   direct: () => false,
   limit: () => false,
   place: (_, { host }) => host !== undefined,
+  lend: () => false,
   boot: (_, options) => !givesPower(options),
   steer: (actor, { record }) => owns(actor, record),
 };

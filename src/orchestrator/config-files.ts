@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { authorOf } from '../domain/authority.ts';
+import { type Actor, authorOf, rootActor } from '../domain/authority.ts';
 import { parseBootConf } from '../domain/boot-conf.ts';
 import { configurationName } from '../domain/configuration-names.ts';
 import { type ConfigCandidate, mostConfigurationBytes } from '../domain/middlebox.ts';
@@ -20,17 +20,19 @@ interface ConfigFile {
 }
 
 /**
- * What boot.conf asks for; nothing when there is none.
+ * What boot.conf asks for, and who says so; nothing when there is none.
  *
  * @throws InvalidValueError when it is not valid, NotPermittedError (EPERM) when someone who is not root could have written
  *   that the guest gets powers over this machine.
  */
-export function readBootConf(model: Model, vnf: VnfRecord): BootOptions {
+export function readBootConf(model: Model, vnf: VnfRecord): { readonly options: BootOptions; readonly author: Actor } {
   const path = `${model.parts.store.configDir(vnf)}/boot.conf`;
   const file = readConfig(path, bootConfLimit);
   const options = parseBootConf(file?.text ?? '');
-  if (file !== undefined) requireMay(authorOf(file.stats, statSync(dirname(path))), 'boot', options);
-  return options;
+  if (file === undefined) return { options, author: rootActor };
+  const author = authorOf(file.stats, statSync(dirname(path)));
+  requireMay(author, 'boot', options);
+  return { options, author };
 }
 
 /** The configuration in config/nf_conf, undefined when there is no such file or the type has no configuration. */

@@ -1,10 +1,10 @@
-import { authorOf } from '../domain/authority.ts';
+import { type Actor, authorOf } from '../domain/authority.ts';
 import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
 import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
 import type { GuestAccess, Middlebox } from '../domain/middlebox.ts';
 import { isShaped, planPorts } from '../domain/port-plan.ts';
-import type { GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
+import type { BootOptions, GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
 import type { ChainRecord, VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
@@ -54,7 +54,8 @@ export function wantedLimits(vnf: VnfRecord): GuestLimits {
 export function guestSpec(model: Model, vnf: VnfRecord): GuestSpec {
   const middlebox = model.middlebox(vnf.type);
   checkPlacement(model, vnf);
-  const boot = readBootConf(model, vnf);
+  const { options: boot, author } = readBootConf(model, vnf);
+  checkFiles(model, vnf, { options: boot, author });
   const profile = model.profile(vnf);
   const sysctl = { ...middlebox.sysctl, ...boot.sysctl };
   return {
@@ -86,8 +87,26 @@ function checkPlacement(model: Model, vnf: VnfRecord): void {
   }
   if (host === '') return;
   // nf.io goes to machines with root's keys and certificates.
-  const author = authorOf(vnf.ownership['machine/ip'] ?? { uid: vnf.uid, mode: 0o644 });
-  requireMay(author, 'place', { name: host, host: model.inventory.host(host) });
+  requireMay(settingAuthor(vnf, 'machine/ip'), 'place', { name: host, host: model.inventory.host(host) });
+}
+
+/** @throws NotPermittedError for a file of another machine that its owner may not have a guest start from. */
+function checkFiles(
+  model: Model,
+  vnf: VnfRecord,
+  { options: { machine }, author }: { readonly options: BootOptions; readonly author: Actor },
+): void {
+  const { host } = model.placement(vnf);
+  if (host === '' || model.driverOf(vnf).startsFromFiles !== true) return;
+  const image = vnf.settings['machine/vm.image'] ?? '';
+  if (image !== '') requireMay(settingAuthor(vnf, 'machine/vm.image'), 'lend', { host, path: image, said: 'machine/vm.image' });
+  for (const path of [machine?.kernel, machine?.initrd])
+    if (path !== undefined) requireMay(author, 'lend', { host, path, said: 'config config/boot.conf' });
+}
+
+/** Who has said what a value says. */
+function settingAuthor(vnf: VnfRecord, path: string): Actor {
+  return authorOf(vnf.ownership[path] ?? { uid: vnf.uid, mode: 0o644 });
 }
 
 /** What a configuration language may ask of a running VNF, which has so long to answer all of it. */

@@ -15,6 +15,8 @@ const sentences: { readonly [V in Verb]: (object: Objects[V]) => string } = {
   limit: ({ name }) => `only root may say how much users may have. Run as root: echo NUMBER > quotas/${name}/vnfs`,
   place: ({ name }) =>
     `only root may name a machine that is not in hosts/. Run as root: mkdir hosts/NAME && echo ${name} > hosts/NAME/address; then write NAME to machine/ip`,
+  lend: ({ host, path, said }) =>
+    `only root may have a guest start from ${path} on ${host}, for files of other machines cannot be looked at. Run as root, in the VNF: chown root ${said}`,
   boot: () =>
     'boot.conf: only root may give privileged, capabilities, mounts and network. Run as root, in the VNF: chown root config config/boot.conf && chmod go-w config config/boot.conf',
   steer: ({ chain, record }) =>

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -95,6 +106,38 @@ describe('libvirt, when things go wrong', { skip: whyNoLibvirt() ?? false, timeo
     const path = join(world.base, 'linked.qcow2');
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', '/etc/shadow', '-F', 'raw', path, '1M']);
     await refused({ image: path }, { code: 'VNFDeployError', errnoName: 'EINVAL', message: /built on another file/ });
+  });
+
+  it('does not show what is in a file of root that image.json leads to', async () => {
+    const secret = image('secret', 'the word of root', 0o600);
+    mkdirSync(join(world.base, 'leading'));
+    symlinkSync(secret, join(world.base, 'leading/image.json'));
+    const told = await world.driver.deploy(guest({ image: join(world.base, 'leading') }), signal).then(
+      () => 'made',
+      (error: unknown) => String(error),
+    );
+    assert.match(told, /not readable for everyone/);
+    assert.ok(!told.includes('word'), told);
+  });
+
+  it('gives no file that it starts from away, nor lets its owner exchange it', async () => {
+    const mine = join(world.base, 'mine.img');
+    writeFileSync(mine, readFileSync(disk), { mode: 0o644 });
+    chownSync(mine, 1234, 1234);
+    for (const path of [disk, mine]) {
+      const before = statSync(path);
+      const spec = await world.running({ image: path });
+      assert.deepEqual([statSync(path).uid, statSync(path).mode], [before.uid, before.mode]);
+      const qemu = qemuOf(virsh('domuuid', domainName(world.mountId, spec.id)).trim());
+      const opened = readdirSync(`/proc/${qemu}/fd`).map((fd) => readlinkSync(`/proc/${qemu}/fd/${fd}`));
+      const base = path === disk ? disk : join(spec.guestDir, 'base.raw');
+      assert.deepEqual(
+        opened.filter((name) => name.startsWith(world.base) && /base.raw|[.]img$/.test(name)),
+        [base],
+      );
+      await world.driver.destroy(spec, { force: true, signal });
+      assert.equal(statSync(path).uid, before.uid);
+    }
   });
 
   it('refuses what the machine does not have', async () => {

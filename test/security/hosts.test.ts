@@ -26,3 +26,20 @@ test('who owns a VNF does not have nf.io go to a machine that root did not enter
     /only root may name a machine that is not in hosts.* mkdir hosts\/NAME && echo 192\.0\.2\.66/,
   );
 });
+
+test('who owns a VNF has no virtual machine on another machine start from a file that cannot be looked at from here', async () => {
+  await using mount = await TestMount.start();
+  await mount.run(`mkdir -p nf-types/host; chmod 1777 nf-types/host
+    mkdir hosts/b; echo libvirt > hosts/b/hypervisor; echo qemu+tls://192.0.2.1/system > hosts/b/address`);
+  const asUser = { uid: 12345 };
+  const refused = async (name: string, said: RegExp): Promise<void> => {
+    const { status, stderr } = await mount.sh(`echo activate > nf-types/host/${name}/action`, asUser);
+    assert.notEqual(status, 0);
+    assert.match(stderr, /not permitted/);
+    assert.match(await mount.run(`cat nf-types/host/${name}/error`), said);
+  };
+  await mount.run('cd nf-types/host; mkdir one; echo b > one/machine/ip; echo /root/secret > one/machine/vm.image', asUser);
+  await refused('one', /only root may have a guest start from \/root\/secret on b, .* chown root machine\/vm.image/);
+  await mount.run("cd nf-types/host; mkdir two; echo b > two/machine/ip; echo 'initrd=/root/secret' > two/config/boot.conf", asUser);
+  await refused('two', /start from \/root\/secret on b, .* chown root config config\/boot.conf/);
+});

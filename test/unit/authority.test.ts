@@ -46,6 +46,7 @@ describe('who may what', () => {
     ['say where a host of her own is', who('direct', host), 'root'],
     ['say how much she may have herself', who('limit', quota), 'root'],
     ['use a machine in hosts/', who('place', { name: 'b', host }), 'root alice inClass stranger'],
+    ['start from a file of another machine', who('lend', { host: 'b', path: '/k', said: 'machine/vm.image' }), 'root'],
     ['use a machine that is not in hosts/', who('place', { name: '192.0.2.1', host: undefined }), 'root'],
     ['boot without powers', who('boot', noPower), 'root alice inClass stranger'],
     ['boot privileged', who('boot', { ...noPower, privileged: true }), 'root'],

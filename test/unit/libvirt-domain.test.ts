@@ -31,7 +31,7 @@ const vm: VmSpec = {
   labels: { mount: 'mount123', id: '00000a', type: 'firewall', name: 'fw-a' },
   accelerated: false,
   image: { kind: 'kernel', kernel: '/i/kernel', initrd: '/i/initrd', cmdline: 'quiet', disk: undefined, agent: true, options: {} },
-  overlay: undefined,
+  disk: undefined,
   seed: undefined,
   vcpus: 1,
   share: undefined,
@@ -71,10 +71,19 @@ describe('the description of a domain', () => {
   test('boot.conf chooses machine, processor and firmware; disks boot from themselves and may reboot', () => {
     const options = { machine: 'pc', cpu: 'EPYC', firmware: 'efi' } as const;
     const image = { kind: 'disk', disk: { path: '/d', format: 'raw' }, agent: false, options } as const;
-    const text = domainXml({ ...vm, image, overlay: '/g/overlay.qcow2', seed: '/g/seed.iso' });
+    const text = domainXml({
+      ...vm,
+      image,
+      disk: { overlay: '/g/overlay.qcow2', base: { path: '/i/base.img', format: 'raw' } },
+      seed: '/g/seed.iso',
+    });
     assert.deepEqual([read(text, 'type', 'machine'), read(text, 'os', 'firmware'), read(text, 'boot', 'dev')], ['pc', 'efi', 'hd']);
     assert.deepEqual([read(text, 'on_reboot'), read(text, 'cpu', 'mode')], ['restart', 'custom']);
     assert.doesNotMatch(text, /pcie-root-port|\/d"/);
+    assert.match(
+      text,
+      /<backingStore type="file"><format type="raw"\/><source file="\/i\/base.img"><seclabel model="dac" relabel="no"\/><\/source><backingStore\/><\/backingStore>/,
+    );
     assert.match(text, /<source file="\/g\/overlay.qcow2"\/>.*device="cdrom".*<source file="\/g\/seed.iso"\/>/);
   });
 

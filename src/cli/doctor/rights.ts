@@ -36,6 +36,11 @@ export function rightsEverywhere(actor: Actor): readonly Right[] {
       grant: 'echo INTERFACE > networks/NAME/uplink',
     },
     {
+      what: 'have a virtual machine on another machine start from a file there (machine/vm.image; kernel, initrd in boot.conf)',
+      may: may(actor, 'lend', { host: 'NAME', path: '/', said: '' }),
+      grant: 'in the VNF: chown root machine/vm.image; echo PATH > machine/vm.image',
+    },
+    {
       what: 'give a guest powers over the machine (privileged, capabilities, mounts, network in boot.conf)',
       may: may(actor, 'boot', powers),
       grant: 'in the VNF: chown root config config/boot.conf; chmod go-w config config/boot.conf',

@@ -216,6 +216,8 @@ export type HostListener = (address: string, status: HostStatus) => void;
  */
 export interface HypervisorDriver extends AsyncDisposable {
   readonly name: HypervisorName;
+  /** True where images are files, by their paths on the machine that the guest is on. */
+  readonly startsFromFiles?: boolean;
   /**
    * Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it.
    *

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises';
 import type { GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { NfioError } from '../../errors/index.ts';
 import { type Acceleration, probeAcceleration } from './acceleration.ts';
@@ -8,6 +9,7 @@ import { logFile } from './guest-files.ts';
 import { remoteImage, resolveImage, type VmImage } from './image.ts';
 import { formatUuid } from './labels.ts';
 import { checkFits, type VmSize, vmSize } from './limits.ts';
+import { isRoots } from './readable-file.ts';
 import { isLibvirtError } from './rpc/libvirt-error.ts';
 import { procedures } from './rpc/procedures.ts';
 import { makeInstanceFiles } from './storage.ts';
@@ -38,7 +40,7 @@ export async function defineVm(
   const { memoryKiB, cpus } = await link.call(procedures.nodeGetInfo, [], signal);
   checkFits(size, { memoryBytes: memoryKiB * 1024, cpus });
   await checkNameIsFree(guest, signal);
-  const files = await makeInstanceFiles(spec, image, signal);
+  const files = link.isLocal ? await makeInstanceFiles(spec, image, signal) : { image, disk: undefined, seed: undefined };
   const { works } = await accelerationFor(guest, image);
   const text = domainXml({
     name: domain.name,
@@ -46,7 +48,6 @@ export async function defineVm(
     title: `${spec.type}/${spec.name}`,
     labels: { mount: mountId, id: spec.id, type: spec.type, name: spec.name },
     accelerated: works,
-    image,
     ...files,
     ...size,
     ports: spec.ports,
@@ -82,5 +83,7 @@ async function checkNameIsFree({ link, domain }: Guest, signal: AbortSignal): Pr
 async function accelerationFor({ link }: Guest, image: VmImage): Promise<Acceleration> {
   if (link.uri.emulated) return { works: false, why: 'the address says so' };
   if (!link.isLocal) return { works: true, why: 'not tried: it is another machine' };
-  return await probeAcceleration(image.kind === 'kernel' ? image.kernel : undefined);
+  // It is tried out as root: with no kernel that others could have made.
+  const kernel = image.kind === 'kernel' ? await realpath(image.kernel) : undefined;
+  return await probeAcceleration(kernel !== undefined && (await isRoots(kernel)) ? kernel : undefined);
 }

@@ -1,6 +1,6 @@
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { machineTapName } from '../../network/index.ts';
-import type { VmImage } from './image.ts';
+import type { BaseDisk, VmImage } from './image.ts';
 import { type XmlElement, xml, xmlText } from './xml.ts';
 
 /** A virtual machine as libvirt is asked to make it. */
@@ -13,8 +13,8 @@ export interface VmSpec {
   /** Whether the processor runs the guest itself (KVM), or QEMU emulates one. */
   readonly accelerated: boolean;
   readonly image: VmImage;
-  /** Copy-on-write disk of this instance; undefined: the image has none. */
-  readonly overlay: string | undefined;
+  /** Disk of this instance; undefined: the image has none. */
+  readonly disk: InstanceDisk | undefined;
   /** Image of a CD with what cloud-init reads. */
   readonly seed: string | undefined;
   readonly vcpus: number;
@@ -23,6 +23,12 @@ export interface VmSpec {
   readonly memoryBytes: number;
   readonly ports: readonly PortSpec[];
   readonly console: string;
+}
+
+/** Copy-on-write disk of an instance, and the image that it is built on. */
+export interface InstanceDisk {
+  readonly overlay: string;
+  readonly base: BaseDisk;
 }
 
 /** Period that a processor's quota refers to, microseconds. */
@@ -117,7 +123,7 @@ function fixedDevices(vm: VmSpec): (XmlElement | undefined)[] {
   return [
     ...(vm.image.options.machine?.startsWith('pc') ? [] : slots(vm.ports.length + spareSlots)),
     xml('controller', { type: 'usb', model: 'none' }),
-    vm.overlay === undefined ? undefined : disk(vm.overlay),
+    vm.disk === undefined ? undefined : disk(vm.disk),
     vm.seed === undefined ? undefined : cd(vm.seed),
     xml('serial', { type: 'file' }, [xml('source', { path: vm.console, append: 'on' }), xml('target', { type: 'isa-serial', port: 0 })]),
     xml('channel', { type: 'unix' }, [xml('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })]),
@@ -132,10 +138,18 @@ function slots(count: number): XmlElement[] {
   return [xml('controller', { type: 'pci', index: 0, model: 'pcie-root' }), ...Array.from({ length: count }, () => port)];
 }
 
-function disk(path: string): XmlElement {
+/**
+ * What it is built on is said here, and that this is built on nothing, so that nobody follows what the files say of themselves. It keeps its owner: libvirt would give it to QEMU's user.
+ */
+function disk({ overlay, base }: InstanceDisk): XmlElement {
   return xml('disk', { type: 'file', device: 'disk' }, [
     xml('driver', { name: 'qemu', type: 'qcow2', discard: 'unmap' }),
-    xml('source', { file: path }),
+    xml('source', { file: overlay }),
+    xml('backingStore', { type: 'file' }, [
+      xml('format', { type: base.format }),
+      xml('source', { file: base.path }, [xml('seclabel', { model: 'dac', relabel: 'no' })]),
+      xml('backingStore'),
+    ]),
     xml('target', { dev: 'vda', bus: 'virtio' }),
   ]);
 }

@@ -67,6 +67,7 @@ export interface LibvirtDriverOptions extends DriverContext {
  */
 export class LibvirtDriver extends HypervisorBase {
   readonly name = 'libvirt';
+  readonly startsFromFiles = true;
   readonly #options: LibvirtDriverOptions;
   readonly #fabric: Fabric;
   readonly #guests = new Map<string, Guest>();

@@ -26,6 +26,16 @@ export function overlayFile(guestDir: string): string {
   return join(guestDir, 'overlay.qcow2');
 }
 
+/** What its disk is built on: the image, or a link to it. */
+export function baseFile(guestDir: string, format: string): string {
+  return join(guestDir, `base.${format}`);
+}
+
+/** What it boots. */
+export function bootFile(guestDir: string, name: 'kernel' | 'initrd'): string {
+  return join(guestDir, name);
+}
+
 /** The CD that cloud-init reads. */
 export function seedFile(guestDir: string): string {
   return join(guestDir, 'seed.iso');

@@ -1,28 +1,34 @@
-import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { limitedProgram } from '../../domain/limited-program.ts';
 import type { GuestSpec, MachineOptions } from '../../domain/ports/hypervisor.ts';
-import { errnoName, errnoOf, isAbsence, isThere, NfioError } from '../../errors/index.ts';
+import { isThere, NfioError } from '../../errors/index.ts';
 import { runProgram } from '../../network/index.ts';
-import { refused, statReadable } from './readable-file.ts';
+import { openReadable, refused, statReadable } from './readable-file.ts';
+
+/** Formats of disk images. */
+export const diskFormats = ['qcow2', 'raw'] as const;
 
 /** A disk that instances begin with; it is never written. */
 export interface BaseDisk {
   readonly path: string;
-  readonly format: 'qcow2' | 'raw';
+  readonly format: (typeof diskFormats)[number];
+}
+
+/** A kernel that a virtual machine boots. */
+export interface KernelImage {
+  readonly kind: 'kernel';
+  readonly kernel: string;
+  readonly initrd: string | undefined;
+  readonly cmdline: string;
+  readonly disk: BaseDisk | undefined;
+  /** True when it says of itself that a guest agent runs in it. */
+  readonly agent: boolean;
+  readonly options: MachineOptions;
 }
 
 /** What a virtual machine starts from. */
 export type VmImage =
-  | {
-      readonly kind: 'kernel';
-      readonly kernel: string;
-      readonly initrd: string | undefined;
-      readonly cmdline: string;
-      readonly disk: BaseDisk | undefined;
-      /** True when it says of itself that a guest agent runs in it. */
-      readonly agent: boolean;
-      readonly options: MachineOptions;
-    }
+  | KernelImage
   | { readonly kind: 'disk'; readonly disk: BaseDisk; readonly agent: false; readonly options: MachineOptions };
 
 /** The console is the first serial port; interfaces are named by nf.io. */
@@ -30,6 +36,9 @@ const kernelArguments = 'console=ttyS0 net.ifnames=0 panic=-1 quiet';
 
 /** Names that the disk of a directory image may have. */
 const diskNames = ['disk.qcow2', 'disk.raw', 'disk.img'] as const;
+
+/** What is read of image.json, bytes. */
+const mostImageJson = 64 * 1024;
 
 /** Where a Linux kernel for x86 has `HdrS` (Documentation/arch/x86/boot.rst). */
 const kernelMagicAt = 0x202;
@@ -100,7 +109,6 @@ function noImage(type: string): NfioError {
 }
 
 async function checkKernel(path: string): Promise<void> {
-  await statReadable(path);
   if ((await readAt(path, kernelMagicAt, 4)).toString('latin1') !== 'HdrS')
     throw refused('EINVAL', `${path} is not a Linux kernel for x86`);
 }
@@ -108,11 +116,12 @@ async function checkKernel(path: string): Promise<void> {
 /** Whether image.json in a directory image says that there is a guest agent. */
 async function hasAgent(directory: string): Promise<boolean> {
   const path = join(directory, 'image.json');
+  if (!isThere(path)) return false;
+  const text = (await readAt(path, 0, mostImageJson)).toString();
   try {
-    return (JSON.parse(await readFile(path, 'utf8')) as { readonly agent?: unknown }).agent === true;
+    return (JSON.parse(text) as { readonly agent?: unknown }).agent === true;
   } catch (cause) {
-    if (isAbsence(cause)) return false;
-    throw refused(errnoName(errnoOf(cause)) ?? 'EINVAL', `${path} cannot be read: ${(cause as Error).message}`, cause);
+    throw refused('EINVAL', `${path} is not JSON`, cause);
   }
 }
 
@@ -128,15 +137,15 @@ interface DiskInfo {
  *
  * @param how.bootable whether there is no kernel beside it, so that it must begin as a disk that boots.
  */
-async function readDisk(path: string, how: { readonly bootable: boolean; readonly signal: AbortSignal }): Promise<BaseDisk> {
-  await statReadable(path);
+export async function readDisk(path: string, how: { readonly bootable: boolean; readonly signal: AbortSignal }): Promise<BaseDisk> {
   if ((await readAt(path, 0, 4)).toString('latin1') !== 'QFI\xfb') {
     const signature = await readAt(path, bootSignatureAt, 2);
     if (how.bootable && signature.toString('hex') !== '55aa')
       throw refused('EINVAL', `${path} is no disk that boots: neither qcow2, nor raw with a boot sector`);
     return { path, format: 'raw' };
   }
-  const result = await runProgram(['qemu-img', 'info', '--force-share', '--output=json', '-f', 'qcow2', path], { signal: how.signal });
+  const argv = limitedProgram(['qemu-img', 'info', '--force-share', '--output=json', '-f', 'qcow2', '--', path]);
+  const result = await runProgram(argv, { signal: how.signal });
   if (result.exitCode !== 0) throw refused('EINVAL', `${path} is a damaged image: ${result.stderr.trim().split('\n')[0]}`);
   const info = JSON.parse(result.stdout) as DiskInfo;
   const data = info['format-specific']?.data;
@@ -148,7 +157,7 @@ async function readDisk(path: string, how: { readonly bootable: boolean; readonl
 }
 
 async function readAt(path: string, position: number, length: number): Promise<Buffer> {
-  const file = await open(path, 'r');
+  const file = await openReadable(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
     return buffer.subarray(0, bytesRead);

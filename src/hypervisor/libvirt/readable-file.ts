@@ -1,10 +1,14 @@
 import { constants, type Stats } from 'node:fs';
-import { lstat, readlink } from 'node:fs/promises';
+import { type FileHandle, lstat, open, readlink } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type ErrnoName, errnoName, errnoOf, NfioError } from '../../errors/index.ts';
+import { runProgram } from '../../network/index.ts';
 
 /** As many links as the kernel follows, path_resolution(7). */
 const mostLinks = 40;
+
+/** How long copying an image may take, milliseconds. */
+const copyTimeoutMs = 600_000;
 
 const remedy = 'Fix: name a file that all may read, or copy this one to where it is';
 
@@ -21,6 +25,55 @@ export async function statReadable(path: string): Promise<Stats> {
   if (!found.isFile()) throw refused('EINVAL', `${path} is neither a file nor a directory`);
   if ((found.mode & constants.S_IROTH) === 0) throw refused('EACCES', `${path} is not readable for everyone, as QEMU needs it. ${remedy}`);
   return found;
+}
+
+/**
+ * Opens a file as statReadable finds it: not what somebody puts in its place meanwhile.
+ *
+ * @throws VNFDeployError as statReadable does, and with EINVAL for a directory, EAGAIN when it was exchanged.
+ */
+export async function openReadable(path: string): Promise<FileHandle> {
+  const found = await statReadable(path);
+  if (!found.isFile()) throw refused('EINVAL', `${path} is a directory, not a file`);
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY).catch((cause: unknown) => {
+    throw refused(errnoName(errnoOf(cause)) ?? 'EIO', `${path} cannot be opened`, cause);
+  });
+  const { dev, ino } = await file.stat();
+  if (dev === found.dev && ino === found.ino) return file;
+  await file.close();
+  throw refused('EAGAIN', `${path} was replaced while it was looked at. Try again`);
+}
+
+/** Bits of a mode that let others than the owner write. */
+const othersWrite = constants.S_IWGRP | constants.S_IWOTH;
+/** Of a directory in which each removes only what is their own (S_ISVTX, inode(7)). */
+const sticky = 0o1000;
+
+/** True for a path without links at which root alone decides what there is. */
+export async function isRoots(path: string): Promise<boolean> {
+  for (let at = path; ; at = dirname(at)) {
+    const found = await lstat(at);
+    const isShared = (found.mode & othersWrite) !== 0 && !(found.isDirectory() && at !== path && (found.mode & sticky) !== 0);
+    if (found.uid !== 0 || found.isSymbolicLink() || isShared) return false;
+    if (at === '/') return true;
+  }
+}
+
+/**
+ * Copies a file that everyone may read, as it is now. Holes stay holes, and where the disk can share blocks it does.
+ *
+ * @throws as openReadable does; VNFDeployError with what cp(1) said.
+ */
+export async function copyReadable(path: string, to: string, signal: AbortSignal): Promise<void> {
+  const file = await openReadable(path);
+  try {
+    const from = `/proc/${process.pid}/fd/${file.fd}`;
+    const argv = ['cp', '--reflink=auto', '--sparse=always', '--no-preserve=mode', '--', from, to] as const;
+    const { exitCode, stderr } = await runProgram(argv, { signal, timeoutMs: copyTimeoutMs });
+    if (exitCode !== 0) throw refused('EIO', `${path} could not be copied: ${stderr.trim()}`);
+  } finally {
+    await file.close();
+  }
 }
 
 /** An error about an image. */
