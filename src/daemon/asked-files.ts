@@ -127,6 +127,7 @@ export class AskedFiles {
 
   async #count(view: ObjectView, counter: string, signal: AbortSignal): Promise<number | undefined> {
     if (view.kind === 'network') return await this.#orchestrator.networks.counter(view.name, counter, signal);
+    if (view.kind === 'port' && counter === 'spoofed') return await this.#orchestrator.ports.spoofed(view.serial);
     return view.kind === 'vnf' || view.kind === 'port' ? await this.#countGuest(view, counter, signal) : undefined;
   }
 

@@ -1,3 +1,4 @@
+import type { PlacedPort } from './addressing.ts';
 import { givesPower, type PowerOptions } from './boot-conf.ts';
 import type { ChainRecord, HostRecord, NetworkRecord, ObjectRecord, Ownership, QuotaRecord, VnfRecord } from './records.ts';
 
@@ -22,6 +23,8 @@ export interface Objects {
   readonly attach: NetworkRecord;
   /** Connects this network to an interface of the machine. */
   readonly uplink: NetworkRecord;
+  /** Lets a port send in the name of others. */
+  readonly spoof: PlacedPort;
   /** Says where a machine is and how it is reached: nf.io goes there with root's keys and certificates. */
   readonly direct: HostRecord;
   /** Says how much a user may have. */
@@ -48,6 +51,7 @@ const rules: { readonly [V in Verb]: (actor: Actor, object: Objects[V]) => boole
   attach: (actor, network) =>
     allows(actor, ownershipOf(network, ''), search) && allows(actor, ownershipOf(network, 'ports'), write | search),
   uplink: () => false,
+  spoof: () => false,
   direct: () => false,
   limit: () => false,
   place: (_, { host }) => host !== undefined,

@@ -4,6 +4,7 @@ import { defaultGateway, type RouteSurroundings } from './default-routes.ts';
 import { defaultForward, groupMask } from './group-forwarding.ts';
 import { addressBits, type Cidr, contains, type Family, parseAddress, parseCidr } from './ip.ts';
 import { linkLocalIpv4, linkLocalIpv6 } from './link-local.ts';
+import { guardOf } from './port-guard.ts';
 import type { PortSpec, PortState, PortWay, SegmentSpec } from './ports/network.ts';
 import { idOf, type NetworkRecord, type PortRecord, type VnfRecord } from './records.ts';
 
@@ -144,6 +145,7 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
   const { settings } = port;
   const network = options.surroundings.network(settings['network'] ?? '');
   const [gateway, secondGateway] = options.gateways;
+  const guard = network === undefined ? undefined : guardOf(placed, network, options.surroundings.forwards(placed.vnf.type));
   return {
     id: idOf(port.serial),
     name: port.name,
@@ -157,6 +159,7 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
     rateBps: numberOf(settings['rate']),
     delayUsec: numberOf(settings['delay']),
     lossPercent: numberOf(settings['loss']),
+    ...(guard === undefined ? {} : { guard }),
   };
 }
 

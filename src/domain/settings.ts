@@ -31,6 +31,7 @@ export const portSettings: Readonly<Record<string, SettingParser>> = {
   rate: (text) => String(parseRate(text)),
   delay: (text) => String(parseDuration(text)),
   loss: (text) => String(parsePercent(text)),
+  spoof: (text) => oneOf(text, ['off', 'on']),
 };
 
 /** Values of a network. */
@@ -43,6 +44,7 @@ export const networkSettings: Readonly<Record<string, SettingParser>> = {
     ),
   uplink: parseInterfaceName,
   forward: parseForward,
+  trusted: parseVnfs,
 };
 
 /** Values of a host. */
@@ -162,6 +164,21 @@ function parseSubnet(text: string): string {
     throw new NfioError('InvalidValueError', { message: `${text} is an address in a network: write the network, ${network}` });
   }
   return network;
+}
+
+/** VNFs as TYPE/NAME, one a line. */
+function parseVnfs(text: string): string {
+  const vnfs = [...new Set(text.split(/[\s,]+/))].sort();
+  for (const vnf of vnfs) {
+    const [type = '', name = '', ...more] = vnf.split('/');
+    if (more.length > 0 || name === '')
+      throw new NfioError('InvalidValueError', {
+        message: `${JSON.stringify(vnf.slice(0, 80))} is not a VNF: write TYPE/NAME, router/r1 say`,
+      });
+    checkName('type', type);
+    checkName('VNF', name);
+  }
+  return vnfs.join('\n');
 }
 
 /** One of IPv4, one of IPv6, or both, one a line. */

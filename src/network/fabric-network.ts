@@ -3,6 +3,8 @@ import type { Counters } from '../domain/ports/counters.ts';
 import type { NetworkDriver, PortSpec, SegmentSpec } from '../domain/ports/network.ts';
 import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from '../domain/ports/steering.ts';
 import type { Fabric } from './fabric.ts';
+import { FabricRules } from './fabric-rules.ts';
+import { Guard, type GuardListener } from './guard/guard.ts';
 import { LinkWatch, type PortListener } from './link-watch.ts';
 import { fabricPortName, isFabricPort } from './names.ts';
 import { sumCounters } from './segment-counters.ts';
@@ -16,6 +18,8 @@ import { Uplinks } from './uplink.ts';
 export class FabricNetwork implements NetworkDriver {
   readonly #fabric: Fabric;
   readonly #uplinks: Uplinks;
+  readonly #rules: FabricRules;
+  readonly #guard: Guard;
   readonly #steering: Steering;
   #watch: LinkWatch | undefined;
   readonly #matches = new MatchChecker();
@@ -23,7 +27,9 @@ export class FabricNetwork implements NetworkDriver {
   constructor(fabric: Fabric) {
     this.#fabric = fabric;
     this.#uplinks = new Uplinks(fabric);
-    this.#steering = new Steering(fabric);
+    this.#rules = new FabricRules(fabric);
+    this.#guard = new Guard(fabric, this.#rules);
+    this.#steering = new Steering(fabric, this.#rules);
   }
 
   watchPorts(listener: PortListener): void {
@@ -91,6 +97,18 @@ export class FabricNetwork implements NetworkDriver {
     return new Set(names.filter((name) => isFabricPort(name)).map((name) => name.slice(1)));
   }
 
+  guard(ports: readonly PortSpec[]): Promise<void> {
+    return this.#guard.guard(ports);
+  }
+
+  spoofed(ports: readonly string[]): Promise<ReadonlyMap<string, number>> {
+    return this.#guard.spoofed(ports);
+  }
+
+  onSpoofed(listener: GuardListener): void {
+    this.#guard.onSpoofed(listener);
+  }
+
   announce(ports: readonly PortSpec[]): Promise<void> {
     return this.#fabric.announce(ports);
   }
@@ -115,13 +133,17 @@ export class FabricNetwork implements NetworkDriver {
     this.#fabric.retire();
   }
 
-  removeIfUnused(signal: AbortSignal): Promise<boolean> {
-    return this.#fabric.removeIfUnused(signal);
+  async removeIfUnused(signal: AbortSignal): Promise<boolean> {
+    const removed = await this.#fabric.removeIfUnused(signal);
+    if (removed) this.#guard.forget();
+    return removed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]();
     await this.#steering[Symbol.asyncDispose]();
+    await this.#guard[Symbol.asyncDispose]();
+    await this.#rules[Symbol.asyncDispose]();
     await this.#fabric[Symbol.asyncDispose]();
   }
 }

@@ -31,6 +31,7 @@ export class Fabric implements AsyncDisposable {
   readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #retired = false;
   readonly #afterOpen: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
+  readonly #afterRemove: ((ids: readonly string[]) => Promise<void>)[] = [];
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
@@ -172,6 +173,19 @@ export class Fabric implements AsyncDisposable {
         ...portIds.map((id) => ipLine('link', 'set', 'dev', fabricPortName(id), 'group', leaving)),
         ipLine('link', 'del', 'group', leaving),
       ]);
+    for (const follow of this.#afterRemove) await follow(portIds);
+  }
+
+  /** What is to be done once ports, by their ids, are not there any more. */
+  afterRemove(follow: (ids: readonly string[]) => Promise<void>): void {
+    this.#afterRemove.push(follow);
+  }
+
+  /** Carries out transactions of nf_tables, one after another. @throws NetworkError with what the kernel said of the first that failed. */
+  async changeRules(transactions: readonly Buffer[]): Promise<void> {
+    await this.ensure();
+    const requests = transactions.map((message): NetworkRequest => ({ namespace: 'rules', what: 'rules that guard ports', message }));
+    await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
   }
 
   /**

@@ -10,6 +10,13 @@ export interface LinkRequest {
   readonly mayBeDone?: boolean;
 }
 
+/** A transaction of nf_tables in the fabric, of several messages, the last of which asks for an acknowledgement. */
+export interface RulesRequest {
+  readonly namespace: 'rules';
+  readonly what: string;
+  readonly message: Buffer;
+}
+
 /** Something below /proc/sys of a guest to be set, in its turn among messages. */
 export interface SettingRequest {
   readonly namespace: 'sysctl';
@@ -27,7 +34,7 @@ export interface FrameRequest {
 }
 
 /** Any of them. */
-export type NetworkRequest = LinkRequest | SettingRequest | FrameRequest;
+export type NetworkRequest = LinkRequest | RulesRequest | SettingRequest | FrameRequest;
 
 /** A list of them among the words for a resident program. */
 export function requestWords(requests: readonly NetworkRequest[]): string[] {
@@ -37,6 +44,7 @@ export function requestWords(requests: readonly NetworkRequest[]): string[] {
 function wordsOf(request: NetworkRequest): string[] {
   if (request.namespace === 'sysctl') return [request.namespace, '', request.words];
   if (request.namespace === 'frame') return [request.namespace, String(request.index), request.frame.toString('hex')];
-  const { namespace, what, message, mayBeDone } = request;
+  const { namespace, what, message } = request;
+  const mayBeDone = 'mayBeDone' in request && request.mayBeDone;
   return [namespace, `${mayBeDone === true ? '-' : ''}${what}`, message.toString('hex')];
 }

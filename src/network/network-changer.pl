@@ -4,6 +4,7 @@
 # network-requests.pl takes them. It is answered by a line: "ID done " or "ID fail ERRNO STEP: WHY".
 use strict;
 use warnings;
+our $netlink_netfilter;
 require($0 =~ s{[^/]*$}{network-requests.pl}r);
 require($0 =~ s{[^/]*$}{answer-requests.pl}r);
 
@@ -28,6 +29,6 @@ sub fabric_sockets {
     my ($path) = @_;
     my ($device, $number) = stat $path or fail('network');
     my $namespace = "$device $number";
-    %kept = (namespace => $namespace, fabric => socket_in($path), frame => frame_socket()) if $kept{namespace} ne $namespace;
-    return map { $_ => $kept{$_} } qw(fabric frame);
+    %kept = (namespace => $namespace, fabric => socket_in($path), frame => frame_socket(), rules => netlink($netlink_netfilter)) if $kept{namespace} ne $namespace;
+    return map { $_ => $kept{$_} } qw(fabric frame rules);
 }

@@ -13,7 +13,9 @@ my $moved = 0;
 my %done = map { $_ => 1 } EEXIST, ENOENT, ESRCH, ENODEV;
 # linux/netlink.h
 my $af_packet = 17; # linux/socket.h
+our $netlink_netfilter = 12;
 my ($af_netlink, $sock_raw, $netlink_route, $sol_netlink, $netlink_cap_ack, $netlink_ext_ack) = (16, 3, 0, 270, 10, 11);
+my $nlm_f_ack = 4;
 my ($nlmsg_error, $nlm_f_ack_tlvs, $nlmsgerr_attr_msg, $bytes_before_tlvs) = (2, 0x200, 1, 36);
 
 # Takes in one request: four bytes that count the rest (big-endian), then words separated by NUL. The program ends when there are no more.
@@ -74,7 +76,7 @@ sub netlink {
 
 # Triples of the namespace to send from, what it is for, and the message in hexadecimal digits (link-request.ts). One whose purpose
 # begins with "-" may find its work done: what it adds is there, or what it removes is not. From "sysctl" something below /proc/sys is set instead;
-# from "frame" goes a frame, by the interface of the fabric whose index stands for the purpose.
+# from "frame" goes a frame, by the interface of the fabric whose index stands for the purpose; from "rules" a transaction of nf_tables.
 sub send_requests {
     my ($requests, $sockets) = @_;
     my @left = @$requests;
@@ -88,6 +90,10 @@ sub send_requests {
             send_frame($socket, $what, pack 'H*', $digits);
             next;
         }
+        if ($namespace eq 'rules') {
+            send_transaction($socket, $what, pack 'H*', $digits);
+            next;
+        }
         my $optional = $what =~ s/^-//;
         defined send($socket, pack('H*', $digits), 0) && defined recv($socket, my $answer, 8192, 0) or fail($what);
         my ($length, $type, $flags, $error) = unpack 'L S S x8 l', $answer;
@@ -96,6 +102,37 @@ sub send_requests {
         next if $optional && $done{ $! + 0 };
         fail($what, "$!" . ($flags & $nlm_f_ack_tlvs ? explanation(substr $answer, $bytes_before_tlvs) : ''));
     }
+}
+
+# The kernel tells of each message that fails, then of the last one that asks for it, which is done when all are.
+sub send_transaction {
+    my ($socket, $what, $messages) = @_;
+    my $sequence = last_asking($messages);
+    defined send($socket, $messages, 0) or fail($what);
+    my $failure = 0;
+    for (;;) {
+        defined recv($socket, my $answer, 8192, 0) or fail($what);
+        my ($type, $flags, $number, $error) = unpack 'x4 S S L x4 l', $answer;
+        next if $type != $nlmsg_error;
+        $failure ||= -$error;
+        # One that fails as a whole is told of by the number of its first message.
+        last if $number == $sequence || $number == 0;
+    }
+    return if $failure == 0;
+    $! = $failure;
+    fail($what);
+}
+
+# The number of the last message that asks for an acknowledgement.
+sub last_asking {
+    my ($messages) = @_;
+    my $last = 0;
+    while (length $messages >= 16) {
+        my ($length, $flags, $number) = unpack 'L x2 S L', $messages;
+        $last = $number if $flags & $nlm_f_ack;
+        $messages = substr $messages, $length;
+    }
+    return $last;
 }
 
 # A socket for frames in the network namespace where this process is. It receives nothing.

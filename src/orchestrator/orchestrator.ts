@@ -23,6 +23,7 @@ import type { PastCounts } from './past-counts.ts';
 import { PortObserver } from './port-observer.ts';
 import { PortService } from './port-service.ts';
 import { QuotaService } from './quota-service.ts';
+import { SpoofObserver } from './spoof-observer.ts';
 import { TypeService } from './type-service.ts';
 import { VnfActions } from './vnf-actions.ts';
 import { VnfService } from './vnf-service.ts';
@@ -57,6 +58,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly #routes: DefaultRoutes;
   readonly #configurator: Configurator;
   readonly #past: PastCounts;
+  readonly #spoofs: SpoofObserver;
   readonly #closing = new AbortController();
 
   constructor(parts: ModelParts) {
@@ -92,6 +94,7 @@ export class Orchestrator implements AsyncDisposable {
     this.configs = new ConfigSaver(this.model, this.#configurator);
     this.ownership = new OwnershipService(this.model);
     this.roots = new GuestRoots(this.model);
+    this.#spoofs = new SpoofObserver(this.model);
   }
 
   /** Loads the records, finds the guests that are there, and shows everything. */
@@ -110,6 +113,7 @@ export class Orchestrator implements AsyncDisposable {
     this.hosts.start();
     await Promise.all(this.#drivers().map((driver) => this.#recover(driver, deployed)));
     await this.networks.connectUplinks(this.#closing.signal);
+    await this.#spoofs.recover();
     for (const type of this.model.inventory.types()) this.model.publishType(type);
     for (const network of this.model.inventory.networks()) this.model.publishNetwork(network);
     for (const host of this.model.inventory.hosts()) this.model.publishHost(host);

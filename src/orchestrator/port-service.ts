@@ -94,6 +94,7 @@ export class PortService {
         const value = parseSetting(portSettings, path, options.text);
         const network = path === 'network' ? this.#model.inventory.network(value) : undefined;
         if (network !== undefined && options.actor !== undefined) requireMay(options.actor, 'attach', network);
+        if (path === 'spoof' && value === 'on' && options.actor !== undefined) requireMay(options.actor, 'spoof', placed);
         if (path === 'state' || path === 'mtu') this.#noteAsItIs(vnf, portSerial, path);
         return this.#withSetting(vnf, portSerial, { path, value, restored: options.restored === true });
       },
@@ -143,6 +144,12 @@ export class PortService {
       if (ports.some((port) => namedMac(mountId, { vnf, port }) === change.value)) return true;
     }
     return false;
+  }
+
+  /** How many forged frames of a port were dropped, undefined where none are looked for. */
+  async spoofed(portSerial: number): Promise<number | undefined> {
+    const id = idOf(portSerial);
+    return (await this.#model.parts.network.spoofed([id])).get(id);
   }
 
   /** Changes a VNF's record and its guest, or neither. */

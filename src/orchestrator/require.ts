@@ -1,3 +1,4 @@
+import { portPath } from '../domain/addressing.ts';
 import { type Actor, may, type Objects, ownerOf, type Verb } from '../domain/authority.ts';
 import { recordKey, type VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
@@ -10,6 +11,8 @@ const sentences: { readonly [V in Verb]: (object: Objects[V]) => string } = {
     `you may not put ports on network ${name}. Its owner lets a group do so. Run: chgrp GROUP networks/${name}/ports; chmod 2775 networks/${name}/ports`,
   uplink: ({ name }) =>
     `only root may connect a network to an interface of the machine. Run as root: echo INTERFACE > networks/${name}/uplink`,
+  spoof: (placed) =>
+    `only root may let a port send in the name of others. Run as root: echo on > nf-types/${placed.vnf.type}/${portPath(placed)}/spoof`,
   direct: ({ name }) =>
     `only root may say where hosts/${name} is, for it is reached with root's keys. Run as root: echo ADDRESS > hosts/${name}/address`,
   limit: ({ name }) => `only root may say how much users may have. Run as root: echo NUMBER > quotas/${name}/vnfs`,

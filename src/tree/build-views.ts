@@ -205,6 +205,7 @@ function portView(
       mac: macOf({ vnf, port }, surroundings.mountId),
       state: up ? 'up' : 'down',
       mtu: String(mtu),
+      spoof: port.settings['spoof'] || 'off',
     },
   };
 }

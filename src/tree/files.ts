@@ -44,6 +44,8 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .setting(7, 'rate')
     .setting(8, 'delay')
     .setting(9, 'loss')
+    .setting(10, 'spoof')
+    .counters(11, ['spoofed'])
     .counters(16, trafficCounters)
     .link(portLinkIndex, 'link')
     .build(),
@@ -59,6 +61,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
       trafficCounters.map((name) => `stats/${name}`),
     )
     .setting(13, 'forward')
+    .setting(14, 'trusted')
     .build(),
   chain: new SpecBuilder('entry')
     .file(2, 'action', { mode: 0o644, content: 'text', write: 'action' })

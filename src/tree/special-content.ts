@@ -13,7 +13,7 @@ export function isAsked(view: ObjectView, spec: RegularSpec): boolean {
   if (view.kind === 'port' && view.asked && (spec.path === 'state' || spec.path === 'mtu')) return true;
   if (spec.content === 'steering') return (view.kind === 'chain' || view.kind === 'hop') && view.active;
   if (spec.content !== 'counter' || (view.kind !== 'vnf' && view.kind !== 'port') || view.counters === undefined) return false;
-  if (view.counters.kind === 'remote') return true;
+  if (view.counters.kind === 'remote' || spec.name === 'spoofed') return true;
   return view.kind === 'vnf' && view.countsDrops && spec.name === 'pkt_drops';
 }
 

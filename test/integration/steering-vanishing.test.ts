@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { FabricRules } from '../../src/network/fabric-rules.ts';
 import { Fabric, fabricPortName } from '../../src/network/index.ts';
 import { Steering } from '../../src/network/steering/steering.ts';
 import { whyNoNamespaces } from '../support/network-guest.ts';
@@ -25,7 +26,8 @@ class LosingFabric extends Fabric {
 describe('steering', { skip: whyNoNamespaces() ?? false, timeout: 60_000 }, () => {
   test('goes on without interfaces that vanish, one after another, while it looks which are left', async () => {
     await using fabric = new LosingFabric(`t${randomBytes(4).toString('hex').slice(0, 7)}`);
-    await using steering = new Steering(fabric);
+    await using fabricRules = new FabricRules(fabric);
+    await using steering = new Steering(fabric, fabricRules);
     const ids = ['one001', 'two002', 'three3', 'four04'];
     await fabric.ensure();
     try {

@@ -43,6 +43,21 @@ export interface PortSpec {
   readonly delayUsec: number | undefined;
   /** Lost packets, per cent. */
   readonly lossPercent: number | undefined;
+  /** What the fabric lets its guest send; absent: everything. */
+  readonly guard?: PortGuard;
+}
+
+/**
+ * A port that is guarded sends with its own hardware address only, and says of no others' addresses that they are its own (ARP, neighbour discovery).
+ * Packets come from its own addresses; in a version of IP that it has none in, from those that no other port of its network has.
+ */
+export interface PortGuard {
+  /** Packets come from anywhere: its VNF passes on what others send. */
+  readonly forwards: boolean;
+  /** It may answer DHCP, and advertise itself as a router. */
+  readonly trusted: boolean;
+  /** The gateways of its network, which nobody else takes the addresses of. */
+  readonly gateways: readonly string[];
 }
 
 /** How a port's end in its guest is, whoever made it so. */
@@ -106,6 +121,12 @@ export interface NetworkDriver extends AsyncDisposable {
   sendProbes(run: ProbeRun, signal: AbortSignal): Promise<readonly ProbeSighting[]>;
   /** Ids of the ports that are there, whoever's they are. */
   portsThere(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Guards these ports, and no others, as they say: what an earlier process left is replaced. */
+  guard(ports: readonly PortSpec[]): Promise<void>;
+  /** How many frames of each of these ports were dropped because they were forged; of those that are not guarded nothing is told. */
+  spoofed(ports: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** Calls a listener, from now on, within seconds of forged frames that were dropped; with why when this machine cannot guard ports. */
+  onSpoofed(listener: (failure: Error | undefined) => void): void;
   /** Tells everyone else on the segments of ports that are open whose their addresses are. */
   announce(ports: readonly PortSpec[]): Promise<void>;
   /** Lets no frame pass ports any more, and lets them pass again. Those that are not there are left out. */

@@ -1,6 +1,6 @@
 # Reads counters of nft by their names, for counter-reader.ts (linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h).
 #
-# A request has the words ID, path of the fabric's namespace, name of a table of the netdev family, and a list of names of counters. It is answered by a
+# A request has the words ID, path of the fabric's namespace, number of a family, name of a table of it, and a list of names of counters. It is answered by a
 # line "ID count NAME PACKETS BYTES" for each that is there, and then by "ID done", or by "ID fail ERRNO STEP: WHY". One with an empty name of a table is answered by
 # "ID done GENERATION": a number that is another after each change of the namespace's rules, whoever makes it.
 use strict;
@@ -11,7 +11,7 @@ require($0 =~ s{steering/[^/]*$}{answer-requests.pl}r);
 require($0 =~ s{steering/[^/]*$}{netlink-attributes.pl}r);
 
 my ($netlink_netfilter, $nlmsg_error, $request) = (12, 2, 1);
-my ($get_generation, $get_object, $netdev) = (10 << 8 | 16, 10 << 8 | 19, 5);
+my ($get_generation, $get_object) = (10 << 8 | 16, 10 << 8 | 19);
 my ($object_table, $object_name, $object_type, $object_data, $counter) = (1, 2, 3, 4, 1);
 my ($counter_bytes, $counter_packets) = (1, 2);
 my $generation_id = 1;
@@ -21,12 +21,12 @@ my $most_at_once = 64;
 $0 = $ARGV[0];
 
 answer_requests(sub {
-    my ($id, $fabric, $table, @words) = @_;
+    my ($id, $fabric, $family, $table, @words) = @_;
     my @names = take_list(\@words);
     return 'done ' if !@names && $table ne '';
     my $socket = socket_in($fabric, $netlink_netfilter);
     return 'done ' . generation($socket) if $table eq '';
-    say_counters($id, $socket, $table, splice @names, 0, $most_at_once) while @names;
+    say_counters($id, $socket, [$family, $table], splice @names, 0, $most_at_once) while @names;
     return 'done ';
 });
 
@@ -42,7 +42,7 @@ sub generation {
 
 sub say_counters {
     my ($id, $socket, $table, @names) = @_;
-    my $questions = join '', map { question($table, $_) } @names;
+    my $questions = join '', map { question(@$table, $_) } @names;
     defined send($socket, $questions, 0) or fail('nfnetlink');
     for my $name (@names) {
         defined recv($socket, my $answer, 8192, 0) or fail('nfnetlink');
@@ -60,7 +60,7 @@ sub say_counters {
 
 # Answered in the order they were asked in.
 sub question {
-    my ($table, $name) = @_;
+    my ($family, $table, $name) = @_;
     my $attributes = text_attribute($object_table, $table) . text_attribute($object_name, $name) . attribute($object_type, pack 'N', $counter);
-    return pack('L S S L L C C n', 20 + length $attributes, $get_object, $request, 0, 0, $netdev, 0, 0) . $attributes;
+    return pack('L S S L L C C n', 20 + length $attributes, $get_object, $request, 0, 0, $family, 0, 0) . $attributes;
 }

@@ -2,10 +2,10 @@ import type { PortSpec } from '../../domain/ports/network.ts';
 import type { PacketCount, SteeringPlan } from '../../domain/ports/steering.ts';
 import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
+import type { FabricRules } from '../fabric-rules.ts';
 import { fabricPortName } from '../names.ts';
 import { missingTool, type RunResult, runProgram } from '../run-program.ts';
 import { transition } from './apply.ts';
-import { CounterReader } from './counter-reader.ts';
 import { FastPath } from './fast-path.ts';
 import { type FastWays, fastWaysOf, sentName } from './fast-ways.ts';
 import { atName, type NftChain, type NftProgram, programOf, segmentEntry, steeringTable, steeringTableName } from './program.ts';
@@ -38,25 +38,22 @@ const noPlan: SteeringPlan = { chains: [], segments: [] };
 export class Steering implements AsyncDisposable {
   readonly #fabric: Fabric;
   readonly #fastPath: FastPath;
-  readonly #reader: CounterReader;
+  readonly #rules: FabricRules;
   #plan: SteeringPlan = noPlan;
   /** What the kernel has; undefined: not known yet. */
   #loaded: NftProgram | undefined;
   /** Ports that came to a segment since the plan was made, by their interface. */
   readonly #newcomers = new Map<string, NftChain>();
-  /** That of the kernel's rules after our last change; undefined: not known. */
-  #generation: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #listener: SteeringListener = () => undefined;
   /** Why rules could not be put back, as it was told last. */
   #told = '';
   #looking = false;
-  #last: Promise<unknown> = Promise.resolve();
 
-  constructor(fabric: Fabric) {
+  constructor(fabric: Fabric, rules: FabricRules) {
     this.#fabric = fabric;
+    this.#rules = rules;
     this.#fastPath = new FastPath(fabric);
-    this.#reader = new CounterReader(fabric.mountId);
     fabric.beforeAttach((ports) => this.#attach(ports));
     fabric.afterOpen((ports) => this.#offerAgain(ports));
   }
@@ -68,7 +65,7 @@ export class Steering implements AsyncDisposable {
    */
   steer(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
     this.#timer ??= setInterval(() => this.#lookNow(), lookMs).unref();
-    return this.#alone(async () => {
+    return this.#rules.alone(async () => {
       this.#loaded ??= await this.#recover(signal);
       for (const { ports } of plan.segments) for (const { id } of ports) this.#newcomers.delete(atName(fabricPortName(id)));
       await this.#load(plan, signal);
@@ -85,7 +82,7 @@ export class Steering implements AsyncDisposable {
   async counters(names: readonly string[]): Promise<ReadonlyMap<string, PacketCount>> {
     if (!(await this.#fabric.exists())) return new Map();
     const [seen, past] = await Promise.all([
-      this.#reader.read({ netns: this.#fabric.netnsPath, table: steeringTableName }, names),
+      this.#rules.reader.read({ netns: this.#fabric.netnsPath, family: 'netdev', table: steeringTableName }, names),
       this.#fastPath.counts(names),
     ]);
     return new Map([...seen].map(([name, count]) => [name, sum(count, past.get(name))]));
@@ -102,14 +99,14 @@ export class Steering implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
     await this.#fastPath[Symbol.asyncDispose]();
-    await this.#reader[Symbol.asyncDispose]();
   }
 
   /** Looks whether someone else changed the rules, and puts them back. */
   #lookNow(): void {
     if (this.#looking || this.#plan.chains.length === 0) return;
     this.#looking = true;
-    void this.#alone(() => this.#mend())
+    void this.#rules
+      .alone(() => this.#mend())
       .catch((error: Error) => {
         if (error.message !== this.#told) this.#listener(error);
         this.#told = error.message;
@@ -120,7 +117,7 @@ export class Steering implements AsyncDisposable {
   }
 
   async #mend(): Promise<void> {
-    if (await this.#isChanged()) await this.#load(this.#plan, AbortSignal.timeout(mendTimeoutMs));
+    if (await this.#rules.isChanged()) await this.#load(this.#plan, AbortSignal.timeout(mendTimeoutMs));
   }
 
   #mended(): void {
@@ -128,18 +125,9 @@ export class Steering implements AsyncDisposable {
     this.#listener(undefined);
   }
 
-  /** True when the rules in the fabric are not those that were loaded last. */
-  async #isChanged(): Promise<boolean> {
-    return this.#generation !== undefined && (await this.#fabric.exists()) && (await this.#currentGeneration()) !== this.#generation;
-  }
-
-  #currentGeneration(): Promise<number> {
-    return this.#reader.generation(this.#fabric.netnsPath);
-  }
-
   /** A port comes to a segment, or a hop's port was made anew: the rules have it before a frame does. */
   #attach(ports: readonly PortSpec[]): Promise<void> {
-    return this.#alone(async () => {
+    return this.#rules.alone(async () => {
       const anew = new Set<string>();
       let matters = false;
       for (const port of ports) {
@@ -161,7 +149,7 @@ export class Steering implements AsyncDisposable {
     if (this.#plan.chains.length === 0) return Promise.resolve();
     const segments = new Set(this.#plan.segments.map(({ id }) => id));
     const concerned = ports.some(({ steered, segment }) => steered === true || (segment !== undefined && segments.has(segment.id)));
-    return concerned ? this.#alone(() => this.#fastPath.offer(fastWaysOf(this.#plan))) : Promise.resolve();
+    return concerned ? this.#rules.alone(() => this.#fastPath.offer(fastWaysOf(this.#plan))) : Promise.resolve();
   }
 
   /** Interfaces of these names are others now: rules that name one have to be loaded again. */
@@ -196,7 +184,7 @@ export class Steering implements AsyncDisposable {
 
   /** Resolves to what nft said when it refused; nothing has changed then. */
   async #change(program: NftProgram, ways: FastWays, signal: AbortSignal): Promise<string | undefined> {
-    const changed = await this.#isChanged();
+    const changed = await this.#rules.isChanged();
     if (changed) this.#loaded = await this.#recover(signal);
     const script = transition(this.#loaded, program);
     if (script === '') return undefined;
@@ -206,7 +194,7 @@ export class Steering implements AsyncDisposable {
     const result = await this.#nft(['-f', '-'], { signal, input: script });
     if (result.exitCode !== 0) return firstError(result.stderr) || `exit status ${result.exitCode}`;
     this.#loaded = program;
-    this.#generation = await this.#currentGeneration().catch(() => undefined); // what others do is not noticed then until the next change
+    await this.#rules.noteOwn();
     if (changed) this.#mended();
     return undefined;
   }
@@ -232,13 +220,6 @@ export class Steering implements AsyncDisposable {
   async #nft(argv: readonly string[], options: { readonly signal: AbortSignal; readonly input?: string }): Promise<RunResult> {
     const result = await runProgram(['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', ...argv], options);
     if (result.exitCode === notFound) throw missingTool('nft');
-    return result;
-  }
-
-  /** One change after another. */
-  #alone<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(task);
-    this.#last = result.catch(() => undefined);
     return result;
   }
 }

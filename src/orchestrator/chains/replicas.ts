@@ -15,8 +15,8 @@ import { checkSharing } from './sharing.ts';
 /** Instances that one hop may have. */
 const most = 32;
 
-/** Values of a port that are its own: two ports cannot share them. */
-const ownValues: ReadonlySet<string> = new Set(['address', 'mac']);
+/** Values of a port that are its own: two ports cannot share them, and what only root allows it allows one of them. */
+const ownValues: ReadonlySet<string> = new Set(['address', 'mac', 'spoof']);
 
 /** What replicas are made with. */
 export interface ReplicaParts {
