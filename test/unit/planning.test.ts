@@ -106,6 +106,7 @@ describe('ports', () => {
         rateBps: 1000,
         delayUsec: 5,
         lossPercent: 0.5,
+        guard: { forwards: false, trusted: false, gateways: [] },
       },
       {
         id: '000008',

@@ -61,6 +61,8 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     7: 'rate 644',
     8: 'delay 644',
     9: 'loss 644',
+    10: 'spoof 644',
+    11: 'spoofed 444',
     16: 'rx_bytes 444',
     17: 'tx_bytes 444',
     18: 'rx_packets 444',
@@ -82,6 +84,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     11: 'stats/tx_packets 444',
     12: 'stats/pkt_drops 444',
     13: 'forward 644',
+    14: 'trusted 644',
   },
   chain: {
     1: ' 755',
