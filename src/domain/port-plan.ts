@@ -145,7 +145,7 @@ function planPort(placed: PlacedPort, options: { surroundings: PortSurroundings;
   const { settings } = port;
   const network = options.surroundings.network(settings['network'] ?? '');
   const [gateway, secondGateway] = options.gateways;
-  const guard = network === undefined ? undefined : guardOf(placed, network, options.surroundings.forwards(placed.vnf.type));
+  const guard = network === undefined ? undefined : guardOf(placed, network, options.surroundings);
   return {
     id: idOf(port.serial),
     name: port.name,

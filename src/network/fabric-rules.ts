@@ -7,6 +7,8 @@ import { CounterReader } from './steering/counter-reader.ts';
  */
 export class FabricRules implements AsyncDisposable {
   readonly reader: CounterReader;
+  /** False on a machine that cannot guard ports: nothing may be left to that then. */
+  canGuard = true;
   readonly #fabric: Fabric;
   /** The kernel's count after our last change; undefined: nobody has asked for it. */
   #generation: number | undefined;

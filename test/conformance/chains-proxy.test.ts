@@ -130,7 +130,7 @@ describe('a proxy in a service chain', { skip: why(), timeout: 360_000 }, () => 
       ${hops('proxy/p', 'firewall/g')}
       ln -s p start; ln -s ../g p/next
       echo lan > ingress; echo wan > egress; echo 'ip saddr 10.1.0.11 tcp dport 80' > match; echo activate > action`);
-    await lab.in('client', 'ip address add 10.1.0.11/24 dev eth0');
+    await lab.run("printf '10.1.0.10/24\\n10.1.0.11/24\\n' > nf-types/host/client/ports/eth0/address");
     const counts = async (): Promise<number[]> => [...(await lab.counts('web', 'f')), ...(await lab.counts('other', 'g'))];
     for (const [address, mine] of [
       ['10.1.0.10', 0],

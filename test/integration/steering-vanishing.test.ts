@@ -34,7 +34,7 @@ describe('steering', { skip: whyNoNamespaces() ?? false, timeout: 60_000 }, () =
       for (const id of ids) fabric.ip('link', 'add', fabricPortName(id), 'type', 'veth', 'peer', 'name', `peer${id}`);
       fabric.ip('link', 'del', fabricPortName('one001'));
       fabric.losing.push(fabricPortName('two002'), fabricPortName('three3'));
-      const ports = ids.map((id, index) => ({ id, mac: `02:00:00:00:00:0${index}` }));
+      const ports = ids.map((id, index) => ({ id, mac: `02:00:00:00:00:0${index}`, addresses: [] }));
       await steering.steer({ chains: [], segments: [{ id: 'lan000', ports, uplink: '' }] }, AbortSignal.timeout(20_000));
       const argv = ['netns', 'exec', fabric.name, 'nft', 'list', 'chain', 'netdev', 'nfio_chains', 'onto_lan000'];
       const rules = execFileSync('ip', argv, { encoding: 'utf8' });

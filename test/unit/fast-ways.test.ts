@@ -58,9 +58,9 @@ describe('what the fast path is told', () => {
 
   test('ports of a segment with an address of their own', () => {
     const ports = [
-      { id: '000001', mac: '02:00:00:00:00:01' },
-      { id: '000002', mac: '02:00:00:00:00:02' },
-      { id: '000003', mac: '02:00:00:00:00:02' },
+      { id: '000001', mac: '02:00:00:00:00:01', addresses: [] },
+      { id: '000002', mac: '02:00:00:00:00:02', addresses: [] },
+      { id: '000003', mac: '02:00:00:00:00:02', addresses: [] },
     ];
     const told = words(chain(nowhere), [{ id: '00000z', ports, uplink: '' }]);
     assert.deepEqual(told, [`00000z 02:00:00:00:00:01:  p000001 020000000001 35 ${keyOf('sent_000001')} `]);

@@ -1,8 +1,9 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { guardOf } from '../../src/domain/port-guard.ts';
+import { type GuardWorld, guardOf } from '../../src/domain/port-guard.ts';
 import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { elementsOf } from '../../src/network/guard/elements.ts';
+import { withoutForged } from '../../src/network/guard/entry.ts';
 import { guardTransaction } from '../../src/network/guard/messages.ts';
 import { network, placedPort } from '../support/records.ts';
 
@@ -36,14 +37,16 @@ describe('what may leave a guest by a port', () => {
   test('follows from its VNF, and from what the owner of its network says', () => {
     const placed = placedPort(1, { network: 'lan' });
     const lan = network('lan', { gateway: '10.9.0.254' });
-    deepEqual(guardOf(placed, lan, false), { ...host, gateways: ['10.9.0.254'] });
-    deepEqual(guardOf(placed, lan, true)?.forwards, true);
+    const world: GuardWorld = { forwards: (type) => type === 'router', network: () => lan };
+    deepEqual(guardOf(placed, lan, world), { ...host, gateways: ['10.9.0.254'] });
+    equal(guardOf(placedPort(1, { network: 'lan' }, 'router'), lan, world)?.forwards, true);
+    equal(guardOf(placedPort(1, { network: 'lan', address: '10.9.0.254/24' }), lan, world)?.forwards, true, 'the gateway of a network');
     const { type, name } = placed.vnf;
     const trusting = network('lan', { trusted: `host/other\n${type}/${name}` });
-    equal(guardOf(placed, trusting, false)?.trusted, true);
-    equal(guardOf(placed, network('lan', { trusted: `other/${name}` }), false)?.trusted, false);
-    equal(guardOf(placedPort(1, { network: 'lan', spoof: 'on' }), lan, false), undefined);
-    equal(guardOf(placedPort(1, { network: 'lan', spoof: 'off' }), lan, false)?.forwards, false);
+    equal(guardOf(placed, trusting, world)?.trusted, true);
+    equal(guardOf(placed, network('lan', { trusted: `other/${name}` }), world)?.trusted, false);
+    equal(guardOf(placedPort(1, { network: 'lan', spoof: 'on' }), lan, world), undefined);
+    equal(guardOf(placedPort(1, { network: 'lan', spoof: 'off' }), lan, world)?.forwards, false);
   });
 
   test('is, for a host, what is its own: it is loose in a version of IP that it has no address in', () => {
@@ -82,6 +85,29 @@ describe('what may leave a guest by a port', () => {
       `taken4 ${mark}0a0900fe`,
       `taken6 ${mark}fd0000000000000000000000000000fe`,
     ]);
+  });
+});
+
+describe('what service chains take of what a port sends', () => {
+  const other = { id: '00000b', mac: '02:00:00:00:00:02', addresses: ['10.9.0.3/24', 'fd00::3/64'] };
+
+  test('is what it sends in its own name', () => {
+    deepEqual(withoutForged(port, [port, other]), [
+      'ether saddr != 02:00:00:00:00:01 accept',
+      'meta protocol arp arp saddr ip != { 10.9.0.1 } accept',
+      'meta protocol ip ip saddr != { 10.9.0.1 } accept',
+      'meta protocol ip6 icmpv6 type nd-neighbor-advert @th,64,128 { 0xfd000000000000000000000000000003 } accept',
+      'meta protocol ip6 ip6 saddr { fd00::3 } accept',
+    ]);
+  });
+
+  test('is, of who forwards, what is from no other port', () => {
+    const forwarder = { ...port, guard: { ...host, forwards: true } };
+    deepEqual(withoutForged(forwarder, [forwarder, other])[2], 'meta protocol ip ip saddr { 10.9.0.3 } accept');
+  });
+
+  test('is everything where root says so', () => {
+    deepEqual(withoutForged(other, [port, other]), []);
   });
 });
 

@@ -23,6 +23,8 @@ const client = placedPort(31, { network: 'lan', address: '10.1.0.10/24' });
 function world(dead: readonly number[] = []): SteeringWorld {
   return {
     mountId: 'abcdefgh',
+    forwards: (type) => type === 'router',
+    network: (name) => [lan, wan, dmz].find((each) => each.name === name),
     networks: () => [lan, wan, dmz],
     portsOn: (name) => (name === 'lan' ? [client] : []),
     runs: (serial) => !dead.includes(serial),
@@ -241,7 +243,7 @@ describe('rules of the fabric', () => {
   });
 
   test('take frames straight to a port of the segment, unless several have its hardware address', () => {
-    const port = (id: string, mac: string): SteeredSegment['ports'][number] => ({ id, mac });
+    const port = (id: string, mac: string): SteeredSegment['ports'][number] => ({ id, mac, addresses: [] });
     const ports = [port('00000a', '02:00:00:00:00:0a'), port('00000b', '02:00:00:00:00:0b'), port('00000c', '02:00:00:00:00:0b')];
     const { chains } = programOf({ chains: [], segments: [{ id: '000001', ports, uplink: '' }] });
     assert.deepEqual(chains.get('onto_000001')?.rules, ['fwd to ether daddr map { 02:00:00:00:00:0a : "p00000a" }', 'fwd to "br000001"']);

@@ -1,5 +1,6 @@
 import { addressesOf, gatewayOf, type PlacedPort, subnetOf } from '../addressing.ts';
 import { addressBits, type Family, formatAddress, parseCidr } from '../ip.ts';
+import { type GuardWorld, guardOf } from '../port-guard.ts';
 import { derivedMac, macOf } from '../port-plan.ts';
 import {
   type Asking,
@@ -12,6 +13,7 @@ import {
   type PortSteering,
   type Reach,
   type ReachPair,
+  type SteeredPort,
   type SteeredSegment,
   type SteeringPlan,
 } from '../ports/steering.ts';
@@ -22,7 +24,7 @@ import { spread } from './spread.ts';
 import { type TranslationWorld, translatedBefore } from './translation.ts';
 
 /** VNFs and networks as they are. */
-export interface SteeringWorld extends TranslationWorld {
+export interface SteeringWorld extends TranslationWorld, GuardWorld {
   readonly mountId: string;
   networks(): Iterable<NetworkRecord>;
   /** Ports on a network, of all VNFs. */
@@ -253,9 +255,15 @@ function reversed({ family, sources, destinations }: ReachPair): ReachPair {
   return { family, sources: destinations, destinations: sources };
 }
 
+function steeredPort(placed: PlacedPort, network: NetworkRecord, world: SteeringWorld): SteeredPort {
+  const guard = guardOf(placed, network, world);
+  const port = { id: idOf(placed.port.serial), mac: macOf(placed, world.mountId), addresses: addressesOf(placed.port) };
+  return guard === undefined ? port : { ...port, guard };
+}
+
 function segmentOf(network: NetworkRecord, world: SteeringWorld): SteeredSegment {
   const ports = [...world.portsOn(network.name)]
     .filter(({ vnf }) => world.runs(vnf.serial))
-    .map((placed) => ({ id: idOf(placed.port.serial), mac: macOf(placed, world.mountId) }));
+    .map((placed) => steeredPort(placed, network, world));
   return { id: idOf(network.serial), ports, uplink: network.settings['uplink'] ?? '' };
 }

@@ -1,6 +1,7 @@
 import type { ChainMatch } from '../chains/match.ts';
 import type { NetworkChange } from '../network-change.ts';
 import type { Counters } from './counters.ts';
+import type { PortGuard } from './port-guard.ts';
 import type { ChainCounts, FlowCounts, ProbeRun, ProbeSighting, SteeringPlan } from './steering.ts';
 
 /** A layer-2 segment as wanted. */
@@ -45,19 +46,6 @@ export interface PortSpec {
   readonly lossPercent: number | undefined;
   /** What the fabric lets its guest send; absent: everything. */
   readonly guard?: PortGuard;
-}
-
-/**
- * A port that is guarded sends with its own hardware address only, and says of no others' addresses that they are its own (ARP, neighbour discovery).
- * Packets come from its own addresses; in a version of IP that it has none in, from those that no other port of its network has.
- */
-export interface PortGuard {
-  /** Packets come from anywhere: its VNF passes on what others send. */
-  readonly forwards: boolean;
-  /** It may answer DHCP, and advertise itself as a router. */
-  readonly trusted: boolean;
-  /** The gateways of its network, which nobody else takes the addresses of. */
-  readonly gateways: readonly string[];
 }
 
 /** How a port's end in its guest is, whoever made it so. */

@@ -1,4 +1,5 @@
 import type { Family } from '../ip.ts';
+import type { PortGuard } from './port-guard.ts';
 
 /** Which way a packet goes through a service chain: from its ingress to its egress, or back. */
 export const directions = ['forward', 'backward'] as const;
@@ -168,11 +169,20 @@ export interface SteeringPlan {
   readonly segments: readonly SteeredSegment[];
 }
 
+/** A port on a segment that packets of service chains come from. */
+export interface SteeredPort {
+  readonly id: string;
+  readonly mac: string;
+  /** In CIDR form. */
+  readonly addresses: readonly string[];
+  /** What its guest may send; absent: everything. */
+  readonly guard?: PortGuard;
+}
+
 /** A segment that packets of service chains come from. */
 export interface SteeredSegment {
   readonly id: string;
-  /** The ports on it, by id and hardware address. */
-  readonly ports: readonly { readonly id: string; readonly mac: string }[];
+  readonly ports: readonly SteeredPort[];
   /** Interface of the machine that it is connected to; empty: none. */
   readonly uplink: string;
 }

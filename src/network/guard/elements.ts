@@ -40,7 +40,7 @@ function guardElements(port: PortSpec, segment: string, versions: ReadonlySet<Fa
     from('macs', macBytes(port.mac)),
     ...addresses.map((address) => from(`ipv${address.family}`, addressBytes(address))),
     ...loose,
-    ...(loose.length > 0 ? [{ ...from('segments'), value: mark }] : []),
+    ...(loose.length > 0 || port.guard.forwards ? [{ ...from('segments'), value: mark }] : []),
     ...(port.guard.trusted ? [from('trusted')] : []),
     // Last: once a frame of the port is looked at, all is there to look it up in.
     { ...from('kinds'), value: { chain: port.guard.forwards ? 'forwarder' : 'host' } },

@@ -34,8 +34,6 @@ export class Guard implements AsyncDisposable {
   #listener: GuardListener = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
-  /** False on a machine whose kernel or nft cannot do it. */
-  #works = true;
 
   constructor(fabric: Fabric, rules: FabricRules) {
     this.#fabric = fabric;
@@ -89,7 +87,7 @@ export class Guard implements AsyncDisposable {
 
   async #change(wanted: ReadonlyMap<string, readonly GuardElement[]>): Promise<void> {
     const [added, removed] = this.#take(wanted);
-    if (!this.#works) return;
+    if (!this.#rules.canGuard) return;
     if (await this.#rules.isChanged()) this.#isLoaded = false;
     if (!this.#isLoaded) await this.#loadAll();
     else if (added.length + removed.length > 0) await this.#send([{ emptied: [], added, removed }]);
@@ -142,9 +140,9 @@ export class Guard implements AsyncDisposable {
     const argv = ['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', '-f', '-'] as const;
     const options = { signal: AbortSignal.timeout(loadTimeoutMs), input: guardRules() };
     const { exitCode, stderr } = await this.#rules.own(() => runProgram(argv, options));
-    this.#works = exitCode === 0;
-    if (!this.#works) this.#listener(new NfioError('UnsupportedError', { message: `nft: ${stderr.split('\n')[0] ?? ''}` }));
-    return this.#works;
+    this.#rules.canGuard = exitCode === 0;
+    if (!this.#rules.canGuard) this.#listener(new NfioError('UnsupportedError', { message: `nft: ${stderr.split('\n')[0] ?? ''}` }));
+    return this.#rules.canGuard;
   }
 
   /** One number tells whether there is any news, or whether someone removed the rules. */
@@ -164,7 +162,7 @@ export class Guard implements AsyncDisposable {
   }
 
   async #read(names: readonly string[]): Promise<ReadonlyMap<string, number>> {
-    if (!this.#works || !(await this.#fabric.exists())) return new Map();
+    if (!this.#rules.canGuard || !(await this.#fabric.exists())) return new Map();
     const counts = await this.#rules.reader.read({ netns: this.#fabric.netnsPath, family: 'bridge', table: guardTableName }, names);
     return new Map([...counts].map(([name, { packets }]) => [name, packets]));
   }

@@ -39,17 +39,25 @@ const chains: Readonly<Record<string, readonly string[]>> = {
     'iifname . ip saddr @ipv4 goto services4',
     'ip saddr 0.0.0.0 goto services4',
     'iifname != @loose4 goto refuse',
+    'goto untaken4',
+  ]),
+  untaken4: each('meta protocol ip', [
     'meta mark set iifname map @segments',
-    'meta mark . ip saddr @taken4 goto refuse',
-    'goto services4',
+    'meta mark . ip saddr != @taken4 goto services4',
+    'iifname . ip saddr @ipv4 goto services4',
+    'goto refuse',
   ]),
   host6: each('meta protocol ip6', [
     'iifname . @nh,64,128 @ipv6 goto services6',
     'ip6 saddr :: goto services6',
     'iifname != @loose6 goto refuse',
+    'goto untaken6',
+  ]),
+  untaken6: each('meta protocol ip6', [
     'meta mark set iifname map @segments',
-    'meta mark . @nh,64,128 @taken6 goto refuse',
-    'goto services6',
+    'meta mark . @nh,64,128 != @taken6 goto services6',
+    'iifname . @nh,64,128 @ipv6 goto services6',
+    'goto refuse',
   ]),
   neighbours4: each('meta protocol arp', [
     'iifname . arp saddr ether != @macs goto refuse',
@@ -80,10 +88,10 @@ const chains: Readonly<Record<string, readonly string[]>> = {
   ],
   forwarder: [
     'iifname . ether saddr != @macs goto refuse',
-    'meta protocol ip goto services4',
+    'meta protocol ip goto untaken4',
     'meta protocol arp goto neighbours4',
     'meta protocol ip6 icmpv6 type 133-137 goto neighbours6',
-    'meta protocol ip6 goto services6',
+    'meta protocol ip6 goto untaken6',
   ],
   enter: ['iifname vmap @kinds'],
 };

@@ -9,10 +9,12 @@ import type {
   PortSteering,
   Reach,
   ReachPair,
+  SteeredPort,
   SteeredSegment,
   SteeringPlan,
 } from '../../domain/ports/steering.ts';
 import { buckets, directions } from '../../domain/ports/steering.ts';
+import { withoutForged } from '../guard/entry.ts';
 import { bridgeName, fabricPortName, probeDevices } from '../names.ts';
 import { partsOf, quiet, quietName } from './quiet-rules.ts';
 import { type Part, WatchRules } from './watch-rules.ts';
@@ -58,9 +60,11 @@ export function entryName(chain: string, direction: Direction): string {
 /**
  * The rules that carry out a plan. Each port on a segment is asked, when a frame comes from it, for the service chain that wants it; each port of a
  * hop passes what leaves the hop straight to the next one. Frames cross no bridge on the way, and what nobody steers is as it was.
+ *
+ * @param guarded The bridges of segments drop what guests send in the name of others.
  */
-export function programOf(plan: SteeringPlan): NftProgram {
-  const program = new ProgramBuilder();
+export function programOf(plan: SteeringPlan, guarded = true): NftProgram {
+  const program = new ProgramBuilder(guarded);
   for (const chain of plan.chains) program.include(partOf(chain));
   for (const segment of plan.segments) program.addSegment(segment, plan.chains);
   return program;
@@ -72,16 +76,17 @@ const parts = new WeakMap<ChainSteering, ProgramBuilder>();
 function partOf(chain: ChainSteering): ProgramBuilder {
   let part = parts.get(chain);
   if (part === undefined) {
-    part = new ProgramBuilder();
+    part = new ProgramBuilder(false); // it has no segments
     part.addChain(chain);
     parts.set(chain, part);
   }
   return part;
 }
 
-/** The nft chain that frames from a port on a segment enter. */
-export function segmentEntry(device: string, segment: string): NftChain {
-  return { device, policy: 'accept', rules: [`goto segment_${segment}`] };
+/** The nft chain that frames from a port on a segment enter, among those that are there. */
+export function segmentEntry(port: SteeredPort, segment: Pick<SteeredSegment, 'id' | 'ports'>, guarded: boolean): NftChain {
+  const rules = [...(guarded ? withoutForged(port, segment.ports) : []), `goto segment_${segment.id}`];
+  return { device: fabricPortName(port.id), policy: 'accept', rules };
 }
 
 /** The name of the nft chain at an interface. Names of uplinks are their users': only some characters may stand in a name of nft's. */
@@ -99,6 +104,11 @@ class ProgramBuilder implements NftProgram {
   readonly counters = new Set<string>();
   /** What picks packets, by the name of the nft chain that they enter, or would enter. */
   readonly #picks = new Map<string, readonly string[]>();
+  readonly #guarded: boolean;
+
+  constructor(guarded: boolean) {
+    this.#guarded = guarded;
+  }
 
   include(part: ProgramBuilder): void {
     for (const [name, chain] of part.chains) this.chains.set(name, chain);
@@ -145,8 +155,8 @@ class ProgramBuilder implements NftProgram {
     if (others.length > 0) for (const [name, rules] of filled) this.chains.set(name, { device: undefined, policy: 'accept', rules });
     this.chains.set(`segment_${id}`, { device: undefined, policy: 'accept', rules: [...this.#seenRules(id, chains), ...steering] });
     this.chains.set(exitName(id), { device: undefined, policy: 'accept', rules: exitRules(id, ports) });
-    const devices = [...ports.map((port) => fabricPortName(port.id)), ...(uplink === '' ? [] : [uplink])];
-    for (const device of devices) this.chains.set(atName(device), segmentEntry(device, id));
+    for (const port of ports) this.chains.set(atName(fabricPortName(port.id)), segmentEntry(port, { id, ports }, this.#guarded));
+    if (uplink !== '') this.chains.set(atName(uplink), { device: uplink, policy: 'accept', rules: [`goto segment_${id}`] });
   }
 
   /** Frames of traced flows that come from a port on a segment, whoever takes them. */
@@ -317,11 +327,11 @@ function exitRules(segment: string, ports: SteeredSegment['ports']): string[] {
 }
 
 /** Ports with a hardware address that no other one among them has. */
-export function soleHolders(ports: SteeredSegment['ports']): SteeredSegment['ports'] {
+export function soleHolders(ports: SteeredSegment['ports']): readonly SteeredPort[] {
   return [...Map.groupBy(ports, ({ mac }) => mac).values()].flatMap((holders) => (holders.length === 1 ? holders : []));
 }
 
-function toPorts(ports: SteeredSegment['ports']): string {
+function toPorts(ports: readonly Pick<SteeredPort, 'id' | 'mac'>[]): string {
   return `fwd to ether daddr map { ${ports.map(({ id, mac }) => `${mac} : "${fabricPortName(id)}"`).join(', ')} }`;
 }
 

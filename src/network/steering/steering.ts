@@ -136,7 +136,7 @@ export class Steering implements AsyncDisposable {
         this.#newcomers.delete(atName(device));
         if (port.steered === true || segment !== undefined) anew.add(device);
         if (segment === undefined) continue;
-        this.#newcomers.set(atName(device), segmentEntry(device, segment.id));
+        this.#newcomers.set(atName(device), segmentEntry(port, segment, this.#rules.canGuard));
         matters = true;
       }
       this.#forget(anew);
@@ -161,7 +161,7 @@ export class Steering implements AsyncDisposable {
   }
 
   async #load(plan: SteeringPlan, signal: AbortSignal): Promise<void> {
-    const [program, ways] = [this.#withNewcomers(programOf(plan)), fastWaysOf(plan)];
+    const [program, ways] = [this.#withNewcomers(programOf(plan, this.#rules.canGuard)), fastWaysOf(plan)];
     await this.#loadRules(program, ways, signal);
     await this.#fastPath.offer(ways);
   }

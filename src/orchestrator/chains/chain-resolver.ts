@@ -28,6 +28,8 @@ export function steeringWorld(model: Model): SteeringWorld {
   return {
     ...model.translation,
     mountId: model.parts.store.mountId,
+    forwards: (type) => model.forwards(type),
+    network: (name) => model.inventory.network(name),
     networks: () => model.inventory.networks(),
     runs: (serial) => {
       const vnf = model.inventory.vnf(serial);
