@@ -1,6 +1,7 @@
 export { Fabric } from './fabric.ts';
 export { FabricNetwork } from './fabric-network.ts';
 export { feed } from './feed.ts';
+export { guardRules } from './guard/rules.ts';
 export { KeptOutput } from './kept-output.ts';
 export { type LinkRequest, requestWords } from './link-request.ts';
 export {

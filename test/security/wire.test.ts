@@ -83,25 +83,25 @@ describe('a guest on a network', { skip: whyNoGuests() ?? false, timeout: 300_00
   }
 
   const inGuest = (vnf: string, script: string): Promise<string> =>
-    mount.run(`cat > nf-types/host/${vnf}/command <<'SCRIPT'\n${script}\nSCRIPT\ncat nf-types/host/${vnf}/command`, {
+    mount.run(`cat > nf-types/${vnf}/command <<'SCRIPT'\n${script}\nSCRIPT\ncat nf-types/${vnf}/command`, {
       timeoutMs: patient(60_000),
     });
 
   /** Has a guest send, and resolves to the names of the frames that tcpdump has seen in another guest, up to one that everyone may send. */
-  async function seenOf(perl: string, vnf = 'a'): Promise<string[]> {
+  async function seenOf(perl: string, vnf = 'host/a'): Promise<string[]> {
     runs += 1;
     const file = `/run/seen${runs}`;
     await inGuest(
-      'b',
+      'host/b',
       `(timeout 120 tcpdump --immediate-mode -nn -l -A -i eth0 > ${file} 2> ${file}.err &)\nuntil grep -q listening ${file}.err; do sleep 0.05; done`,
     );
     await inGuest(vnf, `perl - <<'PERL'\n${frames}${perl};\nall('last', mac => $honest{mac});\nPERL`);
-    const text = await inGuest('b', `until grep -q =last-mac= ${file}; do sleep 0.05; done; cat ${file}; pkill tcpdump`);
+    const text = await inGuest('host/b', `until grep -q =last-mac= ${file}; do sleep 0.05; done; cat ${file}; pkill tcpdump`);
     const names = [...text.matchAll(/=(\w+-\w+)=/g)].map(([, name = '']) => name);
     return [...new Set(names)].filter((name) => name !== 'last-mac').sort();
   }
 
-  const spoofed = async (vnf = 'a'): Promise<number> => Number(await mount.run(`cat nf-types/host/${vnf}/ports/eth0/spoofed`));
+  const spoofed = async (vnf = 'host/a'): Promise<number> => Number(await mount.run(`cat nf-types/${vnf}/ports/eth0/spoofed`));
 
   test('sends nothing in the name of others, and all in its own', async () => {
     const earlier = await spoofed();
@@ -150,10 +150,43 @@ describe('a guest on a network', { skip: whyNoGuests() ?? false, timeout: 300_00
   });
 
   test('whose port has no address takes any but those of other ports', async () => {
-    assert.deepEqual(await seenOf("all('forged', source => $forged{source}, arp => $forged{arp}); all('loose', %loose)", 'd'), [
+    assert.deepEqual(await seenOf("all('forged', source => $forged{source}, arp => $forged{arp}); all('loose', %loose)", 'host/d'), [
       'loose-free',
       'loose-freearp',
     ]);
+  });
+
+  test('forwards what others send, but in the name of no neighbour', async () => {
+    await mount.run(
+      `p=nf-types/firewall/f/ports/eth0; mkdir -p $p; echo lan > $p/network; echo 10.9.0.4/24 > $p/address; echo activate > nf-types/firewall/f/action`,
+    );
+    const beyond =
+      "all('beyond', source => ethernet($mac, '0800', ipv4('192.0.2.7', udp(1, 1, ''))), arp => ethernet($mac, '0806', arp($mac, '192.0.2.7')));";
+    const sent = `${beyond} $own = '10.9.0.4'; all('own', source => ethernet($mac, '0800', ipv4($own, udp(1, 1, ''))), arp => ethernet($mac, '0806', arp($mac, $own)));`;
+    assert.deepEqual(await seenOf(`${sent} all('forged', %forged); all('served', %served)`, 'firewall/f'), [
+      'beyond-source',
+      'own-arp',
+      'own-source',
+    ]);
+    await mount.run('echo destroy > nf-types/firewall/f/action; rmdir nf-types/firewall/f');
+  });
+
+  test('brings nothing in the name of others into a service chain', async () => {
+    await mount.run(`mkdir networks/wan; echo 10.8.0.0/24 > networks/wan/subnet; mkdir -p nf-types/firewall/g; echo activate > nf-types/firewall/g/action
+      mkdir chns/c; cd chns/c; ln -s ../../nf-types/firewall/g g; ln -s g start; echo lan > ingress; echo wan > egress; echo activate > action`);
+    const into = async (perl: string): Promise<number> => {
+      const count = async (): Promise<number> => Number(await mount.run('cat chns/c/stats/in_packets'));
+      const earlier = await count();
+      await seenOf(
+        `sub away { ethernet($mac, '0800', substr(ipv4($_[0], udp(1, 1, '')), 0, 16) . ip('10.8.0.9') . udp(1, 1, '')) } ${perl}`,
+      );
+      return (await count()) - earlier;
+    };
+    const dropped = await spoofed();
+    assert.equal(await into("emit(away($other), '') for 1 .. 10"), 0);
+    assert.equal((await spoofed()) - dropped, 10);
+    assert.equal(await into("emit(away($own), '') for 1 .. 10"), 10);
+    await mount.run('echo stop > chns/c/action; rm -r chns/c');
   });
 
   test('has what it was given since, and no longer what was taken from it', async () => {

@@ -43,6 +43,7 @@ describe('who may what', () => {
     ['… that is closed', who('attach', lan({ '': { ...alices, mode: 0o700 }, ports: { ...forClass, mode: 0o777 } })), 'root alice'],
     ['… where the group may less than others', who('attach', lan({ ports: { ...forClass, mode: 0o757 } })), 'root alice stranger'],
     ['connect a network of her own to the machine', who('uplink', network), 'root'],
+    ['let a port of her own VNF send in the name of others', who('spoof', records.placedPort(1, {})), 'root'],
     ['say where a host of her own is', who('direct', host), 'root'],
     ['say how much she may have herself', who('limit', quota), 'root'],
     ['use a machine in hosts/', who('place', { name: 'b', host }), 'root alice inClass stranger'],

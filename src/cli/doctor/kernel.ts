@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { whyNoFastPath } from '../../network/index.ts';
+import { guardRules, whyNoFastPath } from '../../network/index.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
 import { type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
 
@@ -20,6 +20,7 @@ export const kernelProbes: readonly Probe[] = [
   { name: 'overlayfs', needed: true, needsRoot: true, run: probeOverlay },
   { name: 'bridge and veth', needed: true, needsRoot: true, run: probeBridge },
   { name: 'nftables', needed: true, needsRoot: true, run: probeNftables },
+  { name: 'guarded ports (nft bridge)', needed: false, needsRoot: true, run: probeGuard },
   { name: 'rate (tbf, htb)', needed: false, needsRoot: true, run: probeShaping },
   { name: 'delay and loss (netem)', needed: false, needsRoot: true, run: probeNetem },
   { name: 'interception (tproxy)', needed: false, needsRoot: true, run: probeInterception },
@@ -75,6 +76,14 @@ async function probeBridge(): Promise<Finding> {
 
 async function probeNftables(): Promise<Finding> {
   return found(await load(ruleset), { ok: 'a rule set was loaded', remedy: 'apt-get install nftables && modprobe nf_tables' });
+}
+
+async function probeGuard(): Promise<Finding> {
+  return found(await load(guardRules()), {
+    ok: 'guests send in their own name alone',
+    remedy:
+      'use a kernel with CONFIG_NF_TABLES_BRIDGE, and nft 1.0 or newer; until then guests can send in the name of others on their networks',
+  });
 }
 
 async function probeInterception(): Promise<Finding> {
