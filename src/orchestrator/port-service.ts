@@ -15,6 +15,9 @@ import { requireMay } from './require.ts';
 import { requireRoom } from './room.ts';
 import type { VnfActions } from './vnf-actions.ts';
 
+/** Each is two interfaces of the kernel's, which no limit on memory counts. */
+const mostPorts = 256;
+
 /** Makes, changes and removes ports of VNFs, on running guests at once. */
 export class PortService {
   readonly #model: Model;
@@ -58,6 +61,10 @@ export class PortService {
       next: (vnf) => {
         if (vnf.ports.some((each) => each.name === name)) {
           throw new NfioError('BusyError', { message: `port ${name} exists already`, errno: 'EEXIST' });
+        }
+        if (vnf.ports.length >= mostPorts) {
+          const message = `a VNF has ${mostPorts} ports at most: remove one, or make another VNF. Run: rmdir ports/NAME`;
+          throw new NfioError('InvalidActionError', { message, errno: 'EMLINK' });
         }
         requireRoom(this.#model, owner.uid, vnf, 'ports');
         return { ...vnf, ports: [...vnf.ports, port].sort((a, b) => (a.name < b.name ? -1 : 1)) };

@@ -36,6 +36,7 @@ describe('a network', { skip: whyNoGuests() ?? false, timeout: 240_000 }, () => 
     await mount.run(`mkdir networks/lan; echo 10.1.0.0/24 > networks/lan/subnet; mkdir nf-types/host; cd nf-types/host
       for v in a b; do mkdir -p $v/ports/eth0; echo lan > $v/ports/eth0/network; done
       echo 10.1.0.10/24 > a/ports/eth0/address; echo 10.1.0.11/24 > b/ports/eth0/address
+      echo 02:00:00:00:00:99 > a/ports/eth0/mac
       for v in a b; do echo activate > $v/action; done`);
   });
   after(() => mount[Symbol.asyncDispose]());

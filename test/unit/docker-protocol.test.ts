@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { totalmem } from 'node:os';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { remoteCounters } from '../../src/hypervisor/docker/counters.ts';
@@ -106,17 +107,18 @@ test('the progress of a pull grows, by the size of its layers, and never reaches
 });
 
 test('limits: none, fractions, and more than there is', () => {
-  deepEqual(initialLimits({ vcpu: undefined, memoryBytes: undefined }), {});
-  deepEqual(initialLimits({ vcpu: 0.5, memoryBytes: undefined }), { CpuPeriod: 100_000, CpuQuota: 50_000 });
-  const { CpuQuota, Memory, MemorySwap } = containerLimits({ vcpu: undefined, memoryBytes: 64 * 1024 * 1024 });
+  deepEqual(initialLimits({ vcpu: undefined, memoryBytes: undefined }, false), {});
+  deepEqual(initialLimits({ vcpu: undefined, memoryBytes: undefined }, true), { Memory: Math.floor(totalmem() / 2), MemorySwap: -1 });
+  deepEqual(initialLimits({ vcpu: 0.5, memoryBytes: undefined }, false), { CpuPeriod: 100_000, CpuQuota: 50_000 });
+  const { CpuQuota, Memory, MemorySwap } = containerLimits({ vcpu: undefined, memoryBytes: 64 * 1024 * 1024 }, true);
   deepEqual([CpuQuota, Memory, MemorySwap], [-1, 64 * 1024 * 1024, 64 * 1024 * 1024]);
-  ok(Number.isSafeInteger(containerLimits({ vcpu: 1e30, memoryBytes: 1e30 }).Memory));
+  ok(Number.isSafeInteger(containerLimits({ vcpu: 1e30, memoryBytes: 1e30 }, false).Memory));
   for (const limits of [
     { vcpu: 0, memoryBytes: undefined },
     { vcpu: undefined, memoryBytes: 1 },
     { vcpu: Number.NaN, memoryBytes: undefined },
   ])
-    throws(() => containerLimits(limits), { code: 'InvalidValueError' });
+    throws(() => containerLimits(limits, false), { code: 'InvalidValueError' });
 });
 
 test('an archive is what tar reads, long names and links too', () => {

@@ -41,7 +41,7 @@ export function containerSpec(spec: GuestSpec, options: ContainerOptions): objec
       ExtraHosts: extraHosts([`127.0.1.1 ${name}`, ...spec.hosts]),
       LogConfig: { Type: 'json-file', Config: { 'max-size': '16m', 'max-file': '2' } },
       RestartPolicy: { Name: 'no' },
-      ...initialLimits(spec.limits),
+      ...initialLimits(spec.limits, options.local),
     },
   };
 }

@@ -12,7 +12,7 @@ import { containerLimits } from './limits.ts';
  * @throws InvalidValueError (EINVAL) for what no guest can live with, BusyError (EBUSY) when it uses more memory than it may from now on.
  */
 export async function setContainerLimits(guest: Guest, limits: GuestLimits, signal: AbortSignal): Promise<void> {
-  const body = containerLimits(limits);
+  const body = containerLimits(limits, guest.link.local);
   const key = JSON.stringify(body);
   if (key === guest.limits) return;
   const { engine } = guest.link;

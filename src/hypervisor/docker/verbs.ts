@@ -43,7 +43,7 @@ export class Verbs {
       try {
         const { mountId } = this.#parts;
         const containerId = await makeContainer(guest, spec, { mountId, signal, onProgress: (percent) => this.#pulling(guest, percent) });
-        const limits = JSON.stringify(containerLimits(spec.limits));
+        const limits = JSON.stringify(containerLimits(spec.limits, guest.link.local));
         guest.remember({ containerId, ports: spec.ports, configDir: spec.configDir, limits });
         await copyConfig(guest, signal);
         await this.#parts.watcher.look(guest, signal);

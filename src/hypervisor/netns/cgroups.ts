@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { GuestLimits } from '../../domain/ports/hypervisor.ts';
 import { errnoName, errnoOf, isAbsence, isThere, NfioError, unlessAbsent } from '../../errors/index.ts';
 import { type CgroupMounts, findCgroupMounts } from '../cgroup-mounts.ts';
+import { memoryOf } from '../default-limits.ts';
 import { mostProcesses } from '../most-processes.ts';
 import { readOrEmpty } from '../read-or-empty.ts';
 
@@ -46,6 +47,7 @@ export class Cgroups {
     if (isFirst) this.#boundAll();
     this.#write(id, 'pids', 'pids.max', String(mostProcesses));
     if (limits.vcpu !== undefined || limits.memoryBytes !== undefined) this.setLimits(id, limits);
+    else this.#write(id, 'memory', this.#memoryLimit, String(memoryOf(limits)));
   }
 
   /** The files a process joins them by. */
@@ -175,7 +177,7 @@ export class Cgroups {
     const v1 = this.#mounts.v1.memory !== undefined;
     const usage = Number(readOrEmpty(this.counterPaths(id).memoryPath ?? ''));
     if (!v1 && bytes !== undefined && usage > Number(bytes)) throw memoryInUse(undefined);
-    this.#limit(id, 'memory', this.#memoryLimit, bytes ?? (v1 ? '-1' : 'max'), bytes);
+    this.#limit(id, 'memory', this.#memoryLimit, bytes ?? String(memoryOf({ memoryBytes: undefined })), bytes);
   }
 
   #limit(id: string, controller: string, file: string, value: string, wanted: unknown): void {

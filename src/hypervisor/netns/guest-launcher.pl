@@ -117,7 +117,7 @@ sub say_of {
 
 sub take_request {
     my @words = split /\0/, $_[0], -1;
-    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private machine users capabilities filter fabric);
+    my %guest = map { $_ => shift @words } qw(id kind label hostname directory private machine room users capabilities filter fabric);
     $guest{$_} = [take_list(\@words)] for qw(cgroups environment command directories files sysctl links mounts);
     return \%guest;
 }
@@ -247,12 +247,12 @@ sub open_files {
 }
 
 # What the guest has of its own and loses at its end: directories (pairs of a mode and a path) and files (pairs of a path and a text) in a
-# tmpfs that nobody else sees, from where they are mounted. What it keeps is on the disk, and what it sees of the machine in a layer: there the links lead. Mode bits are as given.
+# tmpfs, of so many bytes, that nobody else sees, from where they are mounted. What it keeps is on the disk, and what it sees of the machine in a layer: there the links lead. Mode bits are as given.
 sub make_private_files {
     my ($guest) = @_;
     umask 0;
     mount('none', '/', '', $ms_rec | $ms_private, '') == 0 or fail('mounts');
-    mount('tmpfs', $guest->{private}, 'tmpfs', $mount_flags{nosuid} | $mount_flags{nodev}, 'mode=755') == 0 or fail('private files');
+    mount('tmpfs', $guest->{private}, 'tmpfs', $mount_flags{nosuid} | $mount_flags{nodev}, "mode=755,size=$guest->{room}") == 0 or fail('private files');
     chdir $guest->{private} && symlink($guest->{directory}, 'disk') && symlink($guest->{machine}, 'machine') or fail('private files');
     my @directories = @{ $guest->{directories} };
     while (my ($mode, $path) = splice @directories, 0, 2) { mkdir $path, oct $mode or $! == EEXIST or fail($path) }

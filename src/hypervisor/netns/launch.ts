@@ -1,6 +1,7 @@
 import type { GuestRef, GuestSpec } from '../../domain/ports/hypervisor.ts';
 import { errnoName, NfioError } from '../../errors/index.ts';
 import { findProcess, listWords, type ProcessId, type Report, requestWords, signalProcess } from '../../network/index.ts';
+import { memoryOf } from '../default-limits.ts';
 import { searchPath } from '../search-path.ts';
 import { hasOwnUsers, ownerOfUsers } from './capabilities.ts';
 import { kernelSettings, linkRequests, type PrivateFile, type PrivateFiles } from './guest-setup.ts';
@@ -194,7 +195,7 @@ function guestWords(spec: GuestSpec, options: LaunchOptions): string[] {
   const label = guestLabel({ kind: 'guest', mountId: options.mountId, id, type: spec.type, name });
   const users = hasOwnUsers(boot) ? String(ownerOfUsers(options.mountId, id)) : '';
   const places = [guestDir, options.privateDirectory, options.machineLayer];
-  const words = ['guest', label, name, ...places, users, ...restrictionWords(boot), options.fabricPath ?? ''];
+  const words = ['guest', label, name, ...places, roomOf(spec.limits), users, ...restrictionWords(boot), options.fabricPath ?? ''];
   const links = requestWords(linkRequests(spec, options.bridges));
   return [...words, ...lists.flatMap(listWords), ...links, ...listWords(mountTable(spec, options.devDirectory).flat())];
 }
@@ -206,11 +207,16 @@ function viewWords(
   { mountId, privateDirectory, machineLayer }: Pick<LaunchOptions, 'mountId' | 'privateDirectory' | 'machineLayer'>,
 ): string[] {
   const label = guestLabel({ kind: 'view', mountId, id, type, name });
-  const words = ['view', label, '', guestDir, privateDirectory, machineLayer, '', '', '', ''];
+  const words = ['view', label, '', guestDir, privateDirectory, machineLayer, roomOf({}), '', '', '', ''];
   const [cgroups, environment, command, sysctl, links]: (readonly string[])[] = [[], [], [], [], []];
   const directories = privateDirectories.flat();
   const lists = [cgroups, environment, command, directories, files.flat(), sysctl, links, restMountTable(guestDir).flat()];
   return [...words, ...lists.flatMap((list) => listWords(list ?? []))];
+}
+
+/** Bytes that a guest has in its own tmpfs, at /run, /tmp, /root and /dev/shm together: half of its memory, so that it cannot fill that by files alone. */
+function roomOf({ memoryBytes }: Partial<GuestSpec['limits']>): string {
+  return String(Math.floor(memoryOf({ memoryBytes }) / 2));
 }
 
 /** The environment of a guest's processes. */
