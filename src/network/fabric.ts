@@ -31,7 +31,7 @@ export class Fabric implements AsyncDisposable {
   readonly #beforeAttach: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
   #retired = false;
   readonly #afterOpen: ((ports: readonly PortSpec[]) => Promise<void>)[] = [];
-  readonly #afterRemove: ((ids: readonly string[]) => Promise<void>)[] = [];
+  readonly #afterRemove: ((ids: readonly string[]) => void)[] = [];
   #made: Promise<void> | undefined;
 
   constructor(mountId: string) {
@@ -173,18 +173,18 @@ export class Fabric implements AsyncDisposable {
         ...portIds.map((id) => ipLine('link', 'set', 'dev', fabricPortName(id), 'group', leaving)),
         ipLine('link', 'del', 'group', leaving),
       ]);
-    for (const follow of this.#afterRemove) await follow(portIds);
+    for (const follow of this.#afterRemove) follow(portIds);
   }
 
   /** What is to be done once ports, by their ids, are not there any more. */
-  afterRemove(follow: (ids: readonly string[]) => Promise<void>): void {
+  afterRemove(follow: (ids: readonly string[]) => void): void {
     this.#afterRemove.push(follow);
   }
 
-  /** Carries out transactions of nf_tables, one after another. @throws NetworkError with what the kernel said of the first that failed. */
-  async changeRules(transactions: readonly Buffer[]): Promise<void> {
+  /** Carries out transactions of nf_tables, in hexadecimal digits, one after another. @throws NetworkError with what the kernel said of the first that failed. */
+  async changeRules(transactions: readonly string[]): Promise<void> {
     await this.ensure();
-    const requests = transactions.map((message): NetworkRequest => ({ namespace: 'rules', what: 'rules that guard ports', message }));
+    const requests = transactions.map((digits): NetworkRequest => ({ namespace: 'rules', what: 'rules that guard ports', digits }));
     await this.#changer.change({ settings: [], requests, fabric: this.netnsPath });
   }
 

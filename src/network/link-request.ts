@@ -14,7 +14,8 @@ export interface LinkRequest {
 export interface RulesRequest {
   readonly namespace: 'rules';
   readonly what: string;
-  readonly message: Buffer;
+  /** Hexadecimal. */
+  readonly digits: string;
 }
 
 /** Something below /proc/sys of a guest to be set, in its turn among messages. */
@@ -44,7 +45,7 @@ export function requestWords(requests: readonly NetworkRequest[]): string[] {
 function wordsOf(request: NetworkRequest): string[] {
   if (request.namespace === 'sysctl') return [request.namespace, '', request.words];
   if (request.namespace === 'frame') return [request.namespace, String(request.index), request.frame.toString('hex')];
-  const { namespace, what, message } = request;
-  const mayBeDone = 'mayBeDone' in request && request.mayBeDone;
+  if (request.namespace === 'rules') return [request.namespace, request.what, request.digits];
+  const { namespace, what, message, mayBeDone } = request;
   return [namespace, `${mayBeDone === true ? '-' : ''}${what}`, message.toString('hex')];
 }

@@ -28,7 +28,7 @@ const mark = '07000000';
 /** Elements as SET KEY VALUE, without the name of the port's interface. */
 function shown(changes: Partial<PortSpec>): string[] {
   return elementsOf({ ...port, ...changes }).map(({ set, key, value }) => {
-    const hex = key.toString('hex').replace(interfaceName, '');
+    const hex = key.replace(interfaceName, '');
     return [set, hex, value === undefined ? '' : Object.values(value).join()].join(' ').replaceAll(/ +/g, ' ').trim();
   });
 }
@@ -57,7 +57,7 @@ describe('what may leave a guest by a port', () => {
       'ipv4 0a090001',
       'ipv6 fe80000000000000000000fffe000001',
       'loose6',
-      'segments 7',
+      'segments 07000000',
       'kinds host',
     ]);
     deepEqual(
@@ -74,7 +74,7 @@ describe('what may leave a guest by a port', () => {
   test('is everything where root says so: others take its addresses as little', () => {
     const { guard: _, ...unguarded } = port;
     deepEqual(
-      elementsOf(unguarded).map(({ set, key }) => `${set} ${key.toString('hex')}`),
+      elementsOf(unguarded).map(({ set, key }) => `${set} ${key}`),
       [`taken4 ${mark}0a090001`],
     );
     deepEqual(shown({ segment: undefined }), []);
@@ -126,7 +126,7 @@ describe('a transaction of nf_tables', () => {
     });
     const table = '0f000100 6e66696f5f6775617264 00 00'; // nfio_guard
     equal(
-      transaction.toString('hex'),
+      transaction,
       bytes(`
         14000000 1000 0100 00000000 00000000 00 00 000a   # NFNL_MSG_BATCH_BEGIN, REQUEST, for nf_tables
 

@@ -1,4 +1,4 @@
-import { addressBytes, type Family, parseAddress, parseCidr } from '../../domain/ip.ts';
+import { addressBytes, type Cidr, type Family, parseAddress, parseCidr } from '../../domain/ip.ts';
 import { linkLocalIpv6 } from '../../domain/link-local.ts';
 import type { PortSpec } from '../../domain/ports/network.ts';
 import { fabricPortName } from '../names.ts';
@@ -7,9 +7,10 @@ import { fabricPortName } from '../names.ts';
 export interface GuardElement {
   /** One of the sets of rules.ts. */
   readonly set: string;
-  /** As the kernel has it: each part begins at a multiple of four bytes. */
-  readonly key: Buffer;
-  readonly value?: { readonly chain: string } | { readonly mark: number } | { readonly counter: string };
+  /** As the kernel has it, in hexadecimal digits: each part begins at a multiple of four bytes. */
+  readonly key: string;
+  /** A mark is in the byte order of the machine. */
+  readonly value?: { readonly chain: string } | { readonly mark: string } | { readonly counter: string };
 }
 
 /** IFNAMSIZ of linux/if.h */
@@ -20,27 +21,30 @@ const families = [4, 6] as const;
 export function elementsOf(port: PortSpec): GuardElement[] {
   const { segment } = port;
   if (segment === undefined) return [];
+  const mark = markOf(segment.id);
   const own = port.addresses.map(parseCidr);
   const reserved = [...own, ...(port.guard?.gateways ?? []).map(parseAddress)];
-  const taken = reserved.map((address): GuardElement => {
-    return { set: `taken${address.family}`, key: Buffer.concat([markBytes(segment.id), addressBytes(address)]) };
-  });
-  return [...taken, ...guardElements(port, segment.id, new Set(own.map(({ family }) => family)))];
+  const taken = reserved.map((address): GuardElement => ({ set: `taken${address.family}`, key: mark + digitsOf(address) }));
+  return [...taken, ...guardElements(port, own, mark)];
 }
 
-function guardElements(port: PortSpec, segment: string, versions: ReadonlySet<Family>): GuardElement[] {
+function guardElements(port: PortSpec, own: readonly Cidr[], mark: string): GuardElement[] {
   if (port.guard === undefined) return [];
   const name = fabricPortName(port.id);
-  const from = (set: string, ...parts: readonly Uint8Array[]): GuardElement => ({ set, key: Buffer.concat([nameBytes(name), ...parts]) });
-  const addresses = [...port.addresses.map(parseCidr), parseAddress(linkLocalIpv6(port.mac))];
-  const loose = families.filter((family) => !versions.has(family)).map((family) => from(`loose${family}`));
-  const mark = { mark: markOf(segment) };
+  const device = Buffer.from(name)
+    .toString('hex')
+    .padEnd(2 * interfaceNameBytes, '0');
+  const from = (set: string, rest = ''): GuardElement => ({ set, key: device + rest });
+  const addresses = [...own, parseAddress(linkLocalIpv6(port.mac))];
+  const loose = families
+    .filter((family: Family) => own.every((address) => address.family !== family))
+    .map((family) => from(`loose${family}`));
   return [
     { ...from('drops'), value: { counter: name } },
-    from('macs', macBytes(port.mac)),
-    ...addresses.map((address) => from(`ipv${address.family}`, addressBytes(address))),
+    from('macs', `${port.mac.replaceAll(':', '')}0000`),
+    ...addresses.map((address) => from(`ipv${address.family}`, digitsOf(address))),
     ...loose,
-    ...(loose.length > 0 || port.guard.forwards ? [{ ...from('segments'), value: mark }] : []),
+    ...(loose.length > 0 || port.guard.forwards ? [{ ...from('segments'), value: { mark } }] : []),
     ...(port.guard.trusted ? [from('trusted')] : []),
     // Last: once a frame of the port is looked at, all is there to look it up in.
     { ...from('kinds'), value: { chain: port.guard.forwards ? 'forwarder' : 'host' } },
@@ -49,24 +53,16 @@ function guardElements(port: PortSpec, segment: string, versions: ReadonlySet<Fa
 
 /** The text that tells an element from all others. */
 export function identityOf({ set, key, value }: GuardElement): string {
-  return `${set} ${key.toString('hex')} ${value === undefined ? '' : JSON.stringify(value)}`;
+  return `${set} ${key} ${value === undefined ? '' : Object.values(value).join()}`;
 }
 
 /** Segments are told apart by the serials of their networks. */
-function markOf(segment: string): number {
-  return Number.parseInt(segment, 36) >>> 0;
-}
-
-function markBytes(segment: string): Buffer {
+function markOf(segment: string): string {
   const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(markOf(segment));
-  return bytes;
+  bytes.writeUInt32LE(Number.parseInt(segment, 36) >>> 0);
+  return bytes.toString('hex');
 }
 
-function nameBytes(name: string): Buffer {
-  return Buffer.concat([Buffer.from(name)], interfaceNameBytes);
-}
-
-function macBytes(mac: string): Buffer {
-  return Buffer.concat([Buffer.from(mac.replaceAll(':', ''), 'hex')], 8);
+function digitsOf(address: Cidr): string {
+  return addressBytes(address).toString('hex');
 }

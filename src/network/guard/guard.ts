@@ -11,6 +11,8 @@ import { droppedName, guardRules, guardTableName, setNames } from './rules.ts';
 const loadTimeoutMs = 10_000;
 /** How often it is looked whether frames were dropped, milliseconds. */
 const lookMs = 2000;
+/** So long after ports have gone what is known of them is removed, milliseconds. */
+const clearMs = 500;
 /** So many elements go into one transaction at most: the kernel takes a list of 64 KiB. */
 const mostAtOnce = 400;
 
@@ -31,6 +33,12 @@ export class Guard implements AsyncDisposable {
   #isLoaded = false;
   /** How many ports need an element, by its identity. */
   readonly #users = new Map<string, number>();
+  /** What the next change brings, by port, and that change. */
+  readonly #next = new Map<string, readonly GuardElement[]>();
+  #change: Promise<void> | undefined;
+  /** Ports that are gone. */
+  readonly #gone = new Set<string>();
+  #clearing: NodeJS.Timeout | undefined;
   #listener: GuardListener = () => undefined;
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
@@ -46,7 +54,7 @@ export class Guard implements AsyncDisposable {
   guard(ports: readonly PortSpec[]): Promise<void> {
     return this.#rules.alone(async () => {
       this.forget();
-      if (ports.length > 0) await this.#change(new Map(ports.map((port) => [port.id, elementsOf(port)])));
+      if (ports.length > 0) await this.#make(new Map(ports.map((port) => [port.id, elementsOf(port)])));
     });
   }
 
@@ -54,6 +62,7 @@ export class Guard implements AsyncDisposable {
   forget(): void {
     this.#ports.clear();
     this.#users.clear();
+    this.#gone.clear();
     this.#isLoaded = false;
     this.#dropped = 0;
   }
@@ -70,22 +79,43 @@ export class Guard implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer);
+    clearTimeout(this.#clearing);
     return Promise.resolve();
   }
 
   /** Ports come to their segments, or change: the rules know them before a frame passes. */
   #put(ports: readonly PortSpec[]): Promise<void> {
-    const wanted = new Map(ports.map((port) => [port.id, elementsOf(port)]));
-    const isNews = [...wanted].some(([id, elements]) => elements.length > 0 || this.#ports.has(id));
-    return isNews ? this.#rules.alone(() => this.#change(wanted)) : Promise.resolve();
+    const wanted = ports.map((port) => [port.id, elementsOf(port)] as const);
+    for (const [id] of wanted) this.#gone.delete(id);
+    const news = wanted.filter(([id, elements]) => elements.length > 0 || this.#ports.has(id));
+    if (news.length === 0) return Promise.resolve();
+    for (const [id, elements] of news) this.#next.set(id, elements);
+    // What comes meanwhile goes along with the next change: when many guests start, one is made for many ports.
+    this.#change ??= this.#rules.alone(() => this.#changeNext());
+    return this.#change;
   }
 
-  #remove(ids: readonly string[]): Promise<void> {
-    const gone = ids.filter((id) => this.#ports.has(id));
-    return gone.length === 0 ? Promise.resolve() : this.#rules.alone(() => this.#change(new Map(gone.map((id) => [id, []]))));
+  /** What the rules know of ports that are gone harms nobody: it is removed later, all at once. */
+  #remove(ids: readonly string[]): void {
+    for (const id of ids) if (this.#ports.has(id) || this.#next.has(id)) this.#gone.add(id);
+    if (this.#gone.size === 0 || this.#clearing !== undefined) return;
+    this.#clearing = setTimeout(() => {
+      this.#clearing = undefined;
+      for (const id of this.#gone) this.#next.set(id, []);
+      this.#gone.clear();
+      this.#change ??= this.#rules.alone(() => this.#changeNext());
+      this.#change.catch(() => undefined); // all is loaded again with the next change
+    }, clearMs).unref();
   }
 
-  async #change(wanted: ReadonlyMap<string, readonly GuardElement[]>): Promise<void> {
+  #changeNext(): Promise<void> {
+    const wanted = new Map(this.#next);
+    this.#next.clear();
+    this.#change = undefined;
+    return this.#make(wanted);
+  }
+
+  async #make(wanted: ReadonlyMap<string, readonly GuardElement[]>): Promise<void> {
     const [added, removed] = this.#take(wanted);
     if (!this.#rules.canGuard) return;
     if (await this.#rules.isChanged()) this.#isLoaded = false;
@@ -158,7 +188,7 @@ export class Guard implements AsyncDisposable {
 
   async #mend(): Promise<void> {
     this.#isLoaded = false;
-    await this.#rules.alone(() => this.#change(new Map())).catch(() => undefined); // it is looked again
+    await this.#rules.alone(() => this.#make(new Map())).catch(() => undefined); // it is looked again
   }
 
   async #read(names: readonly string[]): Promise<ReadonlyMap<string, number>> {

@@ -1,4 +1,3 @@
-import { type Attribute, encodeAttributes } from '../rtnetlink.ts';
 import type { GuardElement } from './elements.ts';
 import { guardTableName } from './rules.ts';
 
@@ -18,10 +17,12 @@ const ElementList = { table: 1, set: 2, elements: 3 } as const;
 const Element = { key: 1, data: 2, object: 9 } as const;
 const Data = { value: 1, verdict: 2 } as const;
 const Verdict = { code: 1, chain: 2 } as const;
-const goto = -4;
+/** NFT_GOTO, -4, big-endian. */
+const goto = 'fffffffc';
 const NamedObject = { table: 1, name: 2, type: 3, data: 4 } as const;
-const counterType = 1;
+const counterType = '00000001';
 const listElement = 1;
+const headerBytes = 20;
 
 /** What to do with the table, in this order, all of it or nothing. */
 export interface GuardChange {
@@ -31,31 +32,44 @@ export interface GuardChange {
   readonly removed: readonly GuardElement[];
 }
 
-/** One transaction of nf_tables. The last of its messages asks for an acknowledgement, which comes when all were carried out. */
-export function guardTransaction({ emptied, added, removed }: GuardChange): Buffer {
-  const table: Attribute = [ElementList.table, guardTableName];
-  const inSet = (set: string): Attribute[] => [table, [ElementList.set, set]];
-  const elements = (type: number, list: readonly GuardElement[]): readonly [number, readonly Attribute[]][] =>
-    [...Map.groupBy(list, ({ set }) => set)].map(([set, those]) => [
-      type,
-      [...inSet(set), [ElementList.elements, those.map((each): Attribute => [listElement, elementAttributes(each)])]],
-    ]);
-  const counters = (type: number, list: readonly GuardElement[]): readonly [number, readonly Attribute[]][] =>
-    countersOf(list).map((name) => [
-      type,
-      [table, [NamedObject.name, name], [NamedObject.type, bigEndian(counterType)], [NamedObject.data, []]],
-    ]);
-  const messages = [
-    ...emptied.map((set) => [Message.deleteElement, inSet(set)] as const),
+interface Part {
+  readonly type: number;
+  /** In hexadecimal digits, as all here: they are sent so, and to put them together costs a fraction of what it costs to copy bytes. */
+  readonly attributes: string;
+}
+
+const table = text(ElementList.table, guardTableName);
+
+/** One transaction of nf_tables, in hexadecimal digits. The last of its messages asks for an acknowledgement, which comes when all were carried out. */
+export function guardTransaction({ emptied, added, removed }: GuardChange): string {
+  const parts: Part[] = [
+    ...emptied.map((set) => ({ type: Message.deleteElement, attributes: inSet(set) })),
     ...elements(Message.deleteElement, removed),
     ...counters(Message.newObject, added),
     ...elements(Message.newElement, added),
     ...counters(Message.deleteObject, goneCounters(added, removed)),
   ];
-  const parts = messages.map(([type, attributes], index) =>
-    message(type, attributes, { number: index + 1, last: index + 1 === messages.length }),
-  );
-  return Buffer.concat([frame(Message.begin, 0), ...parts, frame(Message.end, messages.length + 1)]);
+  const messages = parts.map(({ type, attributes }, index) => {
+    const creates = type === Message.newElement || type === Message.newObject ? Flag.create : 0;
+    const flags = Flag.request | creates | (index + 1 === parts.length ? Flag.acknowledge : 0);
+    return message(type, attributes, { flags, number: index + 1, family: bridgeFamily, resource: 0 });
+  });
+  const frame = (type: number, number: number): string => message(type, '', { flags: Flag.request, number, family: 0, resource: nftables });
+  return [frame(Message.begin, 0), ...messages, frame(Message.end, parts.length + 1)].join('');
+}
+
+function elements(type: number, list: readonly GuardElement[]): Part[] {
+  return [...Map.groupBy(list, ({ set }) => set)].map(([set, those]) => {
+    const all = those.map((each) => attribute(listElement, elementAttributes(each))).join('');
+    return { type, attributes: inSet(set) + attribute(ElementList.elements, all) };
+  });
+}
+
+function counters(type: number, list: readonly GuardElement[]): Part[] {
+  return countersOf(list).map((name) => {
+    const kind = attribute(NamedObject.type, counterType) + attribute(NamedObject.data, '');
+    return { type, attributes: table + text(NamedObject.name, name) + kind };
+  });
 }
 
 /** A port whose element leads to the same counter as before keeps it. */
@@ -64,51 +78,46 @@ function goneCounters(added: readonly GuardElement[], removed: readonly GuardEle
   return removed.filter(({ value }) => value !== undefined && 'counter' in value && !kept.has(value.counter));
 }
 
-function countersOf(elements: readonly GuardElement[]): string[] {
-  return elements.flatMap(({ value }) => (value !== undefined && 'counter' in value ? [value.counter] : []));
+function countersOf(list: readonly GuardElement[]): string[] {
+  return list.flatMap(({ value }) => (value !== undefined && 'counter' in value ? [value.counter] : []));
 }
 
-function elementAttributes({ key, value }: GuardElement): Attribute[] {
-  const keyed: Attribute = [Element.key, [[Data.value, key]]];
-  if (value === undefined) return [keyed];
-  if ('counter' in value) return [keyed, [Element.object, value.counter]];
-  if ('mark' in value) return [keyed, [Element.data, [[Data.value, value.mark]]]];
-  const verdict: Attribute[] = [
-    [Verdict.code, bigEndian(goto)],
-    [Verdict.chain, value.chain],
-  ];
-  return [keyed, [Element.data, [[Data.verdict, verdict]]]];
+function inSet(set: string): string {
+  return table + text(ElementList.set, set);
 }
 
-function bigEndian(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32BE(value);
-  return bytes;
+function elementAttributes({ key, value }: GuardElement): string {
+  const keyed = attribute(Element.key, attribute(Data.value, key));
+  if (value === undefined) return keyed;
+  if ('counter' in value) return keyed + text(Element.object, value.counter);
+  if ('mark' in value) return keyed + attribute(Element.data, attribute(Data.value, value.mark));
+  const verdict = attribute(Verdict.code, goto) + text(Verdict.chain, value.chain);
+  return keyed + attribute(Element.data, attribute(Data.verdict, verdict));
 }
 
-function message(type: number, attributes: readonly Attribute[], place: { readonly number: number; readonly last: boolean }): Buffer {
-  const creates = type === Message.newElement || type === Message.newObject ? Flag.create : 0;
-  const flags = Flag.request | creates | (place.last ? Flag.acknowledge : 0);
-  return encode(type, { flags, number: place.number, family: bridgeFamily, resource: 0 }, encodeAttributes(attributes));
+function text(type: number, value: string): string {
+  return attribute(type, `${Buffer.from(value).toString('hex')}00`);
 }
 
-/** Begins or ends a transaction. */
-function frame(type: number, number: number): Buffer {
-  return encode(type, { flags: Flag.request, number, family: 0, resource: nftables }, Buffer.alloc(0));
+/** struct nlattr, and what it holds, up to a multiple of four bytes. */
+function attribute(type: number, digits: string): string {
+  const length = 4 + digits.length / 2;
+  return little(length, 2) + little(type, 2) + digits + '00'.repeat(-length & 3);
 }
 
 /** struct nlmsghdr and struct nfgenmsg, and what follows. */
-function encode(
+function message(
   type: number,
+  rest: string,
   head: { readonly flags: number; readonly number: number; readonly family: number; readonly resource: number },
-  rest: Buffer,
-): Buffer {
-  const header = Buffer.alloc(20);
-  header.writeUInt32LE(header.length + rest.length, 0);
-  header.writeUInt16LE(type, 4);
-  header.writeUInt16LE(head.flags, 6);
-  header.writeUInt32LE(head.number, 8);
-  header.writeUInt8(head.family, 16);
-  header.writeUInt16BE(head.resource, 18);
-  return Buffer.concat([header, rest]);
+): string {
+  const { flags, number, family, resource } = head;
+  const netlink = little(headerBytes + rest.length / 2, 4) + little(type, 2) + little(flags, 2) + little(number, 4) + little(0, 4);
+  return `${netlink}${little(family, 2)}${resource.toString(16).padStart(4, '0')}${rest}`;
+}
+
+/** A number of some bytes, the lowest first, as the machine has it. */
+function little(value: number, bytes: number): string {
+  const digits = value.toString(16).padStart(2 * bytes, '0');
+  return (digits.match(/../g) ?? []).toReversed().join('');
 }
