@@ -60,7 +60,7 @@ describe('the files of the tree', () => {
       `cd ${asleep}; for f in * machine/* ports/lan/* stats/*; do [ ! -f $f ] || echo $f $(cat $f | wc -c); done`,
     );
     const settable = ['action', 'machine/ip', 'machine/vm.image', 'machine/vm.vcpu', 'machine/vm.memory'];
-    const ofPorts = ['network', 'address', 'mac', 'state', 'mtu', 'rate', 'delay', 'loss'].map((name) => `ports/lan/${name}`);
+    const ofPorts = ['network', 'address', 'mac', 'state', 'mtu', 'rate', 'delay', 'loss', 'spoof'].map((name) => `ports/lan/${name}`);
     for (const line of listing.trim().split('\n')) {
       const [name = '', mode, size, owner, links, ...type] = line.split(' ');
       assert.equal(owner, '0:0', name);
@@ -76,7 +76,7 @@ describe('the files of the tree', () => {
     assert.equal(await mount.run(`cd ${asleep}; ls`), 'action\ncommand\nconfig\nerror\nlog\nmachine\nports\nrfs\nstats\nstatus\n');
     assert.equal(
       await mount.run('ls; stat -c %a events nf-types networks hosts chns; ls hosts networks networks/lan'),
-      'chns\nevents\nhosts\nnetworks\nnf-types\nquotas\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\nforward\ngateway\nports\nstats\nsubnet\nuplink\n',
+      'chns\nevents\nhosts\nnetworks\nnf-types\nquotas\n444\n755\n755\n755\n755\nhosts:\nlocal\n\nnetworks:\nlan\n\nnetworks/lan:\nerror\nforward\ngateway\nports\nstats\nsubnet\ntrusted\nuplink\n',
     );
   });
 
