@@ -36,6 +36,7 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
   /** As a new process would: a fresh driver that knows nothing yet. */
   async again(): Promise<Driver> {
     await this.driver[Symbol.asyncDispose]();
+    await this.network[Symbol.asyncDispose]();
     this.fabric = new Fabric(this.mountId);
     this.network = new FabricNetwork(this.fabric);
     this.driver = this.makeDriver();
@@ -90,6 +91,7 @@ export abstract class HypervisorWorld<Driver extends HypervisorDriver> {
     for (const segment of [this.lan, this.wan]) await this.network.removeSegment(segment, signal);
     await this.network.removeIfUnused(signal);
     await this.driver[Symbol.asyncDispose]();
+    await this.network[Symbol.asyncDispose]();
     rmSync(this.base, { recursive: true, force: true });
     assertNoLeaks(this.#before, this.mountId);
     assertNoLeaks(snapshotWorld('\0'), this.base);

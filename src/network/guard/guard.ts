@@ -15,6 +15,8 @@ const lookMs = 2000;
 const clearMs = 500;
 /** So many elements go into one transaction at most: the kernel takes a list of 64 KiB. */
 const mostAtOnce = 400;
+/** Exit statuses above it are of what a signal ended. */
+const killed = 128;
 
 /** Hears that forged frames were dropped; with why when this machine cannot guard ports. */
 export type GuardListener = (failure: Error | undefined) => void;
@@ -62,6 +64,7 @@ export class Guard implements AsyncDisposable {
   forget(): void {
     this.#ports.clear();
     this.#users.clear();
+    this.#next.clear();
     this.#gone.clear();
     this.#isLoaded = false;
     this.#dropped = 0;
@@ -101,6 +104,7 @@ export class Guard implements AsyncDisposable {
     if (this.#gone.size === 0 || this.#clearing !== undefined) return;
     this.#clearing = setTimeout(() => {
       this.#clearing = undefined;
+      if (this.#gone.size === 0) return;
       for (const id of this.#gone) this.#next.set(id, []);
       this.#gone.clear();
       this.#change ??= this.#rules.alone(() => this.#changeNext());
@@ -117,7 +121,8 @@ export class Guard implements AsyncDisposable {
 
   async #make(wanted: ReadonlyMap<string, readonly GuardElement[]>): Promise<void> {
     const [added, removed] = this.#take(wanted);
-    if (!this.#rules.canGuard) return;
+    // A fabric without ports may be about to go.
+    if (!this.#rules.canGuard || (this.#ports.size === 0 && !this.#isLoaded)) return;
     if (await this.#rules.isChanged()) this.#isLoaded = false;
     if (!this.#isLoaded) await this.#loadAll();
     else if (added.length + removed.length > 0) await this.#send([{ emptied: [], added, removed }]);
@@ -170,6 +175,8 @@ export class Guard implements AsyncDisposable {
     const argv = ['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', '-f', '-'] as const;
     const options = { signal: AbortSignal.timeout(loadTimeoutMs), input: guardRules() };
     const { exitCode, stderr } = await this.#rules.own(() => runProgram(argv, options));
+    if (exitCode > killed)
+      throw new NfioError('NetworkError', { message: 'nft was killed while it made the rules that guard ports; try again' });
     this.#rules.canGuard = exitCode === 0;
     if (!this.#rules.canGuard) this.#listener(new NfioError('UnsupportedError', { message: `nft: ${stderr.split('\n')[0] ?? ''}` }));
     return this.#rules.canGuard;
