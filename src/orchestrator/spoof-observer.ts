@@ -8,6 +8,8 @@ export class SpoofObserver {
   readonly #model: Model;
   /** What was told of, by serial. */
   readonly #told = new Map<number, PortRecord>();
+  /** Why ports are not guarded, as it was told last. */
+  #toldWhy = '';
 
   constructor(model: Model) {
     this.#model = model;
@@ -43,6 +45,8 @@ export class SpoofObserver {
 
   #tellUnguarded(failure: Error): void {
     const why = `ports are not guarded, and guests can send in the name of others: ${failure.message}. See what is missing. Run: nfio doctor`;
+    if (why === this.#toldWhy) return;
+    this.#toldWhy = why;
     this.#model.parts.events.add({ path: 'networks', what: 'unguarded', why });
     this.#model.parts.logger.warn(why);
   }

@@ -3,14 +3,16 @@ import { NfioError } from '../../errors/index.ts';
 import type { Fabric } from '../fabric.ts';
 import type { FabricRules } from '../fabric-rules.ts';
 import { fabricPortName } from '../names.ts';
-import { runProgram } from '../run-program.ts';
+import { type RunResult, runProgram } from '../run-program.ts';
 import { elementsOf, type GuardElement, identityOf } from './elements.ts';
 import { type GuardChange, guardTransaction } from './messages.ts';
-import { droppedName, guardRules, guardTableName, setNames } from './rules.ts';
+import { droppedName, guardRules, guardTableName, newGuardRules, setNames } from './rules.ts';
 
 const loadTimeoutMs = 10_000;
-/** How often it is looked whether frames were dropped, milliseconds. */
+/** How often it is looked whether frames were dropped, and whether the rules are there, milliseconds. */
 const lookMs = 2000;
+/** So long after the rules were refused they are tried again, milliseconds: the kernel may have been short of memory. */
+const retryMs = 60_000;
 /** So long after ports have gone what is known of them is removed, milliseconds. */
 const clearMs = 500;
 /** So many elements go into one transaction at most: the kernel takes a list of 64 KiB. */
@@ -43,6 +45,8 @@ export class Guard implements AsyncDisposable {
   #clearing: NodeJS.Timeout | undefined;
   #listener: GuardListener = () => undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** When rules that were refused are tried again, in milliseconds of performance.now(). */
+  #retryAt = 0;
   #dropped = 0;
 
   constructor(fabric: Fabric, rules: FabricRules) {
@@ -122,7 +126,7 @@ export class Guard implements AsyncDisposable {
   async #make(wanted: ReadonlyMap<string, readonly GuardElement[]>): Promise<void> {
     const [added, removed] = this.#take(wanted);
     // A fabric without ports may be about to go.
-    if (!this.#rules.canGuard || (this.#ports.size === 0 && !this.#isLoaded)) return;
+    if (performance.now() < this.#retryAt || (this.#ports.size === 0 && !this.#isLoaded)) return;
     if (await this.#rules.isChanged()) this.#isLoaded = false;
     if (!this.#isLoaded) await this.#loadAll();
     else if (added.length + removed.length > 0) await this.#send([{ emptied: [], added, removed }]);
@@ -149,6 +153,7 @@ export class Guard implements AsyncDisposable {
 
   /** Makes the rules, in place of what is there, and has the kernel know all it shall know. */
   async #loadAll(): Promise<void> {
+    this.#timer ??= setInterval(() => void this.#look(), lookMs).unref();
     if (!(await this.#loadRules())) return;
     const all = [...new Map([...this.#ports.values()].flat().map((element) => [identityOf(element), element])).values()];
     const first = { emptied: setNames, added: all.slice(0, mostAtOnce), removed: [] };
@@ -157,45 +162,50 @@ export class Guard implements AsyncDisposable {
     });
     await this.#send([first, ...later]);
     this.#isLoaded = true;
-    this.#timer ??= setInterval(() => void this.#look(), lookMs).unref();
   }
 
   async #send(changes: readonly GuardChange[]): Promise<void> {
     try {
       await this.#rules.own(() => this.#fabric.changeRules(changes.map(guardTransaction)));
     } catch (error) {
-      this.#isLoaded = false; // all again with the next change
+      this.#isLoaded = false; // all again with the next change, or look
       throw error;
     }
   }
 
-  /** False where this machine cannot: said once, and its guests go on unguarded. */
+  /** False where this machine cannot: its guests go on unguarded. */
   async #loadRules(): Promise<boolean> {
     await this.#fabric.ensure();
+    let result = await this.#nft(guardRules());
+    // What is there under our name may be of another make.
+    if (result.exitCode !== 0) result = await this.#nft(newGuardRules());
+    this.#rules.canGuard = result.exitCode === 0;
+    if (this.#rules.canGuard) return true;
+    this.#retryAt = performance.now() + retryMs;
+    this.#listener(new NfioError('UnsupportedError', { message: `nft: ${result.stderr.split('\n')[0] ?? ''}` }));
+    return false;
+  }
+
+  async #nft(input: string): Promise<RunResult> {
     const argv = ['nsenter', `--net=${this.#fabric.netnsPath}`, '--', 'nft', '-f', '-'] as const;
-    const options = { signal: AbortSignal.timeout(loadTimeoutMs), input: guardRules() };
-    const { exitCode, stderr } = await this.#rules.own(() => runProgram(argv, options));
-    if (exitCode > killed)
-      throw new NfioError('NetworkError', { message: 'nft was killed while it made the rules that guard ports; try again' });
-    this.#rules.canGuard = exitCode === 0;
-    if (!this.#rules.canGuard) this.#listener(new NfioError('UnsupportedError', { message: `nft: ${stderr.split('\n')[0] ?? ''}` }));
-    return this.#rules.canGuard;
+    const options = { signal: AbortSignal.timeout(loadTimeoutMs), input };
+    const result = await this.#rules.own(() => runProgram(argv, options));
+    if (result.exitCode <= killed) return result;
+    throw new NfioError('NetworkError', { message: 'nft was killed while it made the rules that guard ports; try again' });
   }
 
   /** One number tells whether there is any news, or whether someone removed the rules. */
   async #look(): Promise<void> {
     if (this.#ports.size === 0) return;
-    const counts = await this.#read([droppedName]).catch(() => undefined); // it is looked again
-    if (counts === undefined) return;
-    const dropped = counts.get(droppedName);
-    if (dropped === undefined) await this.#mend();
-    else if (dropped > this.#dropped) this.#listener(undefined);
-    this.#dropped = dropped ?? 0;
-  }
-
-  async #mend(): Promise<void> {
-    this.#isLoaded = false;
-    await this.#rules.alone(() => this.#make(new Map())).catch(() => undefined); // it is looked again
+    if (this.#isLoaded) {
+      const counts = await this.#read([droppedName]).catch(() => undefined); // it is looked again
+      if (counts === undefined) return;
+      const dropped = counts.get(droppedName);
+      if (dropped === undefined) this.#isLoaded = false;
+      else if (dropped > this.#dropped) this.#listener(undefined);
+      this.#dropped = dropped ?? 0;
+    }
+    if (!this.#isLoaded) await this.#rules.alone(() => this.#make(new Map())).catch(() => undefined); // it is looked again
   }
 
   async #read(names: readonly string[]): Promise<ReadonlyMap<string, number>> {

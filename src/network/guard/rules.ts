@@ -116,3 +116,8 @@ export function guardRules(): string {
     '',
   ].join('\n');
 }
+
+/** Makes the table anew, whatever is there by its name. */
+export function newGuardRules(): string {
+  return `add table ${table}\ndelete table ${table}\n${guardRules()}`;
+}
