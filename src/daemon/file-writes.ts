@@ -93,6 +93,8 @@ export class FileWrites {
     const lines = text.split('\n').filter((line) => line.trim() !== '');
     if (options.restored) return await this.#copied(view, text);
     for (const line of lines.length === 0 ? [text] : lines) {
+      const tooFast = this.#orchestrator.pace.take(options.actor.uid);
+      if (tooFast !== undefined) await this.refuse(view, 'action', tooFast);
       if (view.kind === 'chain') await this.#orchestrator.chains.actions.act(view.serial, line, options);
       else await this.#actOnVnf(view, line, options);
     }
@@ -180,7 +182,7 @@ export class FileWrites {
   ): Promise<void> {
     switch (view.kind) {
       case 'vnf':
-        return await this.#orchestrator.vnfs.set(view.serial, spec.path, options.text, options.signal);
+        return await this.#orchestrator.vnfs.set(view.serial, spec.path, options);
       case 'port':
         return await this.#orchestrator.ports.set(view.serial, spec.path, options);
       case 'network':

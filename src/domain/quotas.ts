@@ -1,20 +1,22 @@
+import { NfioError } from '../errors/index.ts';
 import { ownerOf } from './authority.ts';
-import type { QuotaRecord, StoredRecord } from './records.ts';
+import type { QuotaRecord, StoredRecord, VnfRecord } from './records.ts';
+import { parseBytes, parseVcpu } from './units.ts';
 
-/** What an owner has: a count of each kind. */
+/** What an owner has. */
 export interface Use {
   readonly vnfs: number;
   readonly ports: number;
   readonly hops: number;
+  /** Processors and bytes of memory of what is deployed: what it may take, not what it takes. */
+  readonly vcpus: number;
+  readonly memory: number;
   readonly networks: number;
   readonly chains: number;
 }
 
-/** What is counted. */
-export type Counted = keyof Use;
-
-/** Those that users make themselves, and so have a limit each: a file of that name in quotas/. Networks and service chains root makes. */
-export const limited = ['vnfs', 'ports', 'hops'] as const;
+/** What has a limit: a file of that name in quotas/. Networks and service chains root makes, so they are only counted. */
+export const limited = ['vnfs', 'ports', 'hops', 'vcpus', 'memory', 'verbs_per_second'] as const;
 
 /** What has a limit. */
 export type Limited = (typeof limited)[number];
@@ -23,7 +25,7 @@ export type Limited = (typeof limited)[number];
 export type Limits = Readonly<Record<Limited, number>>;
 
 /** Nothing of anything. */
-export const noUse: Use = { vnfs: 0, ports: 0, hops: 0, networks: 0, chains: 0 };
+export const noUse: Use = { vnfs: 0, ports: 0, hops: 0, vcpus: 0, memory: 0, networks: 0, chains: 0 };
 
 /** The entry of quotas/ that every mount has, for all who have none of their own. */
 export const defaultName = 'default';
@@ -54,7 +56,7 @@ export function useOf(record: StoredRecord): { readonly uid: number; readonly us
   const { uid } = ownerOf(record);
   switch (record.kind) {
     case 'vnf':
-      return { uid, use: { ...noUse, vnfs: 1, ports: record.ports.length } };
+      return { uid, use: { ...noUse, vnfs: 1, ports: record.ports.length, ...(record.deployed ? promisedTo(record) : {}) } };
     case 'network':
       return { uid, use: { ...noUse, networks: 1 } };
     case 'chain': {
@@ -66,20 +68,33 @@ export function useOf(record: StoredRecord): { readonly uid: number; readonly us
   }
 }
 
+/** What a VNF counts for that says nothing of its own, and gets where its owner has a limit: as much as a virtual machine gets that says nothing. */
+const usualVcpus = 1;
+const usualMemory = 256 * 2 ** 20;
+
+/** Processors and bytes of memory that a VNF may take once it is deployed. */
+export function promisedTo({ settings }: VnfRecord): Pick<Use, 'vcpus' | 'memory'> {
+  return { vcpus: Number(settings['machine/vm.vcpu'] || usualVcpus), memory: Number(settings['machine/vm.memory'] || usualMemory) };
+}
+
 /** The limits of a user: what their own entry says, else what the one for all says, else what this machine can bear. */
 export function limitsOf(own: QuotaRecord | undefined, forAll: QuotaRecord | undefined, machine: Limits): Limits {
   const limit = (what: Limited): number => parsed(own?.settings[what]) ?? parsed(forAll?.settings[what]) ?? machine[what];
-  return { vnfs: limit('vnfs'), ports: limit('ports'), hops: limit('hops') };
+  return Object.fromEntries(limited.map((what) => [what, limit(what)])) as Limits;
 }
 
 /** Least memory that is set aside for each VNF of a user, bytes, and the part of the machine's memory that one user may fill so. */
 const memoryPerVnf = 32 * 2 ** 20;
 const memoryPart = 1 / 4;
 
+/** More than a script writes that starts a laboratory. */
+const verbsPerSecond = 50;
+
 /** What one user may have on a machine where nobody said anything else. */
 export function machineLimits(memoryBytes: number): Limits {
   const vnfs = Math.min(Math.max(16, Math.floor((memoryBytes * memoryPart) / memoryPerVnf)), 256);
-  return { vnfs, ports: 4 * vnfs, hops: 4 * vnfs };
+  const unlimited = Number.POSITIVE_INFINITY;
+  return { vnfs, ports: 4 * vnfs, hops: 4 * vnfs, vcpus: unlimited, memory: unlimited, verbs_per_second: verbsPerSecond };
 }
 
 /** A limit as the tree shows it, and takes it. */
@@ -87,10 +102,14 @@ export function limitText(limit: number): string {
   return limit === Number.POSITIVE_INFINITY ? unlimited : String(limit);
 }
 
-/** The canonical text of a limit, undefined when what was written is none. */
-export function canonicalLimit(text: string): string | undefined {
+/** The canonical text of a limit. @throws InvalidValueError (EINVAL) when what was written is none. */
+export function canonicalLimit(what: Limited, text: string): string {
   if (text === unlimited) return unlimited;
-  return /^\d{1,9}$/.test(text) ? String(Number(text)) : undefined;
+  if (/^0+$/.test(text)) return '0';
+  if (what === 'memory') return String(parseBytes(text));
+  if (what === 'vcpus') return String(parseVcpu(text));
+  if (/^\d{1,9}$/.test(text)) return String(Number(text));
+  throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text.slice(0, 80))} is not a number such as 20, or "unlimited"` });
 }
 
 function parsed(text: string | undefined): number | undefined {

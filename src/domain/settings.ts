@@ -55,7 +55,9 @@ export const hostSettings: Readonly<Record<string, SettingParser>> = {
 };
 
 /** Values of an entry of quotas/. */
-export const quotaSettings: Readonly<Record<string, SettingParser>> = Object.fromEntries(limited.map((what) => [what, parseLimit]));
+export const quotaSettings: Readonly<Record<string, SettingParser>> = Object.fromEntries(
+  limited.map((what) => [what, (text: string) => canonicalLimit(what, text)]),
+);
 
 /** Values of a service chain. What its match means, nft decides. */
 export const chainSettings: Readonly<Record<string, SettingParser>> = {
@@ -121,12 +123,6 @@ function parsePriority(text: string): string {
 function singleWord(text: string): string {
   if (/[\s\p{Cc}]/u.test(text)) throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text)} must be one word` });
   return text;
-}
-
-function parseLimit(text: string): string {
-  const limit = canonicalLimit(text);
-  if (limit !== undefined) return limit;
-  throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text.slice(0, 80))} is not a number such as 20, or "unlimited"` });
 }
 
 function absolutePath(text: string): string {

@@ -1,4 +1,4 @@
-import { type Actor, authorOf } from '../domain/authority.ts';
+import { type Actor, authorOf, ownerOf } from '../domain/authority.ts';
 import { chainPorts, instanceIn } from '../domain/chains/chain-ports.ts';
 import { translatedAddresses } from '../domain/chains/translation.ts';
 import { guestInterfaceName } from '../domain/guest-interface.ts';
@@ -6,11 +6,13 @@ import type { GuestAccess, Middlebox } from '../domain/middlebox.ts';
 import { isShaped, planPorts } from '../domain/port-plan.ts';
 import type { BootOptions, GuestLimits, GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
+import { promisedTo } from '../domain/quotas.ts';
 import type { ChainRecord, VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { readBootConf } from './config-files.ts';
 import type { Model } from './model.ts';
 import { requireMay } from './require.ts';
+import { limitsFor } from './room.ts';
 
 /**
  * The ports of a VNF as they should be now, those in service chains among them.
@@ -40,10 +42,16 @@ function translatedIn(model: Model, { serial }: VnfRecord, { applied }: ChainRec
   return translatedAddresses(serial, { network: egress.name, family: 4 }, model.translation);
 }
 
-/** Limits of a VNF as set in machine/. */
-export function wantedLimits(vnf: VnfRecord): GuestLimits {
+/** Limits of a VNF as set in machine/; where its owner may not have any number, it has no more than it counts for. */
+export function wantedLimits(model: Model, vnf: VnfRecord): GuestLimits {
   const { 'machine/vm.vcpu': vcpu = '', 'machine/vm.memory': memory = '' } = vnf.settings;
-  return { vcpu: vcpu === '' ? undefined : Number(vcpu), memoryBytes: memory === '' ? undefined : Number(memory) };
+  const { uid } = ownerOf(vnf);
+  const limits = uid === 0 ? undefined : limitsFor(model, model.inventory.quotaOf(uid));
+  const counts = promisedTo(vnf);
+  return {
+    vcpu: vcpu === '' && !Number.isFinite(limits?.vcpus) ? undefined : counts.vcpus,
+    memoryBytes: memory === '' && !Number.isFinite(limits?.memory) ? undefined : counts.memory,
+  };
 }
 
 /**
@@ -62,7 +70,7 @@ export function guestSpec(model: Model, vnf: VnfRecord): GuestSpec {
     ...model.ref(vnf),
     owner: vnf.ownership['']?.uid ?? vnf.uid,
     image: vnf.settings['machine/vm.image'] || (profile?.image ?? ''),
-    limits: wantedLimits(vnf),
+    limits: wantedLimits(model, vnf),
     boot: { ...boot, sysctl },
     command: boot.command ?? profile?.command,
     ports: wantedPorts(model, vnf),

@@ -25,6 +25,7 @@ import { PortService } from './port-service.ts';
 import { QuotaService } from './quota-service.ts';
 import { SpoofObserver } from './spoof-observer.ts';
 import { TypeService } from './type-service.ts';
+import { VerbPace } from './verb-pace.ts';
 import { VnfActions } from './vnf-actions.ts';
 import { VnfService } from './vnf-service.ts';
 
@@ -46,6 +47,7 @@ export class Orchestrator implements AsyncDisposable {
   readonly networks: NetworkService;
   readonly hosts: HostService;
   readonly quotas: QuotaService;
+  readonly pace: VerbPace;
   readonly commands: CommandRunner;
   readonly configs: ConfigSaver;
   readonly ownership: OwnershipService;
@@ -89,6 +91,7 @@ export class Orchestrator implements AsyncDisposable {
     this.replicas = new Replicas(this.model, { service, vnfs: this.vnfs, ports: this.ports, actions: this.actions });
     this.networks = new NetworkService(this.model, { live, hidden: this.hidden, chains: this.chains, routes: this.#routes });
     this.hosts = new HostService(this.model, this.hidden);
+    this.pace = new VerbPace(this.model);
     this.quotas = new QuotaService(this.model, this.hidden);
     this.commands = new CommandRunner(this.model);
     this.configs = new ConfigSaver(this.model, this.#configurator);

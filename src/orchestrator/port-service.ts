@@ -66,7 +66,7 @@ export class PortService {
           const message = `a VNF has ${mostPorts} ports at most: remove one, or make another VNF. Run: rmdir ports/NAME`;
           throw new NfioError('InvalidActionError', { message, errno: 'EMLINK' });
         }
-        requireRoom(this.#model, owner.uid, vnf, 'ports');
+        requireRoom(this.#model, owner.uid, vnf, { ports: 1 });
         return { ...vnf, ports: [...vnf.ports, port].sort((a, b) => (a.name < b.name ? -1 : 1)) };
       },
     });

@@ -12,7 +12,7 @@ export class UseCounts {
     return this.#used.get(uid) ?? noUse;
   }
 
-  /** Counts a record, and the one in its place before no longer. */
+  /** Counts a record, and the one in its place before no longer: also one that is about to be, which is put back as it is when it does not come to that. */
   put(record: StoredRecord): void {
     this.remove(record.serial);
     const counted = useOf(record);
@@ -42,6 +42,9 @@ function added(a: Use, b: Use, factor: 1 | -1): Use {
     vnfs: a.vnfs + factor * b.vnfs,
     ports: a.ports + factor * b.ports,
     hops: a.hops + factor * b.hops,
+    // Four decimals, as those of one VNF have: sums of fractions drift.
+    vcpus: Math.round((a.vcpus + factor * b.vcpus) * 1e4) / 1e4,
+    memory: a.memory + factor * b.memory,
     networks: a.networks + factor * b.networks,
     chains: a.chains + factor * b.chains,
   };

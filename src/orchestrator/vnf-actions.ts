@@ -1,9 +1,11 @@
 import { checkPort, portsOn } from '../domain/addressing.ts';
+import type { Actor } from '../domain/authority.ts';
 import { givesPower } from '../domain/boot-conf.ts';
 import { checkMac } from '../domain/hardware-addresses.ts';
 import { cancellableSteps, endsGuest, isVerb, isVerbList, planAgain, planVerb, type Step, verbs, verbsFor } from '../domain/lifecycle.ts';
 import type { GuestSpec } from '../domain/ports/hypervisor.ts';
 import type { PortSpec } from '../domain/ports/network.ts';
+import { promisedTo } from '../domain/quotas.ts';
 import type { VnfRecord } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { ChainFollower } from './chains/chain-follower.ts';
@@ -16,6 +18,7 @@ import { dropLog, keepLog } from './last-log.ts';
 import { explainStart } from './last-words.ts';
 import { type Model, pathOf } from './model.ts';
 import type { PastCounts } from './past-counts.ts';
+import { requireRoom } from './room.ts';
 import { tellWhileSlow } from './slow-verbs.ts';
 
 /** How long a step that cannot be cancelled may take, milliseconds: a virtual machine has a minute and a half to boot. */
@@ -28,6 +31,8 @@ interface Manner {
   readonly signal: AbortSignal;
   /** The request came before, to a server that died: what it did is not done twice. */
   readonly again: boolean;
+  /** Who wants it. */
+  readonly actor: Actor;
 }
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
@@ -97,13 +102,21 @@ export class VnfActions {
   async #perform(serial: number, word: string, how: Manner): Promise<void> {
     const vnf = this.#model.vnf(serial);
     const steps = isVerb(word) ? (how.again ? planAgain : planVerb)(this.#model.state(vnf), word) : undefined;
+    if (steps?.includes('deploy') === true) this.#promise(vnf, how.actor);
     try {
       if (steps === undefined) await this.#runModuleAction(vnf, word, how.signal);
       else await (word === 'activate' ? this.#activate(vnf, steps, how.signal) : this.#run(vnf, steps, how.signal));
     } finally {
+      this.#model.inventory.used.put(this.#model.vnf(serial));
       await this.#ask(serial, AbortSignal.timeout(refreshTimeoutMs));
     }
     this.#model.parts.events.add({ path: pathOf(vnf), what: word });
+  }
+
+  /** What a guest may take counts before it is made, so that any number that start at once stay within the limits of their owner. */
+  #promise(vnf: VnfRecord, actor: Actor): void {
+    requireRoom(this.#model, actor.uid, vnf, promisedTo(vnf));
+    this.#model.inventory.used.put({ ...vnf, deployed: true });
   }
 
   async #runModuleAction(vnf: VnfRecord, word: string, signal: AbortSignal): Promise<void> {

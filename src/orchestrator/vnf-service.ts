@@ -1,5 +1,7 @@
+import type { Actor } from '../domain/authority.ts';
 import type { HookCaller, Middlebox } from '../domain/middlebox.ts';
 import { checkName } from '../domain/names.ts';
+import { promisedTo } from '../domain/quotas.ts';
 import type { Ownership, VnfRecord } from '../domain/records.ts';
 import { parseSetting, vnfSettings } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -16,6 +18,13 @@ export interface NewVnf {
   readonly caller: HookCaller;
   /** Without the default configuration: a program that copies an instance brings its own, and insists on new files. */
   readonly bare: boolean;
+}
+
+/** What is written to a file of machine/, and by whom. */
+export interface VnfSetting {
+  readonly text: string;
+  readonly actor: Actor;
+  readonly signal: AbortSignal;
 }
 
 /** Makes, changes, renames and removes VNFs. */
@@ -72,7 +81,7 @@ export class VnfService {
 
   /** Counts for its owner from before it is on disk: any number may be made at once. */
   async #add(record: VnfRecord, { configuration }: Middlebox, { owner, bare }: NewVnf): Promise<void> {
-    requireRoom(this.#model, owner.uid, record, 'vnfs');
+    requireRoom(this.#model, owner.uid, record, { vnfs: 1 });
     this.#model.inventory.put(record);
     try {
       await this.#model.parts.store.create(record, configuration === undefined || bare ? {} : { nf_conf: configuration.default });
@@ -153,20 +162,28 @@ export class VnfService {
   }
 
   /** Sets a value in machine/; limits of a running guest change at once. */
-  async set(serial: number, path: string, text: string, signal: AbortSignal): Promise<void> {
+  async set(serial: number, path: string, options: VnfSetting): Promise<void> {
     await this.#model.recordVnf(serial, path, () => {
-      const value = parseSetting(vnfSettings, path, text);
-      return this.#model.runtime(serial).lane.run(() => this.#set(serial, path, value, signal));
+      const value = parseSetting(vnfSettings, path, options.text);
+      return this.#model.runtime(serial).lane.run(() => this.#set(serial, [path, value], options));
     });
   }
 
-  async #set(serial: number, path: string, value: string, signal: AbortSignal): Promise<void> {
+  async #set(serial: number, [path, value]: readonly [string, string], { actor, signal }: VnfSetting): Promise<void> {
     const before = this.#model.vnf(serial);
     const after = { ...before, settings: { ...before.settings, [path]: value } };
-    const live = path === 'machine/vm.vcpu' || path === 'machine/vm.memory';
-    const state = this.#model.state(before);
-    if (live && (state === 'running' || state === 'paused'))
-      await this.#model.driverOf(before).setLimits(this.#model.ref(before), wantedLimits(after), signal);
-    await this.#model.commitVnf(after);
+    const [has, wants] = [promisedTo(before), promisedTo(after)];
+    if (before.deployed) requireRoom(this.#model, actor.uid, before, { vcpus: wants.vcpus - has.vcpus, memory: wants.memory - has.memory });
+    const { used } = this.#model.inventory;
+    used.put(after);
+    try {
+      const live = path === 'machine/vm.vcpu' || path === 'machine/vm.memory';
+      const state = this.#model.state(before);
+      if (live && (state === 'running' || state === 'paused'))
+        await this.#model.driverOf(before).setLimits(this.#model.ref(before), wantedLimits(this.#model, after), signal);
+      await this.#model.commitVnf(after);
+    } finally {
+      used.put(this.#model.vnf(serial));
+    }
   }
 }

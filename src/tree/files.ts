@@ -98,6 +98,9 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .setting(5, 'vnfs')
     .setting(6, 'ports')
     .setting(7, 'hops')
+    .setting(8, 'vcpus')
+    .setting(9, 'memory')
+    .setting(10, 'verbs_per_second')
     .build(),
 };
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type Turns, takeTurn } from '../../src/domain/pace.ts';
 import { canonicalLimit, defaultQuota, limitsOf, limitText, machineLimits, noUse, useOf } from '../../src/domain/quotas.ts';
 import type { QuotaRecord, StoredRecord } from '../../src/domain/records.ts';
 import { Inventory } from '../../src/orchestrator/inventory.ts';
@@ -21,6 +22,16 @@ const port = records.placedPort(70, {}).port;
 describe('what counts for whom', () => {
   for (const [what, record, use] of [
     ['a VNF with a port', records.vnf(20, { ports: [port] }), { ...noUse, vnfs: 1, ports: 1 }],
+    [
+      'a deployed VNF that says nothing of processors and memory',
+      { ...records.vnf(20), deployed: true },
+      { ...noUse, vnfs: 1, vcpus: 1, memory: 256 * 2 ** 20 },
+    ],
+    [
+      'a deployed VNF that says what it wants',
+      { ...records.vnf(20), deployed: true, settings: { 'machine/vm.vcpu': '0.5', 'machine/vm.memory': '4194304' } },
+      { ...noUse, vnfs: 1, vcpus: 0.5, memory: 4194304 },
+    ],
     ['a network', records.network('lan', {}), { ...noUse, networks: 1 }],
     [
       'a service chain: each hop, and each link in it',
@@ -39,6 +50,13 @@ describe('what counts for whom', () => {
 });
 
 describe('counts', () => {
+  test('of fractions of processors do not drift', () => {
+    const inventory = new Inventory();
+    const settings = { 'machine/vm.vcpu': '0.1' };
+    for (let serial = 20; serial < 30; serial += 1) inventory.put({ ...of(alice, records.vnf(serial)), deployed: true, settings });
+    assert.equal(inventory.used.of(alice).vcpus, 1);
+  });
+
   test('follow records that are made, changed, given away and removed', () => {
     const inventory = new Inventory();
     const count = (uid: number) => inventory.used.of(uid);
@@ -64,13 +82,14 @@ describe('counts', () => {
 });
 
 describe('limits', () => {
-  const machine = { vnfs: 16, ports: 64, hops: 64 };
+  const unlimited = Number.POSITIVE_INFINITY;
+  const machine = { vnfs: 16, ports: 64, hops: 64, vcpus: unlimited, memory: unlimited, verbs_per_second: 50 };
 
   test('are one’s own, else those for all, else what the machine bears', () => {
     assert.deepEqual(limitsOf(undefined, forAll, machine), machine);
     const said = { ...forAll, settings: { vnfs: '5', ports: 'unlimited' } };
-    assert.deepEqual(limitsOf(undefined, said, machine), { vnfs: 5, ports: Number.POSITIVE_INFINITY, hops: 64 });
-    assert.deepEqual(limitsOf(quota({ vnfs: '0', ports: '' }), said, machine), { vnfs: 0, ports: Number.POSITIVE_INFINITY, hops: 64 });
+    assert.deepEqual(limitsOf(undefined, said, machine), { ...machine, vnfs: 5, ports: unlimited });
+    assert.deepEqual(limitsOf(quota({ vnfs: '0', ports: '' }), said, machine), { ...machine, vnfs: 0, ports: unlimited });
   });
 
   test('follow from the memory of the machine, within bounds', () => {
@@ -80,21 +99,61 @@ describe('limits', () => {
     );
   });
 
-  for (const [text, canonical] of [
-    ['20', '20'],
-    ['007', '7'],
-    ['0', '0'],
-    ['unlimited', 'unlimited'],
-    ['-1', undefined],
-    ['1.5', undefined],
-    ['2e3', undefined],
-    ['1234567890', undefined],
-    ['many', undefined],
+  for (const [what, text, canonical] of [
+    ['vnfs', '20', '20'],
+    ['vnfs', '007', '7'],
+    ['vnfs', '0', '0'],
+    ['vnfs', 'unlimited', 'unlimited'],
+    ['memory', '2G', String(2 ** 31)],
+    ['memory', '0', '0'],
+    ['memory', 'unlimited', 'unlimited'],
+    ['vcpus', '1.5', '1.5'],
   ] as const) {
-    test(`"${text}" is ${canonical ?? 'none'}`, () => assert.equal(canonicalLimit(text), canonical));
+    test(`${what} "${text}" is ${canonical}`, () => assert.equal(canonicalLimit(what, text), canonical));
+  }
+
+  for (const [what, text] of [
+    ['vnfs', '-1'],
+    ['vnfs', '1.5'],
+    ['ports', '2e3'],
+    ['hops', '1234567890'],
+    ['verbs_per_second', 'many'],
+    ['memory', '2 apples'],
+    ['vcpus', '-1'],
+  ] as const) {
+    test(`${what} "${text}" is none`, () => assert.throws(() => canonicalLimit(what, text), { code: 'InvalidValueError' }));
   }
 
   test('read as they are written', () => {
     assert.deepEqual([limitText(20), limitText(Number.POSITIVE_INFINITY)], ['20', 'unlimited']);
   });
+});
+
+describe('verbs in a second', () => {
+  /** How many of so many verbs are taken that come so far apart. */
+  function taken(count: number, apartMs: number, perSecond: number): number {
+    let turns: Turns | undefined;
+    let sum = 0;
+    for (let verb = 0; verb < count; verb += 1) {
+      const next = takeTurn(turns, perSecond, verb * apartMs);
+      if (next === undefined) continue;
+      turns = next;
+      sum += 1;
+    }
+    return sum;
+  }
+
+  test('may come at once, and then as fast as they come back', () => {
+    assert.equal(taken(10, 0, 5), 5);
+    assert.equal(taken(100, 200, 5), 100);
+    assert.equal(taken(101, 100, 5), 5 + 50);
+  });
+
+  test('are not saved up, and a clock that goes back gives none', () => {
+    const later = takeTurn({ left: 1, atMs: 0 }, 5, 3_600_000);
+    assert.equal(later?.left, 4);
+    assert.equal(takeTurn({ left: 0, atMs: 5000 }, 5, 0), undefined);
+  });
+
+  test('are none where none is allowed', () => assert.equal(taken(10, 1000, 0), 0));
 });

@@ -138,6 +138,9 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     5: 'vnfs 644',
     6: 'ports 644',
     7: 'hops 644',
+    8: 'vcpus 644',
+    9: 'memory 644',
+    10: 'verbs_per_second 644',
   },
 };
 

@@ -98,7 +98,7 @@ export class ChainService {
     const hop: HopRecord = { ...this.#newObject(owner), name, links: [] };
     await this.#editor.edit(chain, name, (record) => {
       checkHopName(record, name);
-      requireRoom(this.#model, owner.uid, record, 'hops');
+      requireRoom(this.#model, owner.uid, record, { hops: 1 });
       return withHop(record, hop);
     });
     return hop;
@@ -114,7 +114,7 @@ export class ChainService {
     if (place.hop !== undefined || name === startLink || !isLinkName(name) || !link.target.includes('/')) {
       await this.#editor.edit(place.chain, name, (chain) => {
         this.#checkLinkName(chain, place, name);
-        requireRoom(this.#model, link.owner.uid, chain, 'hops');
+        requireRoom(this.#model, link.owner.uid, chain, { hops: 1 });
         if (name === nextLink && place.hop !== undefined) this.#runtimes.of(chain.serial).lastNext.delete(place.hop);
         return withLink(chain, place, made);
       });
@@ -123,7 +123,7 @@ export class ChainService {
     const inHop = linkInHop(made);
     await this.#editor.edit(place.chain, name, (chain) => {
       checkHopName(chain, name);
-      requireRoom(this.#model, link.owner.uid, chain, 'hops');
+      requireRoom(this.#model, link.owner.uid, chain, { hops: 2 });
       return withHop(chain, { ...this.#newObject(link.owner), name, links: [inHop] });
     });
     return inHop;

@@ -1,4 +1,4 @@
-import type { Actor } from '../../domain/authority.ts';
+import { type Actor, rootActor } from '../../domain/authority.ts';
 import { isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import type { ChainRecord, HopRecord, LinkRecord, Ownership, VnfRecord } from '../../domain/records.ts';
@@ -79,9 +79,10 @@ export class Replicas {
     const original = this.#original(chain, hop);
     requireMay(actor, 'clone', original);
     requireNetworks(this.#model, actor, original);
-    const clone = await this.#clone(original, signal);
+    const clone = await this.#clone(original, actor, signal);
     try {
-      if (this.#model.state(original) === 'running') await this.#parts.actions.act(clone.serial, 'activate', { signal, again: false });
+      if (this.#model.state(original) === 'running')
+        await this.#parts.actions.act(clone.serial, 'activate', { signal, actor, again: false });
       const { uid, gid } = clone;
       const target = `../../../${pathOf(clone)}`;
       await this.#parts.service.symlink({ chain, hop }, clone.name, { target, owner: { uid, gid, mode: 0o755 }, cloned: true });
@@ -107,14 +108,14 @@ export class Replicas {
   }
 
   /** A VNF like another one, with the same values and configuration, under a name that is free. */
-  async #clone(original: VnfRecord, signal: AbortSignal): Promise<VnfRecord> {
+  async #clone(original: VnfRecord, actor: Actor, signal: AbortSignal): Promise<VnfRecord> {
     const owner: Ownership = original.ownership[''] ?? { uid: original.uid, gid: original.gid, mode: original.mode };
     const caller = { uid: owner.uid, gid: owner.gid, pid: process.pid };
     const clone = await this.#parts.vnfs.create(original.type, this.#freeName(original), { owner, caller, bare: true });
     try {
       const { store } = this.#model.parts;
       await copyConfig(store.configDir(original), store.configDir(clone));
-      for (const [path, text] of Object.entries(original.settings)) await this.#parts.vnfs.set(clone.serial, path, text, signal);
+      for (const [path, text] of Object.entries(original.settings)) await this.#parts.vnfs.set(clone.serial, path, { text, actor, signal });
       for (const { name, settings } of original.ports) {
         const port = await this.#parts.ports.create(clone.serial, name, owner);
         for (const [path, text] of Object.entries(settings)) {
@@ -139,7 +140,8 @@ export class Replicas {
 
   async #discard({ serial }: VnfRecord): Promise<void> {
     const vnf = this.#model.vnf(serial);
-    if (vnf.deployed) await this.#parts.actions.act(serial, 'destroy', { signal: new AbortController().signal, again: false });
+    if (vnf.deployed)
+      await this.#parts.actions.act(serial, 'destroy', { signal: new AbortController().signal, actor: rootActor, again: false });
     await this.#parts.vnfs.remove(serial);
   }
 
