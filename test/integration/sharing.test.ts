@@ -73,8 +73,8 @@ describe('a mount that a class shares', { skip: whyNoGuests() ?? false, timeout:
       ['change networks/alice, networks/alice-dmz, chns/alice, hosts/local', false],
     ]);
     assert.deepEqual(
-      await row('nobody', /uplink|boot.conf/),
-      (await row('root', /uplink|boot.conf/)).map(([what]) => [what, false]),
+      await row('nobody', /uplink|boot.conf|quotas/),
+      (await row('root', /uplink|boot.conf|quotas/)).map(([what]) => [what, false]),
     );
     assert.ok((await rights('root')).every(({ may }) => may));
     assert.match(

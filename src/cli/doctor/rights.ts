@@ -1,7 +1,7 @@
 import { readdirSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Actor, allows, may, search, write } from '../../domain/authority.ts';
-import type { HostRecord, NetworkRecord, Ownership } from '../../domain/records.ts';
+import type { HostRecord, NetworkRecord, Ownership, QuotaRecord } from '../../domain/records.ts';
 
 /** Something that a user may do or not. */
 export interface Right {
@@ -14,6 +14,7 @@ export interface Right {
 const object = { serial: 0, createdMs: 0, settings: {}, ownership: {}, uid: 0, gid: 0, mode: 0o755 };
 const host: HostRecord = { ...object, kind: 'host', name: 'NAME' };
 const network: NetworkRecord = { ...object, kind: 'network', name: 'NAME' };
+const quota: QuotaRecord = { ...object, kind: 'quota', name: 'USER' };
 const powers = { privileged: true, capabilities: [], mounts: [], network: undefined };
 
 /** What a user may do on every mount, by the rules of src/domain/authority.ts, with root's objects. */
@@ -30,6 +31,7 @@ export function rightsEverywhere(actor: Actor): readonly Right[] {
       may: may(actor, 'direct', host),
       grant: 'echo ADDRESS > hosts/NAME/address',
     },
+    { what: 'say how much users may have (quotas/)', may: may(actor, 'limit', quota), grant: 'echo NUMBER > quotas/USER/vnfs' },
     {
       what: 'connect a network to an interface of the machine (uplink)',
       may: may(actor, 'uplink', network),
