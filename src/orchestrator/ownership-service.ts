@@ -125,7 +125,7 @@ const handles: readonly string[] = ['', 'action', 'command', 'rfs'];
 function checkStaysRoots(vnf: VnfRecord, { path, current }: OwnedFile, next: Ownership): void {
   if (!vnf.powerful || !handles.includes(path) || next.uid === 0 || next.uid === current.uid) return;
   throw new NfioError('BusyError', {
-    message: `nf-types/${vnf.type}/${vnf.name} has powers over this machine that only root gives (config/boot.conf). Before it is given away run: echo destroy > nf-types/${vnf.type}/${vnf.name}/action`,
+    message: `nf-types/${vnf.type}/${vnf.name} has powers over this machine, by config/boot.conf or as a container of root's. Before it is given away run: echo destroy > nf-types/${vnf.type}/${vnf.name}/action`,
   });
 }
 

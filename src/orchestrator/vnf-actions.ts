@@ -256,9 +256,11 @@ export class VnfActions {
     runtime.hasDomain = false;
     dropLog(spec);
     // On record before it is there, so that a crash in between leaves something that is found again.
-    await this.#model.commitVnf({ ...vnf, deployed: true, placement, powerful: givesPower(spec.boot) });
+    const driver = this.#model.driver(placement.hypervisor);
+    const powerful = givesPower(spec.boot) || (spec.owner === 0 && driver.rootHasMore === true);
+    await this.#model.commitVnf({ ...vnf, deployed: true, placement, powerful });
     try {
-      await this.#model.driver(placement.hypervisor).deploy(spec, signal);
+      await driver.deploy(spec, signal);
       return spec;
     } catch (error) {
       await this.#undoDeploy(vnf, error);

@@ -37,6 +37,16 @@ describe('docker guests', { skip: whyNoEngine() ?? false, timeout: 360_000 }, ()
     equal((await world.sh(spec, 'nft add table inet own && ip link add v type veth peer name w')).exitCode, 0);
   });
 
+  it('of other owners than root have no power over networks beyond theirs, but what boot.conf gives', async () => {
+    const admin = 1n << 12n;
+    const spec = await world.running({ owner: 1234, ports: [world.port('10.1.9.1/24')] });
+    equal(BigInt(`0x${/^CapEff:\s*(\w+)$/m.exec(await inGuest(spec, 'cat /proc/self/status'))?.[1]}`), expectedCapabilities & ~admin);
+    ok((await world.sh(spec, 'ip link add v type veth peer name w')).exitCode !== 0);
+    equal(await inGuest(spec, 'ip -o -4 addr show dev eth0 | grep -c 10.1.9.1'), '1\n', 'nf.io sets up its network all the same');
+    const given = await world.running({ owner: 1234, boot: { ...plainBoot, capabilities: ['net_admin'] } });
+    equal((await world.sh(given, 'ip link add v type veth peer name w')).exitCode, 0);
+  });
+
   it('are what boot.conf says', async () => {
     const directory = join(world.base, 'shared');
     mkdirSync(directory);

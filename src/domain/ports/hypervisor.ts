@@ -218,6 +218,8 @@ export interface HypervisorDriver extends AsyncDisposable {
   readonly name: HypervisorName;
   /** True where images are files, by their paths on the machine that the guest is on. */
   readonly startsFromFiles?: boolean;
+  /** True where guests of root have power over the machine that those of others have not, whatever boot.conf says. */
+  readonly rootHasMore?: boolean;
   /**
    * Finds what this mount's driver made in an earlier life of the process, from labels in the world, and starts watching it.
    *

@@ -8,7 +8,12 @@ const defaultSet: readonly string[] = [
   ...['chown', 'dac_override', 'fowner', 'kill', 'setgid', 'setuid', 'setpcap', 'sys_chroot'],
 ];
 
-/** The capabilities of a guest, as the Engine API names them. */
-export function guestCapabilities(extra: readonly string[]): string[] {
-  return [...new Set([...defaultSet, ...extra])].map((name) => `CAP_${name.toUpperCase()}`);
+/**
+ * The capabilities of a guest, as the Engine API names them.
+ *
+ * @param ofNetwork whether it has power over its network: who has it in the machine's own user namespace has it over every network that a message can name by a port's other end.
+ */
+export function guestCapabilities(extra: readonly string[], ofNetwork: boolean): string[] {
+  const own = ofNetwork ? defaultSet : defaultSet.filter((name) => name !== 'net_admin');
+  return [...new Set([...own, ...extra])].map((name) => `CAP_${name.toUpperCase()}`);
 }

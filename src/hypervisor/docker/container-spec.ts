@@ -14,6 +14,8 @@ export interface ContainerOptions {
   readonly mountId: string;
   /** True for an engine that sees this machine's files. */
   readonly local: boolean;
+  /** True for a guest that has power over its network. */
+  readonly ofNetwork: boolean;
 }
 
 /** The body of the call that makes a guest's container. @throws InvalidValueError for limits no guest can live with. */
@@ -30,7 +32,7 @@ export function containerSpec(spec: GuestSpec, options: ContainerOptions): objec
       Init: true,
       NetworkMode: boot.network ?? 'none',
       CapDrop: ['ALL'],
-      CapAdd: guestCapabilities(boot.capabilities),
+      CapAdd: guestCapabilities(boot.capabilities, options.ofNetwork),
       Privileged: boot.privileged,
       SecurityOpt: ['no-new-privileges'],
       Sysctls: { ...quietIpv6(options), ...boot.sysctl },

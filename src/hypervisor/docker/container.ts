@@ -3,6 +3,7 @@ import { NfioError } from '../../errors/index.ts';
 import { configArchive, configVersion } from './config-archive.ts';
 import { configTarget, containerSpec } from './container-spec.ts';
 import { type Engine, EngineAnswerError } from './engine/index.ts';
+import { hasOwnUsers } from './engine-info.ts';
 import type { Guest } from './guest.ts';
 import { containerName, guestLabels, label, mountFilter } from './labels.ts';
 import { hasImage, pullImage } from './pull.ts';
@@ -26,7 +27,9 @@ export interface MakeOptions {
 export async function makeContainer(guest: Guest, spec: GuestSpec, options: MakeOptions): Promise<string> {
   const { engine, local } = guest.link;
   const { signal, mountId } = options;
-  const body = containerSpec(spec, { mountId, local });
+  // Ports lead to others' networks on this machine alone.
+  const ofNetwork = spec.owner === 0 || !local || (await hasOwnUsers(engine, signal));
+  const body = containerSpec(spec, { mountId, local, ofNetwork });
   const name = containerName(mountId, spec);
   const create = async (): Promise<string> => {
     const request = { method: 'POST', path: '/containers/create', query: { name }, body, timeoutMs: createTimeoutMs } as const;

@@ -67,6 +67,7 @@ export interface DockerDriverOptions extends DriverContext, Pick<EnginesOptions,
  */
 export class DockerDriver extends HypervisorBase {
   readonly name = 'docker';
+  readonly rootHasMore = true;
   readonly #options: DockerDriverOptions;
   readonly #fabric: Fabric;
   readonly #guests = new Map<string, Guest>();
