@@ -144,6 +144,11 @@ describe('nfio save', () => {
     try {
       assert.deepEqual(await nfio('save', fw, `${mount.root}.new`), { status: 0, out: 'saved, and in force\n', err: '' });
       assert.equal(await mount.run(`cat ${fw}/config/.applied/nf_conf`), rules);
+      await mount.run('mkdir -p nf-types/host/h; echo activate > nf-types/host/h/action');
+      assert.match(
+        (await nfio('save', `${mount.path}/nf-types/host/h`, `${mount.root}.new`)).out,
+        /^saved as a file: .* have no configuration/,
+      );
       const { status, err } = await nfio('save', fw, `${mount.root}.bad`);
       assert.equal(status, 1);
       assert.match(err, /save: nf_conf line 1: syntax error/);

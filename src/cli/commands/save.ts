@@ -3,7 +3,7 @@ import { chown, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { configurationName } from '../../domain/configuration-names.ts';
-import { errnoName, errnoOf, isAbsence, NfioError } from '../../errors/index.ts';
+import { errnoName, errnoOf, isAbsence, isThere, NfioError } from '../../errors/index.ts';
 import { defineCommand } from '../command.ts';
 
 /** `nfio save`. */
@@ -35,12 +35,18 @@ A VNF that does not run checks it when it starts. VNF is the path of its directo
             throw notReadable(file, cause);
           });
     await save(vnf, text);
-    terminal.out(
-      status.trim() === 'running' ? 'saved, and in force\n' : `saved; the VNF is ${status.trim()}, and checks it when it starts\n`,
-    );
+    terminal.out(`saved${await whatOfIt(vnf, status.trim())}\n`);
     return 0;
   },
 });
+
+/** What the configuration does now: types without one keep a file of this name as any other. */
+async function whatOfIt(vnf: string, status: string): Promise<string> {
+  if (status !== 'running') return `; the VNF is ${status}, and checks it when it starts`;
+  return isThere(join(vnf, 'config', '.applied', configurationName))
+    ? ', and in force'
+    : ' as a file: VNFs of this type have no configuration that is applied';
+}
 
 /** Writes beside the configuration and renames: the file system judges the rename. */
 async function save(vnf: string, text: Uint8Array): Promise<void> {
