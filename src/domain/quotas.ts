@@ -16,7 +16,7 @@ export interface Use {
 }
 
 /** What has a limit: a file of that name in quotas/. Networks and service chains root makes, so they are only counted. */
-export const limited = ['vnfs', 'ports', 'hops', 'vcpus', 'memory', 'verbs_per_second'] as const;
+export const limited = ['vnfs', 'ports', 'hops', 'vcpus', 'memory', 'verbs_per_second', 'handles'] as const;
 
 /** What has a limit. */
 export type Limited = (typeof limited)[number];
@@ -79,7 +79,7 @@ export function promisedTo({ settings }: VnfRecord): Pick<Use, 'vcpus' | 'memory
 
 /** The limits of a user: what their own entry says, else what the one for all says, else what this machine can bear. */
 export function limitsOf(own: QuotaRecord | undefined, forAll: QuotaRecord | undefined, machine: Limits): Limits {
-  const limit = (what: Limited): number => parsed(own?.settings[what]) ?? parsed(forAll?.settings[what]) ?? machine[what];
+  const limit = (what: Limited): number => limitOfText(own?.settings[what]) ?? limitOfText(forAll?.settings[what]) ?? machine[what];
   return Object.fromEntries(limited.map((what) => [what, limit(what)])) as Limits;
 }
 
@@ -94,7 +94,15 @@ const verbsPerSecond = 50;
 export function machineLimits(memoryBytes: number): Limits {
   const vnfs = Math.min(Math.max(16, Math.floor((memoryBytes * memoryPart) / memoryPerVnf)), 256);
   const unlimited = Number.POSITIVE_INFINITY;
-  return { vnfs, ports: 4 * vnfs, hops: 4 * vnfs, vcpus: unlimited, memory: unlimited, verbs_per_second: verbsPerSecond };
+  return {
+    vnfs,
+    ports: 4 * vnfs,
+    hops: 4 * vnfs,
+    vcpus: unlimited,
+    memory: unlimited,
+    verbs_per_second: verbsPerSecond,
+    handles: unlimited,
+  };
 }
 
 /** A limit as the tree shows it, and takes it. */
@@ -112,7 +120,8 @@ export function canonicalLimit(what: Limited, text: string): string {
   throw new NfioError('InvalidValueError', { message: `${JSON.stringify(text.slice(0, 80))} is not a number such as 20, or "unlimited"` });
 }
 
-function parsed(text: string | undefined): number | undefined {
+/** The limit in a canonical text; undefined: nobody said any. */
+export function limitOfText(text: string | undefined): number | undefined {
   if (text === undefined || text === '') return undefined;
   return text === unlimited ? Number.POSITIVE_INFINITY : Number(text);
 }

@@ -52,11 +52,9 @@ export class QuotaService {
     });
   }
 
-  /** unlink of a file of an entry: on the way to removing the whole. */
+  /** unlink of a file of an entry: on the way to removing the whole, or to making it again, as tar does. */
   hide(name: string, path: string): void {
-    const record = this.#named(name);
-    checkRemovable(record);
-    this.#hidden.hide(record.serial, path);
+    this.#hidden.hide(this.#named(name).serial, path);
   }
 
   /** Sets a limit; an empty text takes it back. What is over a new limit stays. @throws NotPermittedError for others than root. */

@@ -15,6 +15,7 @@ import { BackedDirectories } from './backed-directories.ts';
 import { DiskPace } from './disk-pace.ts';
 import type { FileSpec } from './file-spec.ts';
 import type { Directories, Forward, KernelMessage } from './forwarded.ts';
+import { handleLimit } from './handle-limit.ts';
 import { HandleNumbers } from './handles.ts';
 import { OpenFiles } from './open-files.ts';
 import { OpenRoots } from './open-roots.ts';
@@ -107,7 +108,7 @@ export class NfioFileSystem implements FileSystem {
     this.#probes = new Turns(forward, 'probe');
     const refused = new RefusedRemovals();
     const walkers = new TreeWalkers();
-    const descriptors = new DescriptorShares(descriptorBudget);
+    const descriptors = new DescriptorShares(descriptorBudget, (uid) => handleLimit(tree, uid));
     const shared = { forward, handles, descriptors, refused, walkers, timeoutMs, unsaved: this.#unsaved };
     this.#user = new UserRequests({
       ...shared,

@@ -101,6 +101,7 @@ const specs: Readonly<Record<ObjectKind, ObjectSpec>> = {
     .setting(8, 'vcpus')
     .setting(9, 'memory')
     .setting(10, 'verbs_per_second')
+    .setting(11, 'handles')
     .build(),
 };
 

@@ -6,24 +6,28 @@ import type { DescriptorBudget } from './descriptor-limit.ts';
  */
 export class DescriptorShares {
   readonly #budget: () => DescriptorBudget;
+  readonly #limitOf: (uid: number) => number;
   /** By what is open: a descriptor, or what holds one. */
   readonly #owners = new Map<unknown, number>();
   readonly #held = new Map<number, number>();
 
-  constructor(budget: () => DescriptorBudget) {
+  /** @param limitOf what a user may hold open besides, whatever the budget allows. */
+  constructor(budget: () => DescriptorBudget, limitOf: (uid: number) => number = () => Number.POSITIVE_INFINITY) {
     this.#budget = budget;
+    this.#limitOf = limitOf;
   }
 
   /** Opens a file for a user. @throws EMFILE when the share is used up, and what `open` throws. */
   open<T extends { readonly fd: unknown }>(uid: number, open: () => T): T {
     const { users, perUser } = this.#budget();
-    if (this.#owners.size >= users || (this.#held.get(uid) ?? 0) >= perUser) {
+    const held = this.#held.get(uid) ?? 0;
+    if (this.#owners.size >= users || held >= perUser || held >= this.#limitOf(uid)) {
       throw Object.assign(new Error(`user ${uid} has too many files open`), { code: 'EMFILE' });
     }
     const opened = open();
     if (opened.fd === undefined) return opened;
     this.#owners.set(opened.fd, uid);
-    this.#held.set(uid, (this.#held.get(uid) ?? 0) + 1);
+    this.#held.set(uid, held + 1);
     return opened;
   }
 

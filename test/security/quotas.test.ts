@@ -91,6 +91,26 @@ describe('how much a user may have', () => {
     await mount.run('rm -r chns/hers/fw', { uid: alice });
   });
 
+  test('bounds open files', async () => {
+    await mount.run(`echo 4 > quotas/${alice}/handles`);
+    const open = (vnf: string, count: number) =>
+      `cd nf-types/host/${vnf}/config; for i in $(seq ${count}); do exec {fd}> file || exit 1; done`;
+    await mount.run('mkdir nf-types/host/bobs', { uid: bob });
+    const [hers] = (await mount.run('cd nf-types/host; ls -d a*')).split('\n');
+    await mount.run(open(hers ?? '', 4), { uid: alice });
+    assert.match((await mount.sh(open(hers ?? '', 5), { uid: alice })).stderr, /Too many open files/);
+    await mount.run(open('bobs', 9), { uid: bob });
+    await mount.run('rm -r nf-types/host/bobs', { uid: bob });
+    await mount.run(`echo > quotas/${alice}/handles`);
+  });
+
+  test('goes along in a copy of the tree', async () => {
+    const shown = `cat quotas/*/{vnfs,ports,hops,vcpus,memory,verbs_per_second,handles}`;
+    await using other = await TestMount.start();
+    await mount.run(`tar c quotas | tar x -C ${other.path}`);
+    assert.equal(await other.run(shown), await mount.run(shown));
+  });
+
   test('is what quotas/default says for who has no entry, and what the machine bears where that says nothing', async () => {
     assert.match(await mount.run('cat quotas/default/vnfs'), /^[1-9]\d*\n$/);
     await mount.run('echo 1 > quotas/default/vnfs; echo unlimited > quotas/default/ports');
@@ -102,6 +122,7 @@ describe('how much a user may have', () => {
     assert.equal(await mount.run(`echo > quotas/${bob}/vnfs; cat quotas/${bob}/vnfs`), '1\n');
     await mount.run(`rm -r quotas/${bob}`);
     assert.match((await mount.sh('rm -r quotas/default')).stderr, /not permitted/);
+    assert.equal(await mount.run('cat quotas/default/vnfs'), '1\n');
   });
 
   test('is known again after a restart, and after the server was killed', async () => {

@@ -29,6 +29,25 @@ test('shares never come to more than the limit, and each leaves something to the
   }
 });
 
+test('who has a limit of their own gets EMFILE at that, and others do not', () => {
+  const shares = new DescriptorShares(
+    () => ({ users: 9, perUser: 5, holds: 0, roots: 0 }),
+    (uid) => (uid === 1 ? 2 : 100),
+  );
+  let fd = 100;
+  const open = (uid: number): number => {
+    fd += 1;
+    return shares.open(uid, () => ({ fd })).fd;
+  };
+  const first = open(1);
+  open(1);
+  assert.throws(() => open(1), { code: 'EMFILE' });
+  for (let count = 0; count < 5; count += 1) open(2);
+  assert.throws(() => open(2), { code: 'EMFILE' });
+  shares.closed(first);
+  open(1);
+});
+
 test('who uses up a share gets EMFILE, others do not; what is closed may be opened again', () => {
   const shares = new DescriptorShares(() => ({ users: 5, perUser: 3, holds: 0, roots: 0 }));
   let next = 10;

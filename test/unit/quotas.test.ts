@@ -83,7 +83,7 @@ describe('counts', () => {
 
 describe('limits', () => {
   const unlimited = Number.POSITIVE_INFINITY;
-  const machine = { vnfs: 16, ports: 64, hops: 64, vcpus: unlimited, memory: unlimited, verbs_per_second: 50 };
+  const machine = { vnfs: 16, ports: 64, hops: 64, vcpus: unlimited, memory: unlimited, verbs_per_second: 50, handles: unlimited };
 
   test('are one’s own, else those for all, else what the machine bears', () => {
     assert.deepEqual(limitsOf(undefined, forAll, machine), machine);

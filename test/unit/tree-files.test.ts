@@ -141,6 +141,7 @@ const golden: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     8: 'vcpus 644',
     9: 'memory 644',
     10: 'verbs_per_second 644',
+    11: 'handles 644',
   },
 };
 
