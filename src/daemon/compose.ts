@@ -8,6 +8,7 @@ import { ModuleLoader } from '../middleboxes/loader.ts';
 import { Fabric, FabricNetwork, limitHolds } from '../network/index.ts';
 import { EventLog } from '../orchestrator/event-log.ts';
 import { Orchestrator } from '../orchestrator/orchestrator.ts';
+import { VerbNotes } from '../orchestrator/verb-notes.ts';
 import { FileStore } from '../state/file-store.ts';
 import { descriptorBudget } from '../vfs/descriptor-limit.ts';
 import { type MountOptions, runtimeDirectory } from './options.ts';
@@ -37,6 +38,7 @@ export async function compose(
     network: new FabricNetwork(fabric),
     userNumber,
     middleboxes: new ModuleLoader({ userRoot: options.modules, logger }),
+    verbNotes: new VerbNotes(join(context.runDir, 'verbs')),
     events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
     logger,
     listener,

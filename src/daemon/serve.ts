@@ -59,7 +59,7 @@ async function serveUntilUnmounted({ options, mountedMs }: ServerStart, { negoti
   const unlinked = join(options.root, 'unlinked');
   publisher.post({ kind: 'directories', run: join(runtimeDirectory, store.mountId), unlinked });
   publisher.post({ kind: 'put', views: [rootView(store, mountedMs)] });
-  await orchestrator.start();
+  await orchestrator.start(negotiated !== undefined);
 
   const timeoutMs = options.attrTimeoutMs;
   const warnings = orchestrator.unreadable;

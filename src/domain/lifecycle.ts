@@ -105,6 +105,8 @@ const starting: ReadonlySet<Verb> = new Set(['activate', 'start', 'restart']);
  */
 export function planAgain(state: VnfState, verb: Verb): readonly Step[] {
   if (goals[verb] === state) return steps[verb].includes('configure') ? steps.reload : [];
+  // On record as deployed, and not made yet.
+  if (verb === 'deploy' && state === 'exited') return [...steps.destroy, ...steps.deploy];
   // A start that was cut short leaves a guest that can be started.
   const halfway = starting.has(verb) && !allowed[state].includes(verb) && allowed[state].includes('start');
   return planVerb(state, halfway ? 'start' : verb);

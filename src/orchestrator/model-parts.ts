@@ -5,6 +5,7 @@ import type { MiddleboxSource } from '../domain/ports/middlebox-source.ts';
 import type { NetworkDriver } from '../domain/ports/network.ts';
 import type { StateStore } from '../domain/ports/state.ts';
 import type { EventLog } from './event-log.ts';
+import type { VerbNotes } from './verb-notes.ts';
 
 /** What the use cases work with. */
 export interface ModelParts {
@@ -21,6 +22,7 @@ export interface ModelParts {
   /** The number of a user of this machine, by name; undefined: there is none. */
   userNumber(name: string): Promise<number | undefined>;
   readonly events: EventLog;
+  readonly verbNotes: VerbNotes;
   readonly logger: Logger;
   readonly listener: ModelListener;
 }

@@ -14,6 +14,7 @@ import { wantedPorts } from './guest-spec.ts';
 import { HiddenFiles } from './hidden-files.ts';
 import { HostService } from './host-service.ts';
 import { endOf } from './last-words.ts';
+import { LeftVerbs } from './left-verbs.ts';
 import { LivePorts } from './live-ports.ts';
 import { Model, pathOf } from './model.ts';
 import type { ModelParts } from './model-parts.ts';
@@ -100,8 +101,12 @@ export class Orchestrator implements AsyncDisposable {
     this.#spoofs = new SpoofObserver(this.model);
   }
 
-  /** Loads the records, finds the guests that are there, and shows everything. */
-  async start(): Promise<void> {
+  /**
+   * Loads the records, finds the guests that are there, shows everything, and begins to finish the verbs that were cut short.
+   *
+   * @param takesOver another server of this mount was here before.
+   */
+  async start(takesOver: boolean): Promise<void> {
     const { store, hypervisor, mountedMs } = this.model.parts;
     const records = await store.load();
     this.model.inventory.put(localHost(hypervisor, mountedMs));
@@ -128,6 +133,7 @@ export class Orchestrator implements AsyncDisposable {
     await this.#routes.recover(this.#closing.signal);
     await this.chains.follower.recover(this.#closing.signal);
     new PortObserver(this.model);
+    new LeftVerbs(this.model, this.actions).finish(takesOver);
   }
 
   async #recover(driver: HypervisorDriver, deployed: readonly VnfRecord[]): Promise<void> {

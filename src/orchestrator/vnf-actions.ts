@@ -33,6 +33,8 @@ interface Manner {
   readonly again: boolean;
   /** Who wants it. */
   readonly actor: Actor;
+  /** Nobody waits for it: it finishes what an earlier mount left. */
+  readonly unasked?: boolean;
 }
 
 /** Runs the verbs of `action`: a pure plan (domain/lifecycle.ts) gives the steps, this class takes them. */
@@ -79,6 +81,8 @@ export class VnfActions {
   async #alone(serial: number, word: string, how: Manner): Promise<void> {
     const runtime = this.#model.runtime(serial);
     if (runtime.busy !== undefined) throw busyWith(runtime.busy);
+    const { verbNotes } = this.#model.parts;
+    verbNotes.begin({ serial, verb: word, unasked: how.unasked === true });
     runtime.busy = word;
     this.#model.publishVnf(serial);
     const tell = (): void => {
@@ -90,6 +94,7 @@ export class VnfActions {
       await runtime.lane.run(() => this.#perform(serial, word, how));
     } finally {
       how.signal.removeEventListener('abort', tell);
+      verbNotes.end(serial);
       runtime.busy = undefined;
       this.#model.publishVnf(serial);
       // Also after a failure: the guest may have ended all the same.

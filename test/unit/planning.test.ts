@@ -47,6 +47,7 @@ describe('verbs', () => {
     assert.deepEqual(planAgain('created', 'activate'), planVerb('created', 'start'));
     for (const verb of ['activate', 'start', 'unpause'] as const)
       assert.deepEqual(planAgain('running', verb), ['check', 'configure', 'open']);
+    assert.deepEqual(planAgain('exited', 'deploy'), ['destroy', 'deploy']);
     assert.deepEqual(planAgain('created', 'restart'), planVerb('created', 'start'));
     assert.deepEqual(planAgain('running', 'restart'), planVerb('running', 'restart'));
     for (const [state, verb] of [
