@@ -1,5 +1,5 @@
 import type { GuardElement } from './elements.ts';
-import { guardTableName } from './rules.ts';
+import { guardTableName, setNames } from './rules.ts';
 
 // linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h, linux/netfilter.h
 const nftables = 10;
@@ -39,11 +39,12 @@ interface Part {
 }
 
 const table = text(ElementList.table, guardTableName);
+const places = new Map(setNames.map((set) => [set, table + text(ElementList.set, set)]));
 
 /** One transaction of nf_tables, in hexadecimal digits. The last of its messages asks for an acknowledgement, which comes when all were carried out. */
 export function guardTransaction({ emptied, added, removed }: GuardChange): string {
   const parts: Part[] = [
-    ...emptied.map((set) => ({ type: Message.deleteElement, attributes: inSet(set) })),
+    ...emptied.map((set) => ({ type: Message.deleteElement, attributes: placeOf(set) })),
     ...elements(Message.deleteElement, removed),
     ...counters(Message.newObject, added),
     ...elements(Message.newElement, added),
@@ -61,7 +62,7 @@ export function guardTransaction({ emptied, added, removed }: GuardChange): stri
 function elements(type: number, list: readonly GuardElement[]): Part[] {
   return [...Map.groupBy(list, ({ set }) => set)].map(([set, those]) => {
     const all = those.map((each) => attribute(listElement, elementAttributes(each))).join('');
-    return { type, attributes: inSet(set) + attribute(ElementList.elements, all) };
+    return { type, attributes: placeOf(set) + attribute(ElementList.elements, all) };
   });
 }
 
@@ -82,8 +83,8 @@ function countersOf(list: readonly GuardElement[]): string[] {
   return list.flatMap(({ value }) => (value !== undefined && 'counter' in value ? [value.counter] : []));
 }
 
-function inSet(set: string): string {
-  return table + text(ElementList.set, set);
+function placeOf(set: string): string {
+  return places.get(set) ?? table;
 }
 
 function elementAttributes({ key, value }: GuardElement): string {
@@ -117,7 +118,7 @@ function message(
 }
 
 /** A number of some bytes, the lowest first, as the machine has it. */
-function little(value: number, bytes: number): string {
-  const digits = value.toString(16).padStart(2 * bytes, '0');
-  return (digits.match(/../g) ?? []).toReversed().join('');
+function little(value: number, bytes: 2 | 4): string {
+  const lowest = (((value & 0xff) << 8) | ((value >> 8) & 0xff)).toString(16).padStart(4, '0');
+  return bytes === 2 ? lowest : lowest + little(value >>> 16, 2);
 }
