@@ -142,7 +142,7 @@ export class CommandRunner {
     const lost = await session.show();
     this.#model.publishVnf(session.serial);
     session.ended(request, Number(answer.text));
-    this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${answer.text}` });
+    this.#model.note({ path: pathOf(vnf), what: 'command', why: `exit status ${answer.text}` });
     if (lost !== undefined) throw failed(Number(answer.text), lost);
     return Number(answer.text);
   }
@@ -182,7 +182,7 @@ export class CommandRunner {
     }
     if (exitCode === undefined) return;
     session.ended(how.request, exitCode);
-    this.#model.parts.events.add({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
+    this.#model.note({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
     if (exitCode !== 0 || lost !== undefined) throw failed(exitCode, lost);
   }
 }

@@ -44,7 +44,7 @@ export class Configurator {
     } catch (error) {
       // It is in force all the same.
       const why = `what runs cannot be shown there: ${(error as Error).message}. Run: rm -r config/.applied, after destroy`;
-      this.#model.parts.events.add({ path: `${pathOf(vnf)}/config/.applied`, what: 'write failed', why });
+      this.#model.note({ path: `${pathOf(vnf)}/config/.applied`, what: 'write failed', why });
     }
   }
 

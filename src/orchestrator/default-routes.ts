@@ -69,8 +69,7 @@ export class DefaultRoutes {
     const now = { choice: `${choiceOn(network, surroundings)} by service chains ${ways}`, unclear: unclearRoute(network, surroundings) };
     this.#known.set(network.serial, now);
     if (now.unclear !== (before?.unclear ?? '')) {
-      if (now.unclear !== '')
-        this.#model.parts.events.add({ path: `networks/${network.name}`, what: 'default route unclear', why: now.unclear });
+      if (now.unclear !== '') this.#model.note({ path: `networks/${network.name}`, what: 'default route unclear', why: now.unclear });
       this.#model.publishNetwork(network);
     }
     return now.choice !== before?.choice;

@@ -1,76 +1,135 @@
-import { fstatSync } from 'node:fs';
-import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { type Event, eventsPathOf } from '../domain/event.ts';
 import type { Logger } from '../domain/ports/logger.ts';
+import { unlessAbsent } from '../errors/index.ts';
+import { EventFile } from './event-file.ts';
 import { Lane } from './lane.ts';
 
-/** One line of `events`. */
-export interface Event {
-  /** Path below the mountpoint. */
-  readonly path: string;
-  /** What happened, in one or two words: `activate`, `activate failed`, `exited`. */
-  readonly what: string;
-  /** Why, in a sentence; absent when `what` says it all. */
-  readonly why?: string;
+/** How large files become before they are cut by half, bytes: that with all, and that of each user. */
+const sizeLimits = { whole: 8 * 1024 * 1024, user: 1024 * 1024 };
+/** So many characters of a text are kept: modules and programs may say more. */
+const mostText = 4096;
+/** Files of users that stay open. */
+const mostOpen = 16;
+/** Longer than the longest line, bytes. */
+const longestLine = 64 * 1024;
+
+/** What a log of events is made with. */
+export interface EventLogOptions {
+  readonly logger: Logger;
+  readonly now: () => Date;
+  /** Bytes; for tests. */
+  readonly limits?: { readonly whole: number; readonly user: number };
 }
 
-/** When the file is larger than this, its older half goes. Bytes. */
-const sizeLimit = 8 * 1024 * 1024;
-
-/** The file `events`: one JSON object a line, bounded, kept over restarts. */
+/**
+ * What `events` shows: a file with all, for root, and one for each other user, with what she did and what happened to what is hers. Lines are numbered through. Each file is
+ * bounded, and in that with all each user's share is: nobody's lines go to make room for those of somebody who has more.
+ */
 export class EventLog implements AsyncDisposable {
   readonly #path: string;
-  readonly #logger: Logger;
-  readonly #now: () => Date;
+  readonly #options: EventLogOptions;
   readonly #lane = new Lane();
-  #waiting: string[] = [];
-  /** Kept open: each opening and closing would be a task for a thread. */
-  #file: FileHandle | undefined;
+  readonly #whole: EventFile;
+  readonly #users = new Map<number, EventFile>();
+  readonly #limits: { readonly whole: number; readonly user: number };
+  #waiting: { readonly text: string; readonly seenBy: ReadonlySet<number> }[] = [];
+  #number: number;
 
-  constructor(path: string, options: { readonly logger: Logger; readonly now: () => Date }) {
+  /** @param path of the file with all. */
+  constructor(path: string, options: EventLogOptions) {
     this.#path = path;
-    this.#logger = options.logger;
-    this.#now = options.now;
+    this.#options = options;
+    this.#limits = options.limits ?? sizeLimits;
+    this.#whole = new EventFile(path, this.#limits.whole);
+    this.#number = this.#lastNumber();
   }
 
-  /** Appends an event; the file has it soon after. A disk that is full loses the event, never the operation. */
-  add(event: Event): void {
-    this.#waiting.push(`${JSON.stringify({ time: this.#now().toISOString(), ...event })}\n`);
+  /**
+   * Appends an event; the files have it soon after. A disk that is full loses the event, never the operation.
+   *
+   * @param owner of what it happened to.
+   */
+  add(event: Event, owner = 0): void {
+    this.#number += 1;
+    this.#waiting.push({
+      text: lineOf(event, { number: this.#number, time: this.#options.now().toISOString(), owner }),
+      seenBy: new Set([owner, event.by?.uid ?? 0].filter((uid) => uid !== 0)),
+    });
     if (this.#waiting.length === 1) void this.#lane.run(() => this.#write());
   }
 
-  /** Resolves when all events added so far are in the file. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lane.run(async () => {
-      await this.#file?.close();
-      this.#file = undefined;
-    });
-  }
-
-  async #write(): Promise<void> {
-    const text = this.#waiting.join('');
-    this.#waiting = [];
+  /** Numbers go on from those of the server before this one; from 1 where they cannot be read, which hinders nothing else. */
+  #lastNumber(): number {
     try {
-      const file = await this.#open();
-      await file.appendFile(text);
-      if (fstatSync(file.fd).size > sizeLimit) await this.#dropOlderHalf();
+      return lastNumber(this.#path);
     } catch (error) {
-      this.#logger.error(`events: ${(error as Error).message}`);
+      this.#options.logger.error(`events: ${(error as Error).message}`);
+      return 0;
     }
   }
 
-  /** The file of that name, also when somebody has removed the one that was open. */
-  async #open(): Promise<FileHandle> {
-    if (this.#file !== undefined && fstatSync(this.#file.fd).nlink > 0) return this.#file;
-    await this.#file?.close();
-    this.#file = undefined;
-    this.#file = await open(this.#path, 'a', 0o600);
-    return this.#file;
+  /** Resolves when all events added so far are in the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lane.run(async () => {
+      for (const file of [this.#whole, ...this.#users.values()]) await file.close();
+    });
   }
 
-  async #dropOlderHalf(): Promise<void> {
-    const content = await readFile(this.#path);
-    const newer = content.subarray(content.indexOf('\n', content.length - sizeLimit / 2) + 1);
-    await writeFile(`${this.#path}.new`, newer, { mode: 0o600 });
-    await rename(`${this.#path}.new`, this.#path);
+  /** The file with all comes last: who waits for news is woken by it, and then finds those of her own. */
+  async #write(): Promise<void> {
+    const lines = this.#waiting;
+    this.#waiting = [];
+    const users = new Set(lines.flatMap(({ seenBy }) => [...seenBy]));
+    for (const uid of [...users, 0]) {
+      const seen = uid === 0 ? lines : lines.filter(({ seenBy }) => seenBy.has(uid));
+      try {
+        const file = await this.#of(uid);
+        await file.append(seen.map(({ text }) => text).join(''));
+      } catch (error) {
+        this.#options.logger.error(`events: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  async #of(uid: number): Promise<EventFile> {
+    if (uid === 0) return this.#whole;
+    const file = this.#users.get(uid) ?? new EventFile(eventsPathOf(this.#path, uid), this.#limits.user);
+    this.#users.delete(uid);
+    this.#users.set(uid, file); // used last, so closed last
+    const [oldest] = this.#users;
+    if (this.#users.size > mostOpen && oldest !== undefined) {
+      this.#users.delete(oldest[0]);
+      await oldest[1].close();
+    }
+    return file;
+  }
+}
+
+function lineOf(
+  { path, what, why, by, outcome }: Event,
+  known: { readonly number: number; readonly time: string; readonly owner: number },
+): string {
+  const { number, time, owner } = known;
+  const who = by === undefined ? {} : { uid: by.uid, gid: by.gid, pid: by.pid, program: by.program };
+  const texts = { path: cut(path), what: cut(what), why: why === undefined ? undefined : cut(why) };
+  return `${JSON.stringify({ number, time, ...texts, outcome, ...who, owner })}\n`;
+}
+
+function cut(text: string): string {
+  return text.length > mostText ? `${text.slice(0, mostText)}…` : text;
+}
+
+/** Number of the last line of a file, 0 when it has none that is numbered. @throws as node:fs does when it cannot be read. */
+function lastNumber(path: string): number {
+  const fd = unlessAbsent(() => openSync(path, 'r'));
+  if (fd === undefined) return 0;
+  try {
+    const end = Buffer.alloc(longestLine);
+    const length = readSync(fd, end, 0, end.length, Math.max(0, fstatSync(fd).size - end.length));
+    const numbers = [...end.toString('latin1', 0, length).matchAll(/^\{"number":(\d+)/gm)];
+    return Number(numbers.at(-1)?.[1] ?? 0);
+  } finally {
+    closeSync(fd);
   }
 }

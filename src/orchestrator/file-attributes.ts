@@ -21,7 +21,7 @@ export async function refreshFileAttributes(world: World, vnf: VnfRecord): Promi
       return answer;
     } catch (error) {
       const why = (error as Error).message;
-      if (attributeFailures.get(path) !== why) world.parts.events.add({ path: `${recordKey(vnf)}/${path}`, what: 'getattr failed', why });
+      if (attributeFailures.get(path) !== why) world.note({ path: `${recordKey(vnf)}/${path}`, what: 'getattr failed', why });
       attributeFailures.set(path, why);
       return undefined;
     }

@@ -114,7 +114,7 @@ export class HostService {
   #changed(hypervisor: HypervisorName, news: { readonly address: string; readonly what: string; readonly why: string }): void {
     for (const host of this.#model.inventory.hosts()) {
       if (this.#hypervisorOf(host) !== hypervisor || hostAddress(host) !== news.address) continue;
-      this.#model.parts.events.add({ path: `hosts/${host.name}`, what: news.what, ...(news.why === '' ? {} : { why: news.why }) });
+      this.#model.note({ path: `hosts/${host.name}`, what: news.what, ...(news.why === '' ? {} : { why: news.why }) });
       this.#model.publishHost(host);
     }
   }

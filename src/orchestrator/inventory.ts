@@ -136,6 +136,15 @@ export class Inventory {
     return this.#vnfs.get(this.#vnfSerials.get(`${type}/${name}`) ?? -1);
   }
 
+  /** The record of what a path leads to, or is in: of a new name, what it is in. Undefined for the root and its directories. */
+  at(path: string): StoredRecord | undefined {
+    const [home, first = '', second = ''] = path.split('/');
+    if (home === 'nf-types') return this.vnfNamed(first, second) ?? this.type(first);
+    if (home === 'networks') return this.network(first);
+    if (home === 'hosts') return this.host(first);
+    return home === 'chns' ? this.chainNamed(first) : undefined;
+  }
+
   /** The VNF whose guest has an id. */
   vnfOfGuest(id: string): VnfRecord | undefined {
     const vnf = this.#vnfs.get(Number.parseInt(id, 36));

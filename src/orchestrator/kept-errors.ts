@@ -37,7 +37,7 @@ export class KeptErrors {
       const why = this.#take(error);
       runtime.error = sentenceOf(what, why);
       const vnf = this.#world.inventory.vnf(serial);
-      if (vnf !== undefined) this.#world.parts.events.add({ path: recordKey(vnf), what: `${what} failed`, why });
+      if (vnf !== undefined) this.#world.note({ path: recordKey(vnf), what: `${what} failed`, why });
       this.#publish(serial);
       throw error;
     }
@@ -51,7 +51,7 @@ export class KeptErrors {
     } catch (error) {
       const why = this.#take(error);
       sentence = sentenceOf(what, why);
-      this.#world.parts.events.add({ path: recordKey(record), what: `${what} failed`, why });
+      this.#world.note({ path: recordKey(record), what: `${what} failed`, why });
       throw error;
     } finally {
       this.#world.runtime(record.serial).error = sentence;
@@ -69,7 +69,7 @@ export class KeptErrors {
     const sentence = sentenceOf(what, why);
     const runtime = serial === undefined ? undefined : this.#world.runtime(serial);
     if (runtime?.error === sentence) return;
-    this.#world.parts.events.add({ path, what: `${what} failed`, why });
+    this.#world.note({ path, what: `${what} failed`, why });
     if (runtime === undefined || serial === undefined) return;
     runtime.error = sentence;
     this.#publish(serial);

@@ -101,7 +101,7 @@ export class LivePorts {
       const vnf = this.#model.inventory.vnf(serial);
       if (vnf === undefined) return;
       await this.apply(vnf, signal).catch((error: Error) => {
-        this.#model.parts.events.add({ path: `nf-types/${vnf.type}/${vnf.name}`, what: 'ports failed', why: error.message });
+        this.#model.note({ path: `nf-types/${vnf.type}/${vnf.name}`, what: 'ports failed', why: error.message });
         this.#model.parts.logger.warn(`${vnf.type}/${vnf.name}: ports: ${error.message}`);
       });
     });

@@ -168,7 +168,7 @@ export class NetworkService {
     const segment = planSegment(after);
     await this.#model.parts.network.ensureSegment(segment, signal);
     const why = await this.#model.parts.network.setUplink(segment, signal);
-    this.#model.parts.events.add({
+    this.#model.note({
       path: `networks/${after.name}/uplink`,
       what: segment.uplink === '' ? 'disconnected' : 'connected',
       why,

@@ -154,14 +154,14 @@ export class Orchestrator implements AsyncDisposable {
 
   #warn(path: string, why: string): void {
     this.unreadable.push(why);
-    this.model.parts.events.add({ path, what: 'state', why });
+    this.model.note({ path, what: 'state', why });
   }
 
   /** A record that could not be read keeps its place, and says so wherever one looks. */
   #tellUnreadable(record: StoredRecord, why: string): void {
     const path = recordKey(record);
     this.unreadable.push(`${path}: its record cannot be read (${why})`);
-    this.model.parts.events.add({ path, what: 'unreadable', why });
+    this.model.note({ path, what: 'unreadable', why });
     if (record.kind === 'vnf') this.model.runtime(record.serial).error = `its record cannot be read: ${why}`;
   }
 
@@ -173,7 +173,7 @@ export class Orchestrator implements AsyncDisposable {
     try {
       await this.model.loadMiddlebox(name);
     } catch (error) {
-      this.model.parts.events.add({ path: `nf-types/${name}`, what: 'module failed', why: (error as Error).message });
+      this.model.note({ path: `nf-types/${name}`, what: 'module failed', why: (error as Error).message });
       this.model.parts.logger.error(`module ${name}: ${(error as Error).message}`);
     }
   }
@@ -185,7 +185,7 @@ export class Orchestrator implements AsyncDisposable {
     this.model.publishVnf(vnf.serial);
     if (status.news === 'counters' || status.news === 'verb') return;
     if (status.progress !== undefined && status.progress % progressStep !== 0) return;
-    this.model.parts.events.add({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
+    this.model.note({ path: pathOf(vnf), what: status.word, ...this.#whyEnded(vnf, status) });
     if (status.progress !== undefined) return;
     // One that ended may run again by now.
     const anew = status.news === 'anew' || !['running', 'paused', 'unknown'].includes(status.state);

@@ -16,7 +16,7 @@ export async function tellWhileSlow<T>(
     const seconds = Math.round((performance.now() - started) / 1000);
     const known = model.driverOf(vnf).whySlow?.(model.ref(vnf));
     const why = [`it has taken ${seconds} s so far`, ...(known === undefined ? [] : [known])].join('; ');
-    model.parts.events.add({ path: pathOf(vnf), what: `${verb} goes on`, why });
+    model.note({ path: pathOf(vnf), what: `${verb} goes on`, why });
   };
   let timer: NodeJS.Timeout | undefined;
   const wait = (pauseMs: number): void => {

@@ -115,7 +115,7 @@ export class VnfActions {
       this.#model.inventory.used.put(this.#model.vnf(serial));
       await this.#ask(serial, AbortSignal.timeout(refreshTimeoutMs));
     }
-    this.#model.parts.events.add({ path: pathOf(vnf), what: word });
+    this.#model.note({ path: pathOf(vnf), what: word });
   }
 
   /** What a guest may take counts before it is made, so that any number that start at once stay within the limits of their owner. */
@@ -308,7 +308,7 @@ export class VnfActions {
   /** The user took the address of the machine away: it will not come back, and with it went the guest. */
   #forget(vnf: VnfRecord): void {
     const why = `hosts/${vnf.placement?.host} has no address: a guest that is still there is removed when that machine is back`;
-    this.#model.parts.events.add({ path: pathOf(vnf), what: 'forgotten', why });
+    this.#model.note({ path: pathOf(vnf), what: 'forgotten', why });
   }
 
   /** Brings the addresses and identifiers that the tree shows up to date. */

@@ -114,7 +114,7 @@ export class VnfService {
         return vnf;
       }),
     );
-    this.#model.parts.events.add({ path: pathOf(removed), what: 'removed' });
+    this.#model.note({ path: pathOf(removed), what: 'removed' });
     await this.#chains.vnfNamed(removed.type, removed.name);
   }
 

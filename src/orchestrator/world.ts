@@ -1,6 +1,8 @@
 import type { PlacedPort } from '../domain/addressing.ts';
+import { ownerOf } from '../domain/authority.ts';
 import { waysFrom } from '../domain/chains/host-ways.ts';
 import type { TranslationWorld } from '../domain/chains/translation.ts';
+import type { Event } from '../domain/event.ts';
 import type { VnfState } from '../domain/lifecycle.ts';
 import type { Middlebox, RunProfile } from '../domain/middlebox.ts';
 import { addressOf, type PlacementSurroundings, placementFor } from '../domain/placement.ts';
@@ -45,6 +47,21 @@ export class World {
   /** What is known of an object besides its record. */
   runtime(serial: number): Runtime {
     return this.runtimes.of(serial);
+  }
+
+  /**
+   * Has `events` tell of something.
+   *
+   * @param owner of what it happened to, who reads it there; where it is gone by now its owner has to be said.
+   */
+  note(event: Event, owner = this.ownerAt(event.path)): void {
+    this.parts.events.add(event, owner);
+  }
+
+  /** The owner of the object that a path below the mountpoint leads to, or is in. */
+  ownerAt(path: string): number {
+    const record = this.inventory.at(path);
+    return record === undefined ? 0 : ownerOf(record).uid;
   }
 
   /** The VNF of a serial. @throws NotFoundError when it has been removed. */

@@ -77,11 +77,11 @@ export class ChainEditor {
     const path = `chns/${before.name}`;
     try {
       await this.#steersman.change({ before, after: { ...before, applied } }, signal);
-      this.#model.parts.events.add({ path, what: 'caught up', why: 'what its files name is there now' });
+      this.#model.note({ path, what: 'caught up', why: 'what its files name is there now' });
     } catch (error) {
       const why = (error as Error).message;
       this.#runtimes.of(before.serial).behind = { why, unreached: 'wrong' };
-      this.#model.parts.events.add({ path, what: 'steering failed', why });
+      this.#model.note({ path, what: 'steering failed', why });
     }
   }
 

@@ -59,11 +59,11 @@ export class ChainHealth {
     for (const hop of applied?.hops ?? []) {
       const path = `chns/${chain.name}/${hop.name}`;
       if (this.#alive(serial, hop) > 0) {
-        if (dead.delete(hop.serial)) this.#model.parts.events.add({ path, what: 'back' });
+        if (dead.delete(hop.serial)) this.#model.note({ path, what: 'back' });
       } else if (!dead.has(hop.serial)) {
         dead.add(hop.serial);
         const what = applied?.failure === 'open' && hop.mode !== 'mirror' ? 'bypassed' : 'dead';
-        this.#model.parts.events.add({ path, what, why: this.trouble(chain) });
+        this.#model.note({ path, what, why: this.trouble(chain) });
       }
     }
     this.#model.publishChain(serial);

@@ -79,7 +79,7 @@ export class ChainProbes {
       runtime.traced = traced;
       throw error;
     }
-    if (flow !== undefined) this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'trace', why: flowText(flow) });
+    if (flow !== undefined) this.#model.note({ path: `chns/${chain.name}`, what: 'trace', why: flowText(flow) });
   }
 
   /** A run for each version of IP. */

@@ -53,7 +53,7 @@ export class Steersman {
       if (chain.applied === undefined) continue;
       const why =
         'its rules in the network of nf.io had been changed or removed by someone else: they were loaded again; its counters may have begun anew';
-      if (failure === undefined) this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'mended', why });
+      if (failure === undefined) this.#model.note({ path: `chns/${chain.name}`, what: 'mended', why });
       else this.#tell(chain, failure);
     }
   }
@@ -347,7 +347,7 @@ export class Steersman {
   }
 
   #tell(chain: ChainRecord, error: Error): void {
-    this.#model.parts.events.add({ path: `chns/${chain.name}`, what: 'steering failed', why: error.message });
+    this.#model.note({ path: `chns/${chain.name}`, what: 'steering failed', why: error.message });
     this.#model.parts.logger.error(`chns/${chain.name}: ${error.message}`);
   }
 
