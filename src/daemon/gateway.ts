@@ -281,20 +281,20 @@ export class Gateway {
   }
 
   #replyEntry(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
-    this.#parts.replier.entry(ticket, this.#entryOf(found));
+    this.#parts.replier.entry(ticket, this.#entryOf(found, ticket));
   }
 
   /** The name may be a directory from now on, with the link in it: the kernel has to ask again. */
   #replyLink(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }): void {
-    this.#parts.replier.entry(ticket, { ...this.#entryOf(found), entryTimeoutMs: 0, attrTimeoutMs: 0 });
+    this.#parts.replier.entry(ticket, { ...this.#entryOf(found, ticket), entryTimeoutMs: 0, attrTimeoutMs: 0 });
   }
 
   #replyCreate(ticket: Ticket, found: { readonly view: ObjectView; readonly spec: FileSpec }, fh: number): void {
-    this.#parts.replier.create(ticket, this.#entryOf(found), { fh, openFlags: OpenReplyFlag.DIRECT_IO });
+    this.#parts.replier.create(ticket, this.#entryOf(found, ticket), { fh, openFlags: OpenReplyFlag.DIRECT_IO });
   }
 
   #replyAttr(ticket: Ticket, { view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }, size?: number): void {
-    const attr = attributesOf(this.#parts.publisher.tree, { view, spec, size });
+    const attr = attributesOf(this.#parts.publisher.tree, { view, spec, uid: ticket.uid, size });
     if (spec.type === 'backed') this.#parts.replier.attr(ticket, { ...attr, ino: guestTopNodeid(view.serial) }, 0);
     else this.#parts.replier.attr(ticket, attr, spec.type === 'file' ? 0 : this.#parts.timeoutMs);
   }
@@ -311,13 +311,13 @@ export class Gateway {
     else this.#parts.replier.ok(ticket);
   }
 
-  #entryOf({ view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }): Entry {
+  #entryOf({ view, spec }: { readonly view: ObjectView; readonly spec: FileSpec }, { uid }: Ticket): Entry {
     return {
       nodeid: specialNodeid(view.serial, spec.index),
       generation: Math.floor(view.createdMs),
       entryTimeoutMs: this.#parts.timeoutMs,
       attrTimeoutMs: spec.type === 'file' ? 0 : this.#parts.timeoutMs,
-      attr: attributesOf(this.#parts.publisher.tree, { view, spec }),
+      attr: attributesOf(this.#parts.publisher.tree, { view, spec, uid }),
     };
   }
 }

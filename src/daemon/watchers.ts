@@ -7,6 +7,8 @@ import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf, specialNodeid } from '../vfs/nodeid.ts';
 
+/** Root's events are all there are; those of users have grown before them. */
+const allSeeing = 0;
 /** What cannot be watched is looked at so often, milliseconds. */
 const lookMs = 1000;
 
@@ -61,7 +63,7 @@ export class Watchers {
     if (view === undefined || spec === undefined || !isStream(spec) || this.#streams.has(nodeid)) return;
     this.#streams.set(
       nodeid,
-      watchGrowth(streamPath(view, spec as RegularSpec), () => this.#wakeAll(nodeid)),
+      watchGrowth(streamPath(view, spec as RegularSpec, allSeeing), () => this.#wakeAll(nodeid)),
     );
   }
 }

@@ -22,10 +22,11 @@ export interface SpecialAttributes {
   birthtimeMs: number;
 }
 
-/** A special file, and its size where that was asked for, bytes. */
+/** A special file, who looks at it, and its size where that was asked for, bytes. */
 export interface Described {
   readonly view: ObjectView;
   readonly spec: FileSpec;
+  readonly uid: number;
   readonly size?: number | undefined;
 }
 
@@ -49,12 +50,12 @@ const answer: SpecialAttributes = {
 };
 
 /** Attributes of a special file of the tree. `size`: its length where that was asked for. Good until the next call. */
-export function attributesOf(tree: Tree, { view, spec, size }: Described): SpecialAttributes {
+export function attributesOf(tree: Tree, { view, spec, uid, size }: Described): SpecialAttributes {
   const directory = spec.type === 'directory' || spec.type === 'backed';
-  const stream = spec.type === 'file' && spec.content === 'stream' ? streamStats(view, spec) : undefined;
+  const stream = spec.type === 'file' && spec.content === 'stream' ? streamStats(view, spec, uid) : undefined;
   putOwner(view, spec);
   answer.ino = specialNodeid(view.serial, spec.index);
-  answer.size = size ?? stream?.size ?? sizeOf(view, spec);
+  answer.size = size ?? stream?.size ?? sizeOf(view, spec, uid);
   answer.nlink = directory ? 2 : 1;
   const timeMs = directory ? tree.directoryChangedMs(view, spec.path) : (stream?.mtimeMs ?? view.changedMs);
   answer.atimeMs = timeMs;

@@ -1,5 +1,6 @@
 import { processOf } from '../fuse/process-of.ts';
 import type { RegularSpec } from './file-spec.ts';
+import type { FollowedFile } from './followed-file.ts';
 import type { PendingSave } from './pending-save.ts';
 import { isStream, sizeOf, textOf } from './special-content.ts';
 import type { ObjectView } from './views.ts';
@@ -13,8 +14,10 @@ export interface OpenFile {
   text: string | undefined;
   /** When its size was told, milliseconds; undefined once it was read. */
   promisedMs: number | undefined;
-  /** Of a stream: its descriptor, and up to where it was read. */
-  fd: number | undefined;
+  /** Who opened it, and sees what concerns her. */
+  readonly uid: number;
+  /** Of a stream: what it is read from, and up to where it was read. */
+  stream: FollowedFile | undefined;
   position: number;
   /** The kernel's handle of those who poll the file. */
   kh: number | undefined;
@@ -55,7 +58,7 @@ export function sizeWhileOpen(file: OpenFile, view: ObjectView): number {
 /** True when a file is no longer what was read through this descriptor. Counters always change; nobody waits for that. */
 export function hasChanged(file: OpenFile, view: ObjectView): boolean {
   if (file.inherited) return true;
-  if (isStream(file.spec)) return sizeOf(view, file.spec) > file.position;
+  if (isStream(file.spec)) return (file.stream?.size ?? sizeOf(view, file.spec, file.uid)) > file.position;
   return file.spec.content === 'text' && file.text !== undefined && file.text !== textOf(view, file.spec);
 }
 
@@ -70,20 +73,20 @@ export class OpenFiles {
 
   /** @param place the file, and the thread that opens it. */
   add(
-    { nodeid, pid }: { readonly nodeid: number; readonly pid: number },
+    { nodeid, pid, uid }: { readonly nodeid: number; readonly pid: number; readonly uid: number },
     fh: number,
     opened: Pick<OpenFile, 'view' | 'spec' | 'pending' | 'restoring'>,
   ): OpenFile {
     const state = {
       text: undefined,
       promisedMs: undefined,
-      fd: undefined,
+      stream: undefined,
       position: 0,
       kh: undefined,
       inherited: false,
       written: undefined,
     };
-    const file = { ...opened, ...state, nodeid, pid };
+    const file = { ...opened, ...state, nodeid, pid, uid };
     this.#files.set(fh, file);
     const handles = this.#handles.get(nodeid);
     if (handles === undefined) this.#handles.set(nodeid, new Set([fh]));

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
+import { eventsPathOf } from '../domain/event.ts';
 import { unlessAbsent } from '../errors/index.ts';
 import { readCounter } from './counters.ts';
 import type { FileSpec, RegularSpec } from './file-spec.ts';
@@ -22,6 +23,11 @@ export function isStream(spec: FileSpec): boolean {
   return spec.type === 'file' && spec.content === 'stream';
 }
 
+/** True for the object whose stream, events, is replaced by a shorter one now and then, which goes on as it did. */
+export function isReplaced(view: ObjectView): boolean {
+  return view.kind === 'root';
+}
+
 /** The text of a file whose text the view, or the kernel, has. An empty value has no bytes at all. */
 export function textOf(view: ObjectView, spec: RegularSpec): string {
   const text = spec.content === 'counter' ? counterText(view, spec) : (view.texts[spec.path] ?? '');
@@ -34,9 +40,9 @@ function counterText(view: ObjectView, spec: RegularSpec): string {
   return value === undefined ? '' : String(value);
 }
 
-/** Where a stream is on this machine. */
-export function streamPath(view: ObjectView, spec: RegularSpec): string {
-  if (view.kind === 'root') return view.eventsPath;
+/** Where a stream is on this machine. Of events each user sees what concerns her. */
+export function streamPath(view: ObjectView, spec: RegularSpec, uid: number): string {
+  if (view.kind === 'root') return eventsPathOf(view.eventsPath, uid);
   if (view.kind !== 'vnf') return '';
   return spec.name === 'log' ? view.logPath : view.outputPath;
 }
@@ -47,12 +53,14 @@ export const liveSize = 1000;
 /**
  * The size a file reports, in bytes: its true one, and the constant where the content is live, which is only known when it is read: of counters that count, and of what is asked for at
  * each read (where its module does not say better).
+ *
+ * @param uid who looks.
  */
-export function sizeOf(view: ObjectView, spec: FileSpec): number {
+export function sizeOf(view: ObjectView, spec: FileSpec, uid: number): number {
   if (view.kind === 'symlink') return Buffer.byteLength(view.target);
   if (view.kind === 'port' && spec.type === 'link') return Buffer.byteLength(view.linkTarget);
   if (spec.type !== 'file') return 0;
-  if (spec.content === 'stream') return streamStats(view, spec)?.size ?? 0;
+  if (spec.content === 'stream') return streamStats(view, spec, uid)?.size ?? 0;
   if (spec.content === 'module' && view.kind === 'vnf') return view.moduleFiles.find((file) => file.path === spec.path)?.size ?? liveSize;
   return isLive(view, spec) ? liveSize : Buffer.byteLength(textOf(view, spec));
 }
@@ -64,8 +72,8 @@ export function isLive(view: ObjectView, spec: RegularSpec): boolean {
 }
 
 /** Of the file behind a stream, undefined when nothing was written to it yet. */
-export function streamStats(view: ObjectView, spec: RegularSpec): Stats | undefined {
-  const stats = statSync(streamPath(view, spec), { throwIfNoEntry: false });
+export function streamStats(view: ObjectView, spec: RegularSpec, uid: number): Stats | undefined {
+  const stats = statSync(streamPath(view, spec, uid), { throwIfNoEntry: false });
   return stats?.isFile() === true ? stats : undefined;
 }
 

@@ -36,7 +36,7 @@ export class SpecialDirectories {
       return;
     }
     const [owner, path] = spec.listing === 'link' ? [view, `${spec.path}/${name}`] : [found.view, found.spec.path];
-    const entry = this.#copying.hides(request.pid, owner, path) ? undefined : this.#nodes.entryOf(found.view, found.spec);
+    const entry = this.#copying.hides(request.pid, owner, path) ? undefined : this.#nodes.entryOf(found.view, found.spec, request.uid);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
   }
@@ -80,7 +80,8 @@ export class SpecialDirectories {
       return;
     }
     const fh = this.#context.handles.make(file.flags);
-    this.#context.open.add({ nodeid: specialNodeid(view.serial, existing.index), pid: request.pid }, fh, {
+    const { pid, uid } = request;
+    this.#context.open.add({ nodeid: specialNodeid(view.serial, existing.index), pid, uid }, fh, {
       view,
       spec: existing,
       pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true, this.#context.unsaved.noteOf(fh)) : undefined,
@@ -91,7 +92,7 @@ export class SpecialDirectories {
       return;
     }
     this.#copying.made(request.pid, view, existing.path);
-    request.replyCreate(this.#nodes.entryOf(view, existing) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
+    request.replyCreate(this.#nodes.entryOf(view, existing, request.uid) ?? noEntry, fh, OpenReplyFlag.DIRECT_IO);
   }
 
   /** Refuses what means nothing here, with a sentence. */
@@ -191,7 +192,7 @@ export class SpecialDirectories {
       offset,
       list: () => listDirectory(this.#context.tree, view, spec),
       add: (item, next) => {
-        const entry = this.#nodes.entryOf(item.view, item.spec);
+        const entry = this.#nodes.entryOf(item.view, item.spec, request.uid);
         // Its backing directory is gone: not there any more.
         if (entry === undefined) return true;
         const added = plus
@@ -217,7 +218,7 @@ export class SpecialDirectories {
   #copyMakes(request: Request, view: ObjectView, spec: FileSpec): boolean {
     if (!this.#copying.hides(request.pid, view, spec.path)) return false;
     this.#copying.made(request.pid, view, spec.path);
-    const entry = this.#nodes.entryOf(view, spec);
+    const entry = this.#nodes.entryOf(view, spec, request.uid);
     if (entry === undefined) request.replyError(Errno.ENOENT);
     else request.replyEntry(entry);
     return true;

@@ -1,4 +1,4 @@
-import { closeSync, constants, readSync } from 'node:fs';
+import { constants } from 'node:fs';
 import { Errno } from '../errors/errno.ts';
 import { OpenReplyFlag } from '../fuse/abi/flags.ts';
 import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
@@ -8,13 +8,14 @@ import type { Request } from '../fuse/request.ts';
 import { nameOf } from '../fuse/ticket.ts';
 import { attributesOf } from './attributes.ts';
 import { isRestorer } from './copying.ts';
-import type { RegularSpec } from './file-spec.ts';
+import type { FileSpec, RegularSpec } from './file-spec.ts';
+import { FollowedFile } from './followed-file.ts';
 import { hasChanged, type OpenFile, type OpenFiles, sizeWhileOpen, textFromStart } from './open-files.ts';
 import { PendingSave, type Unsaved } from './pending-save.ts';
 import { readiness } from './readiness.ts';
 import { fateOfWrite } from './restoring.ts';
 import { replySeek } from './seek.ts';
-import { isAsked, isLive, liveSize, openStream, sizeOf, streamPath } from './special-content.ts';
+import { isAsked, isLive, isReplaced, liveSize, openStream, sizeOf, streamPath } from './special-content.ts';
 import type { SpecialContext, SpecialNodes } from './special-nodes.ts';
 import type { ObjectView } from './views.ts';
 import { isCutByBuffer, WrittenText } from './written-text.ts';
@@ -40,21 +41,22 @@ export class SpecialFiles {
 
   getattr(request: Request): void {
     const { view, spec } = this.#nodes.file(request.nodeid);
-    if (spec.type !== 'file') request.replyAttr(attributesOf(this.#context.tree, { view, spec }), this.#context.timeoutMs);
+    if (spec.type !== 'file')
+      request.replyAttr(attributesOf(this.#context.tree, { view, spec, uid: request.uid }), this.#context.timeoutMs);
     else if (!this.#asksSize(request, view, spec)) {
       const size = this.#promisedSize(request, view, spec);
-      request.replyAttr(attributesOf(this.#context.tree, { view, spec, size }), 0);
+      request.replyAttr(attributesOf(this.#context.tree, { view, spec, uid: request.uid, size }), 0);
     }
   }
 
   lseek(request: Request, _fh: number, offset: number, whence: number): void {
     const { view, spec } = this.#nodes.file(request.nodeid);
-    replySeek(request, sizeOf(view, spec), { offset, whence });
+    replySeek(request, this.#promisedSize(request, view, spec) ?? sizeOf(view, spec, request.uid), { offset, whence });
   }
 
   /** Has the main thread tell the size of what only it knows: of open files, for programs insist on what fstat(2) said; and of what a module shows of a VNF at rest. */
   #asksSize(request: Request, view: ObjectView, spec: RegularSpec): boolean {
-    if (!isAsked(view, spec) || sizeOf(view, spec) !== liveSize) return false;
+    if (!isAsked(view, spec) || sizeOf(view, spec, request.uid) !== liveSize) return false;
     const fh = this.#open.newest(request.nodeid, request.pid);
     const atRest = spec.content === 'module' && view.kind === 'vnf' && !view.deployed;
     if (fh === undefined && !atRest) return false;
@@ -62,12 +64,16 @@ export class SpecialFiles {
     return true;
   }
 
-  /** Of a counter that whoever asks has open: that of what it will read. Others, who have it not open, change nothing of that. */
-  #promisedSize(request: Request, view: ObjectView, spec: RegularSpec): number | undefined {
-    const counts = isLive(view, spec) && !isAsked(view, spec);
-    const fh = counts ? this.#open.newest(request.nodeid, request.pid) : undefined;
+  /**
+   * Of a counter that whoever asks has open: that of what it will read; of events, as who has read on over their replacement counts. Others, who have it not open,
+   * change nothing of that.
+   */
+  #promisedSize(request: Request, view: ObjectView, spec: FileSpec): number | undefined {
+    const promises = spec.type === 'file' && (isReplaced(view) || (isLive(view, spec) && !isAsked(view, spec)));
+    const fh = promises ? this.#open.newest(request.nodeid, request.pid) : undefined;
     const file = fh === undefined ? undefined : this.#open.get(fh);
-    return file === undefined ? undefined : sizeWhileOpen(file, view);
+    if (file === undefined) return undefined;
+    return isReplaced(view) ? file.stream?.size : sizeWhileOpen(file, view);
   }
 
   setattr(request: Request, change: AttrChange): void {
@@ -139,7 +145,7 @@ export class SpecialFiles {
     // A file the owner holds open while the VNF changes shows the VNF as it is now.
     const view = this.#context.tree.get(file.view.serial) ?? file.view;
     if (file.spec.content === 'stream') {
-      request.replyData(this.#readStream(file, view, { request, offset, size }));
+      request.replyData(this.#readStream(file, view, { data: request.data, offset, size }));
       return;
     }
     if (isAsked(view, file.spec)) {
@@ -275,10 +281,7 @@ export class SpecialFiles {
   release(request: Request, fh: number): void {
     this.#openOrNoted(request, fh);
     const file = this.#open.remove(fh);
-    if (file?.fd !== undefined) {
-      this.#context.descriptors.closed(file.fd);
-      closeSync(file.fd);
-    }
+    file?.stream?.close();
     if (file?.kh !== undefined) this.#unwatch(request.nodeid, file.kh);
     if (file !== undefined && isAsked(file.view, file.spec)) this.#context.forward({ op: 'released', fh });
     this.#context.unsaved.forgetLater(fh);
@@ -329,16 +332,21 @@ export class SpecialFiles {
   #readStream(
     file: OpenFile,
     view: ObjectView,
-    part: { readonly request: Request; readonly offset: number; readonly size: number },
+    part: { readonly data: Uint8Array; readonly offset: number; readonly size: number },
   ): number {
-    file.fd ??= this.#openStream(part.request, streamPath(view, file.spec));
-    const length = file.fd === undefined ? 0 : readSync(file.fd, part.request.data, 0, part.size, part.offset);
+    file.stream ??= this.#openStream(file, view);
+    const length = file.stream?.read(part.data, part) ?? 0;
     file.position = part.offset + length;
     return length;
   }
 
-  #openStream(request: Request, path: string): number | undefined {
-    return this.#context.descriptors.open(request.uid, () => ({ fd: openStream(path) })).fd;
+  /** Undefined when nothing was written to it yet. Where a log or an output is replaced, its reader stays with what she opened: the other is of another guest or command. */
+  #openStream({ spec, uid }: OpenFile, view: ObjectView): FollowedFile | undefined {
+    const { descriptors } = this.#context;
+    const open = (): number | undefined => descriptors.open(uid, () => ({ fd: openStream(streamPath(view, spec, uid)) })).fd;
+    const fd = open();
+    const how = { open: isReplaced(view) ? open : () => undefined, closed: (each: number) => descriptors.closed(each) };
+    return fd === undefined ? undefined : new FollowedFile(fd, how);
   }
 }
 

@@ -60,8 +60,8 @@ export class SpecialNodes {
     return { view, spec };
   }
 
-  /** What the kernel is told of a file; undefined for a directory of user files that is not there. Good until the next call. */
-  entryOf(view: ObjectView, spec: FileSpec): Entry | undefined {
+  /** What the kernel is told of a file, for who looks (`uid`); undefined for a directory of user files that is not there. Good until the next call. */
+  entryOf(view: ObjectView, spec: FileSpec, uid: number): Entry | undefined {
     if (spec.type === 'backed') return this.#context.backedEntry(view, spec);
     const entry = this.#entry;
     entry.nodeid = specialNodeid(view.serial, spec.index);
@@ -69,7 +69,7 @@ export class SpecialNodes {
     entry.entryTimeoutMs = this.#context.timeoutMs;
     // Its size changes with what it shows.
     entry.attrTimeoutMs = spec.type === 'file' ? 0 : this.#context.timeoutMs;
-    entry.attr = attributesOf(this.#context.tree, { view, spec });
+    entry.attr = attributesOf(this.#context.tree, { view, spec, uid });
     return entry;
   }
 }
