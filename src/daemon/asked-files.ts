@@ -156,12 +156,12 @@ export class AskedFiles {
     const what = `read ${path}`;
     try {
       const told = await ask();
-      model.forgetTold(view.serial, `${what}: `);
+      model.canRead(view.serial, what);
       return told;
     } catch (error) {
       // Who stopped waiting wants to know nothing.
       if (error instanceof NfioError && !signal.aborted)
-        model.tell({ path: `${objectPath(this.#tree, view)}/${path}`, serial: view.serial, what }, error);
+        model.cannotRead({ path: `${objectPath(this.#tree, view)}/${path}`, serial: view.serial, what }, error);
       throw error;
     }
   }

@@ -1,4 +1,4 @@
-import type { Actor } from '../domain/authority.ts';
+import type { Caller } from '../domain/event.ts';
 import type { Ownership } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import type { LinkPlace } from '../orchestrator/chains/chain-service.ts';
@@ -72,7 +72,7 @@ export class ChainChanges {
   async set(
     view: ChainView | HopView,
     path: string,
-    options: { readonly text: string; readonly actor: Actor; readonly signal: AbortSignal },
+    options: { readonly text: string; readonly actor: Caller; readonly signal: AbortSignal },
   ): Promise<void> {
     if (view.kind === 'chain') await this.#chains.service.set(view.serial, path, options);
     else if (path === 'replicas') await this.#replicas.set(view.parent, view.serial, options);

@@ -1,4 +1,5 @@
 import type { Actor } from '../domain/authority.ts';
+import type { Caller } from '../domain/event.ts';
 import { isVerbList } from '../domain/lifecycle.ts';
 import { textOf } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -12,6 +13,7 @@ import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { indexOf, serialOf } from '../vfs/nodeid.ts';
 import { moduleFile } from './asked-files.ts';
+import type { Did } from './audit.ts';
 import { ChainChanges } from './chain-changes.ts';
 
 /** A special file: its object, and which of the object's files. */
@@ -37,9 +39,11 @@ export interface WriteOptions {
   /** The request came before, to a server that died. */
   readonly again: boolean;
   /** Who writes. */
-  readonly actor: Actor;
+  readonly actor: Caller;
   /** A copy is written. */
   readonly restored: boolean;
+  /** Is told what was done. */
+  readonly did: Did;
 }
 
 /** What writing to a special file means: an action, a value, a probe, or what a module makes of it. */
@@ -62,15 +66,15 @@ export class FileWrites {
     await this.#orchestrator.model.keepingError(serial, path, () => this.#write(view, spec, options));
   }
 
-  /** An action was wanted while another is under way: `error` and `events` tell. */
+  /** An action was wanted while another is under way: throws, and `error` tells. */
   async refused(nodeid: number): Promise<void> {
     const view = this.#tree.get(serialOf(nodeid));
     if (view === undefined) return;
     const busy = this.#orchestrator.model.runtime(view.serial).busy ?? 'another action';
-    await this.refuse(view, 'action', busyWith(busy)).catch(() => undefined);
+    await this.refuse(view, 'action', busyWith(busy));
   }
 
-  /** Throws, and has the object's `error` and `events` tell. */
+  /** Throws, and has the object's `error` tell. */
   async refuse(view: ObjectView, what: string, error: NfioError): Promise<never> {
     const { model } = this.#orchestrator;
     const refuse = (): Promise<never> => Promise.reject(error);
@@ -79,13 +83,22 @@ export class FileWrites {
   }
 
   async #write(view: ObjectView, spec: FileSpec, options: WriteOptions): Promise<void> {
-    const { actor, data, signal, restored } = options;
+    const { actor, data, signal, restored, did } = options;
     const { write } = spec as RegularSpec;
-    if (write === 'module' && view.kind === 'vnf') return await this.#writeModule(view.serial, spec.path, options);
+    if (write === 'module' && view.kind === 'vnf') {
+      await this.#writeModule(view.serial, spec.path, options);
+      did('write');
+      return;
+    }
     const text = await this.#text(view, spec, data);
     if (write === 'action') await this.#act(view, text, options);
-    else if (write === 'probe') await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
-    else await this.#setOrReset(view, spec, { text, before: options.before, actor, signal, restored });
+    else if (write === 'probe') {
+      await this.#orchestrator.chains.probes.write(view.serial, spec.path, { text, signal });
+      did('probe', text.trim());
+    } else {
+      await this.#setOrReset(view, spec, { text, before: options.before, actor, signal, restored });
+      did('set', text.trim() === '' ? 'to nothing' : `to ${text.trim()}`);
+    }
   }
 
   /** One verb a line, one after another; the first that fails is the last. */
@@ -95,16 +108,21 @@ export class FileWrites {
     for (const line of lines.length === 0 ? [text] : lines) {
       const tooFast = this.#orchestrator.pace.take(options.actor.uid);
       if (tooFast !== undefined) await this.refuse(view, 'action', tooFast);
-      if (view.kind === 'chain') await this.#orchestrator.chains.actions.act(view.serial, line, options);
-      else await this.#actOnVnf(view, line, options);
+      const acted = view.kind === 'chain' ? await this.#actOnChain(view, line, options) : await this.#actOnVnf(view, line, options);
+      if (acted) options.did(line.trim());
     }
   }
 
-  async #actOnVnf(view: ObjectView, line: string, options: WriteOptions): Promise<void> {
+  async #actOnChain(view: ObjectView, line: string, options: WriteOptions): Promise<boolean> {
+    await this.#orchestrator.chains.actions.act(view.serial, line, options);
+    return true;
+  }
+
+  async #actOnVnf(view: ObjectView, line: string, options: WriteOptions): Promise<boolean> {
     const { model, actions } = this.#orchestrator;
     if (!['stop', 'destroy'].includes(line.trim()))
       await model.recordVnf(view.serial, 'action', async () => requireNetworks(model, options.actor, model.vnf(view.serial)));
-    await actions.act(view.serial, line, options);
+    return await actions.act(view.serial, line, options);
   }
 
   /** A copy of an instance brings along what reading `action` gave; a verb has to be written. */
@@ -129,7 +147,7 @@ export class FileWrites {
     }: {
       readonly text: string;
       readonly before: string | undefined;
-      readonly actor: Actor;
+      readonly actor: Caller;
       readonly signal: AbortSignal;
       readonly restored: boolean;
     },
@@ -178,7 +196,7 @@ export class FileWrites {
   async #set(
     view: ObjectView,
     spec: FileSpec,
-    options: { readonly text: string; readonly actor: Actor; readonly signal: AbortSignal; readonly restored: boolean },
+    options: { readonly text: string; readonly actor: Caller; readonly signal: AbortSignal; readonly restored: boolean },
   ): Promise<void> {
     switch (view.kind) {
       case 'vnf':

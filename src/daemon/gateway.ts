@@ -14,12 +14,11 @@ import type { SaveOutcome } from '../tree/pending-save.ts';
 import type { ObjectView } from '../tree/views.ts';
 import { generationOf, statsOfExisting, statsOfOpen } from '../vfs/file-stats.ts';
 import { guestTopNodeid, serialOf, specialNodeid } from '../vfs/nodeid.ts';
-import { actorOf } from './actor.ts';
 import { AskedFiles } from './asked-files.ts';
+import { Audit, type AuditedRequest } from './audit.ts';
 import { DiskWork } from './disk-work.ts';
 import { FileWrites } from './file-writes.ts';
 import { Interruptions, isCancellable } from './interruption.ts';
-import { RefusedChanges } from './refused-changes.ts';
 import { misplaced, TreeChanges } from './tree-changes.ts';
 import type { TreePublisher } from './tree-publisher.ts';
 import type { Watchers } from './watchers.ts';
@@ -42,12 +41,12 @@ const letGoMs = 5000;
 type Ticketed = Extract<Forwarded, { ticket: Ticket }>;
 
 /** Answers the requests that the kernel thread hands over: any number at once, in the order in which they are done. */
-export class Gateway {
+export class Gateway implements Disposable {
   readonly #parts: GatewayParts;
   readonly #changes: TreeChanges;
   readonly #writes: FileWrites;
   readonly #asked: AskedFiles;
-  readonly #refused: RefusedChanges;
+  readonly #audit: Audit;
   readonly #disk: DiskWork;
   readonly #interruptions: Interruptions;
 
@@ -57,7 +56,7 @@ export class Gateway {
     this.#changes = new TreeChanges(parts.orchestrator, parts.publisher.tree, this.#writes);
     this.#asked = new AskedFiles(parts.orchestrator, parts.publisher.tree);
     this.#disk = new DiskWork(parts.probe);
-    this.#refused = new RefusedChanges(parts.orchestrator.model, parts.publisher.tree);
+    this.#audit = new Audit(parts.orchestrator.model, parts.publisher.tree);
     this.#interruptions = new Interruptions({ onCancel: (ticket) => this.#letGoLater(ticket) });
   }
 
@@ -69,10 +68,25 @@ export class Gateway {
     else if (message.op === 'turn') this.#tell({ kind: 'turn' });
     else if (message.op === 'probe') void this.#probe();
     else if (message.op === 'openRoot') void this.#openRoot(message.serial);
-    else if (message.op === 'refused') void this.#writes.refused(message.nodeid);
+    else if (message.op === 'refused') void this.#refused(message);
     else if (message.op === 'interrupt') this.#interrupt(message.uniqueLow, message.uniqueHigh);
     else if (message.op === 'watch') this.#parts.watchers.add(message.nodeid, message.kh);
     else this.#parts.watchers.remove(message.nodeid, message.kh);
+  }
+
+  /** Tells what was refused and not told yet. */
+  [Symbol.dispose](): void {
+    this.#audit[Symbol.dispose]();
+  }
+
+  async #refused(message: Extract<Forwarded, { op: 'refused' }>): Promise<void> {
+    const request = this.#audit.begin(message);
+    try {
+      request.identify();
+      await this.#writes.refused(message.nodeid);
+    } catch (error) {
+      request.failed(error);
+    }
   }
 
   /** Who waits for the root of a guest is served when this is done, or fails when it could not be. */
@@ -106,11 +120,13 @@ export class Gateway {
     const { ticket } = message;
     const { replier, logger, publisher } = this.#parts;
     const signal = isCancellable(message, publisher.tree) ? this.#interruptions.begin(ticket) : new AbortController().signal;
+    const request = this.#audit.begin(message);
     try {
-      await this.#carryOut(message, signal);
-      this.#refused.done(message);
+      request.identify();
+      await this.#carryOut(message, request, signal);
+      request.done();
     } catch (error) {
-      this.#refused.failed(message, error);
+      request.failed(error);
       if (!(error instanceof NfioError) && !signal.aborted) {
         logger.error(`${message.op} on node ${ticket.nodeid}: ${(error as Error).stack ?? String(error)}`);
       }
@@ -120,7 +136,7 @@ export class Gateway {
     }
   }
 
-  async #carryOut(message: Ticketed, signal: AbortSignal): Promise<void> {
+  async #carryOut(message: Ticketed, request: AuditedRequest, signal: AbortSignal): Promise<void> {
     const { orchestrator, replier } = this.#parts;
     const { ticket } = message;
     switch (message.op) {
@@ -142,23 +158,24 @@ export class Gateway {
       case 'misplaced':
         throw misplaced(message);
       case 'own':
-        return this.#replyAttr(ticket, await this.#changes.own(ticket, message));
+        return this.#replyAttr(ticket, await this.#changes.own(ticket, message, request.did));
       case 'write':
-        await this.#write(message, signal);
+        await this.#write(message, request, signal);
         return this.#replyWritten(ticket, message.size);
       case 'command':
         await orchestrator.commands.write(message.fh, {
           serial: serialOf(ticket.nodeid),
           data: message.data,
           request: nameOf(ticket),
+          runs: request.runs,
           signal,
         });
         return this.#replyWritten(ticket, message.data.length);
       case 'finish':
-        await this.#finish(message, signal);
+        await this.#finish(message, request, signal);
         break;
       case 'restore':
-        await this.#changes.restore({ ...message, actor: actorOf(message.ticket) }, signal);
+        await this.#changes.restore({ ...message, actor: request.by, did: request.did }, signal);
         break;
       case 'empty':
         await this.#writes.write(ticket.nodeid, {
@@ -166,7 +183,8 @@ export class Gateway {
           before: undefined,
           signal,
           again: isResent(ticket),
-          actor: actorOf(ticket),
+          actor: request.by,
+          did: request.did,
           restored: false,
         });
         return this.#replyEmptied(ticket);
@@ -183,9 +201,9 @@ export class Gateway {
         await closing(message.fd, () => this.#disk.run(() => orchestrator.configs.sync(message.fd, message.newIn)));
         break;
       case 'configure':
-        return await this.#configure(message, signal);
+        return await this.#configure(message, request, signal);
       case 'replace':
-        return await this.#replace(message, signal);
+        return await this.#replace(message, request, signal);
     }
     replier.ok(ticket);
   }
@@ -198,13 +216,14 @@ export class Gateway {
     return result;
   }
 
-  async #write({ ticket, data, before, restoring, acts }: WriteValue, signal: AbortSignal): Promise<void> {
+  async #write({ ticket, data, before, restoring, acts }: WriteValue, request: AuditedRequest, signal: AbortSignal): Promise<void> {
     try {
       await this.#writes.write(ticket.nodeid, {
         data,
         before,
         signal,
-        actor: actorOf(ticket),
+        actor: request.by,
+        did: request.did,
         again: isResent(ticket),
         restored: restoring,
       });
@@ -213,9 +232,13 @@ export class Gateway {
     }
   }
 
-  async #finish({ ticket, fh, last, discard }: Extract<Forwarded, { op: 'finish' }>, signal: AbortSignal): Promise<void> {
+  async #finish(
+    { ticket, fh, last, discard }: Extract<Forwarded, { op: 'finish' }>,
+    { runs }: AuditedRequest,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { commands } = this.#parts.orchestrator;
-    const close = { serial: serialOf(ticket.nodeid), last: last === true, request: nameOf(ticket), signal };
+    const close = { serial: serialOf(ticket.nodeid), last: last === true, request: nameOf(ticket), runs, signal };
     await (discard === true ? commands.discard(fh, close) : commands.finish(fh, close));
   }
 
@@ -229,13 +252,14 @@ export class Gateway {
     }
   }
 
-  async #configure({ ticket, serials, file, cause, save }: Configure, signal: AbortSignal): Promise<void> {
+  async #configure({ ticket, serials, file, cause, save }: Configure, request: AuditedRequest, signal: AbortSignal): Promise<void> {
     const { configs } = this.#parts.orchestrator;
     const fd = file?.fd;
     let outcome: SaveOutcome = 'failed';
     try {
       await closing(fd, async () => {
-        for (const serial of serials) await configs.save({ serial, file }, { onlyNew: cause !== 'written', signal });
+        for (const serial of serials)
+          if (await configs.save({ serial, file }, { onlyNew: cause !== 'written', signal })) request.did('save');
         outcome = 'saved';
         if (cause === 'synced') await configs.sync(fd, undefined);
         this.#replySaved(ticket, fd);
@@ -254,19 +278,21 @@ export class Gateway {
     else this.#parts.replier.attr(ticket, { ...statsOfOpen(fd), ino: ticket.nodeid }, 0);
   }
 
-  async #replace(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
+  async #replace(message: ReplaceConfiguration, request: AuditedRequest, signal: AbortSignal): Promise<void> {
     try {
-      await this.#replaceIn(message, signal);
+      await this.#replaceIn(message, request, signal);
     } finally {
       for (const directory of message.directories) closeSync(directory);
     }
   }
 
-  async #replaceIn(message: ReplaceConfiguration, signal: AbortSignal): Promise<void> {
+  async #replaceIn(message: ReplaceConfiguration, request: AuditedRequest, signal: AbortSignal): Promise<void> {
     const { ticket, file, nodeid, to } = message;
     let done = false;
     try {
-      await closing(file?.fd, () => this.#parts.orchestrator.configs.replace(message, signal));
+      await closing(file?.fd, async () => {
+        if (await this.#parts.orchestrator.configs.replace(message, signal)) request.did('save');
+      });
       done = true;
     } finally {
       this.#parts.publisher.post({ kind: 'replaced', replacement: message.replacement, done });

@@ -88,6 +88,7 @@ async function serveUntilUnmounted({ options, mountedMs }: ServerStart, { negoti
   const { code, failure } = await threads.ended;
   publisher.ended();
   if (failure !== undefined) logger.error(`kernel thread: ${failure.stack ?? failure.message}`);
+  gateway[Symbol.dispose]();
   await orchestrator[Symbol.asyncDispose]();
   await removeRunDirectory(orchestrator);
   await rm(unlinked, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-import type { Actor } from '../domain/authority.ts';
+import type { Caller } from '../domain/event.ts';
 import type { Ownership } from '../domain/records.ts';
 import { NfioError } from '../errors/index.ts';
 import { isResent, type Ticket } from '../fuse/ticket.ts';
@@ -11,6 +11,7 @@ import type { Misplaced } from '../tree/forwarded.ts';
 import { isRemoved } from '../tree/special-directory.ts';
 import type { Tree } from '../tree/tree.ts';
 import type { ObjectView } from '../tree/views.ts';
+import type { Did } from './audit.ts';
 import { ChainChanges } from './chain-changes.ts';
 import { type FileWrites, type Located, locate, notByCopying, recordedPath } from './file-writes.ts';
 
@@ -153,12 +154,12 @@ export class TreeChanges {
     return this.#show(view, fixed);
   }
 
-  async own(ticket: Ticket, change: OwnershipChange): Promise<Located> {
-    await this.#own(this.file(ticket.nodeid), change);
+  async own(ticket: Ticket, change: OwnershipChange, did: Did): Promise<Located> {
+    await this.#own(this.file(ticket.nodeid), change, did);
     return this.file(ticket.nodeid);
   }
 
-  async #own({ view, spec }: Located, change: OwnershipChange): Promise<void> {
+  async #own({ view, spec }: Located, change: OwnershipChange, did: Did): Promise<void> {
     const { uid, gid, mode } = ownershipOf(view, spec);
     if (isSame({ uid, gid, mode: mode & 0o7777 }, change)) return;
     if (view.kind === 'root') throw notGivenAway(spec.name);
@@ -166,6 +167,9 @@ export class TreeChanges {
       { kind: view.kind, serial: view.serial, path: spec.path, current: { uid, gid, mode } },
       { uid: change.uid, gid: change.gid, mode: change.mode },
     );
+    const to = [change.uid, change.gid].some((id) => id !== undefined);
+    if (to) did('chown', `to ${change.uid ?? uid}:${change.gid ?? gid}`);
+    else did('chmod', `to ${((change.mode ?? mode) & 0o7777).toString(8)}`);
   }
 
   /** A file is replaced by a copy of it, which has an owner too. */
@@ -175,7 +179,8 @@ export class TreeChanges {
       readonly data: Uint8Array | undefined;
       readonly owner: Ownership;
       readonly copying: boolean;
-      readonly actor: Actor;
+      readonly actor: Caller;
+      readonly did: Did;
     },
     signal: AbortSignal,
   ): Promise<void> {
@@ -191,8 +196,9 @@ export class TreeChanges {
         actor: copy.actor,
         again: false,
         restored: true,
+        did: copy.did,
       });
-    await this.#own({ view, spec }, copy.owner);
+    await this.#own({ view, spec }, copy.owner, copy.did);
   }
 
   /** The special file of a nodeid. @throws NotFoundError when its object has been removed. */

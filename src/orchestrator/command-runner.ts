@@ -18,6 +18,8 @@ export interface CommandWrite {
   readonly signal: AbortSignal;
   /** Names the request, also when it comes again to the server after this one. */
   readonly request: string;
+  /** Is told each command that runs by it. */
+  readonly runs: (text: string) => void;
 }
 
 /** The close of a `command`. */
@@ -43,29 +45,29 @@ export class CommandRunner {
    *   the same; CancelledError when it was cancelled, never EINTR, after which Python and Node run a command again. A command that a server which died had begun is not run twice: its
    *   end is waited for where its hypervisor lets it go on, else VNFCommandExecutionError says that it may have run.
    */
-  async write(fh: number, { serial, data, signal, request }: CommandWrite): Promise<void> {
+  async write(fh: number, { serial, data, ...how }: CommandWrite): Promise<void> {
     await this.#model.recordVnf(serial, 'command', async () => {
       const session = this.#session(fh, serial);
       await session.lane.run(async () => {
-        const taken = await this.#takeUp(session, { request, signal });
+        const taken = await this.#takeUp(session, how);
         if (taken === 'done') return;
         this.#checkRunning(serial);
-        if (taken === 'added' ? session.endsLine : session.add(data, request)) await this.#run(session, { whole: false, signal, request });
+        if (taken === 'added' ? session.endsLine : session.add(data, how.request)) await this.#run(session, { ...how, whole: false });
       });
     });
   }
 
   /** A writer closes the file: what is left runs. `last`: nobody has it open any more, and its shell ends. Fails as write() does. */
-  async finish(fh: number, { serial, last, signal, request }: CommandClose): Promise<void> {
+  async finish(fh: number, { serial, last, ...how }: CommandClose): Promise<void> {
     const session = this.#known(fh, serial);
     if (session === undefined) return;
     if (last) this.#sessions.delete(fh);
     try {
       await session.lane.run(async () => {
-        if (!session.waits && !session.inherits(request)) return;
+        if (!session.waits && !session.inherits(how.request)) return;
         await this.#model.recordVnf(serial, 'command', async () => {
-          if ((await this.#takeUp(session, { request, signal })) === 'done' || !session.waits) return;
-          await this.#run(session, { whole: true, signal, request });
+          if ((await this.#takeUp(session, how)) === 'done' || !session.waits) return;
+          await this.#run(session, { ...how, whole: true });
         });
       });
     } finally {
@@ -74,7 +76,7 @@ export class CommandRunner {
   }
 
   /** What waits to be complete never will be: nothing of it runs. */
-  async discard(fh: number, { serial, request }: CommandClose): Promise<void> {
+  async discard(fh: number, { serial, request }: Pick<CommandClose, 'serial' | 'request'>): Promise<void> {
     const session = this.#known(fh, serial);
     await session?.lane.run(async () => session.discard(request));
   }
@@ -107,15 +109,13 @@ export class CommandRunner {
   }
 
   /** Does what is left of a request that the server before this one had taken: `done`; it is only part of what waits: `added`; or it had not: `new`. */
-  async #takeUp(
-    session: CommandSession,
-    how: { readonly request: string; readonly signal: AbortSignal },
-  ): Promise<'done' | 'added' | 'new'> {
+  async #takeUp(session: CommandSession, how: Pick<CommandWrite, 'request' | 'signal' | 'runs'>): Promise<'done' | 'added' | 'new'> {
     const note = session.inherited(how.request);
     if (note === undefined) return 'new';
     if (note.state === 'waits') return 'added';
     const exitCode = 'exitCode' in note.state ? note.state.exitCode : await this.#endOf(session, note, { ...note.state, ...how });
     if (exitCode === 'never') return 'added';
+    if (exitCode !== undefined) how.runs(textOf(note));
     if (exitCode !== undefined && exitCode !== 0) throw failed(exitCode, undefined);
     return 'done';
   }
@@ -124,7 +124,11 @@ export class CommandRunner {
   async #endOf(
     session: CommandSession,
     note: CommandNote,
-    { request, ...how }: { readonly mark: string; readonly givenBytes: number; readonly request: string; readonly signal: AbortSignal },
+    {
+      request,
+      runs: _,
+      ...how
+    }: { readonly mark: string; readonly givenBytes: number } & Pick<CommandWrite, 'request' | 'signal' | 'runs'>,
   ): Promise<number | undefined | 'never'> {
     const vnf = this.#model.vnf(session.serial);
     const driver = this.#model.driverOf(vnf);
@@ -142,7 +146,6 @@ export class CommandRunner {
     const lost = await session.show();
     this.#model.publishVnf(session.serial);
     session.ended(request, Number(answer.text));
-    this.#model.note({ path: pathOf(vnf), what: 'command', why: `exit status ${answer.text}` });
     if (lost !== undefined) throw failed(Number(answer.text), lost);
     return Number(answer.text);
   }
@@ -156,10 +159,7 @@ export class CommandRunner {
     throw new NfioError('VNFNotRunningError', { message: `the VNF is ${state}, and a command needs a running one${remedy}` });
   }
 
-  async #run(
-    session: CommandSession,
-    how: { readonly whole: boolean; readonly signal: AbortSignal; readonly request: string },
-  ): Promise<void> {
+  async #run(session: CommandSession, how: Pick<CommandWrite, 'request' | 'signal' | 'runs'> & { readonly whole: boolean }): Promise<void> {
     const { serial } = session;
     this.#checkRunning(serial);
     const vnf = this.#model.vnf(serial);
@@ -168,11 +168,13 @@ export class CommandRunner {
       driver.executeInGuest(this.#model.ref(vnf), command, { signal: session.signal, onOutput });
     const interrupt = (): void => session.interrupt(how.signal.reason);
     how.signal.addEventListener('abort', interrupt, { once: true });
+    const text = session.waiting;
     let exitCode: number | undefined;
     let lost: ErrnoName | undefined;
     try {
       exitCode = await session.run(execute, how);
     } catch (cause) {
+      how.runs(text);
       if (how.signal.aborted) throw cancelled(cause);
       throw cause;
     } finally {
@@ -181,10 +183,15 @@ export class CommandRunner {
       this.#model.publishVnf(serial);
     }
     if (exitCode === undefined) return;
+    how.runs(text);
     session.ended(how.request, exitCode);
-    this.#model.note({ path: pathOf(vnf), what: 'command', why: `exit status ${exitCode}` });
     if (exitCode !== 0 || lost !== undefined) throw failed(exitCode, lost);
   }
+}
+
+/** The command of a note, as text. */
+function textOf({ latin1 }: CommandNote): string {
+  return Buffer.from(latin1, 'latin1').toString();
 }
 
 /** @param lost why what it printed could not be kept. */

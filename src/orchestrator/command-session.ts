@@ -72,6 +72,11 @@ export class CommandSession {
     return this.#held.length > 0 || this.#tooLong;
   }
 
+  /** What waits, as text: bytes that are none are shown as such. */
+  get waiting(): string {
+    return Buffer.from(this.#held).toString();
+  }
+
   /** True when what waits ends with a line, and so may be complete. */
   get endsLine(): boolean {
     return endsLine(this.#held);

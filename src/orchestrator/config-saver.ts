@@ -56,9 +56,10 @@ export class ConfigSaver {
    * A VNF's configuration was saved: it is checked, and applied, if the VNF runs. Then it is durable too. What has lost the name to another file since is left alone.
    *
    * @param how.onlyNew leave alone what runs already.
+   * @returns whether it is in force now, and was not before.
    * @throws ConfigurationError (EINVAL) naming the line; the running configuration stays.
    */
-  async save({ serial, file }: SavedFile, how: { readonly onlyNew: boolean; readonly signal: AbortSignal }): Promise<void> {
+  async save({ serial, file }: SavedFile, how: { readonly onlyNew: boolean; readonly signal: AbortSignal }): Promise<boolean> {
     const saved = await this.#inLane(serial, async (vnf) => {
       if (this.#model.state(vnf) !== 'running' || (file !== undefined && !isStillConfiguration(this.#model, vnf, file.fd))) return false;
       const candidate = candidateOf(this.#model, vnf, file?.content);
@@ -67,10 +68,11 @@ export class ConfigSaver {
       return true;
     });
     if (saved) await this.sync(file?.fd, this.#model.parts.store.configDir(this.#model.vnf(serial)));
+    return saved;
   }
 
   /** The like for a file that is renamed or linked to the name of the configuration: after it was accepted. */
-  async replace({ serial, file, how, path, ...names }: Replacement, signal: AbortSignal): Promise<void> {
+  async replace({ serial, file, how, path, ...names }: Replacement, signal: AbortSignal): Promise<boolean> {
     const { store } = this.#model.parts;
     const [from, to] = [names.from as PathLike, names.to as PathLike];
     const saved = await this.#inLane(serial, async (vnf) => {
@@ -87,6 +89,7 @@ export class ConfigSaver {
       return candidate !== undefined;
     });
     if (saved) await this.sync(file?.fd, store.configDir(this.#model.vnf(serial)));
+    return saved;
   }
 
   /** Unlike a rename, a link keeps nobody from giving the file's name to another one while it is judged. @throws BusyError, and nothing is linked then. */

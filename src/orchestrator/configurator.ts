@@ -84,7 +84,10 @@ export class Configurator {
         await this.configure(vnf, signal);
         await this.open(vnf, signal);
       })
-      .catch((error: Error) => this.#model.parts.logger.warn(`${pathOf(vnf)}: its ports stay closed: ${error.message}`));
+      .catch((error: Error) => {
+        this.#model.noteFailures(error);
+        this.#model.parts.logger.warn(`${pathOf(vnf)}: its ports stay closed: ${error.message}`);
+      });
   }
 
   /** What runs, whatever became of its file since. */

@@ -1,4 +1,5 @@
 import { type ChainRecord, type HostRecord, type NetworkRecord, type QuotaRecord, recordKey } from '../domain/records.ts';
+import { errorOf } from './runtime.ts';
 import type { World } from './world.ts';
 
 /** What failed, in a few words, and where. */
@@ -10,12 +11,19 @@ export interface Failure {
   readonly what: string;
 }
 
-/** Keeps how the last operation on an object went: for its `error` file, and a failure in `events` too. */
+/** What `events` are to tell of a failure. */
+export interface Told {
+  readonly path: string;
+  readonly what: string;
+  readonly why: string;
+}
+
+/** Keeps how the last operation on an object went, for its `error` file. Of a failure `events` tell too: that is left to who knows who asked, by `take`. */
 export class KeptErrors {
   readonly #world: World;
   readonly #publish: (serial: number) => void;
-  /** Failures that were told. */
-  readonly #told = new WeakSet<object>();
+  /** What was thrown and is told in `error`, with what events have to tell of it yet. */
+  readonly #failures = new WeakMap<object, Told[]>();
 
   /** @param publish shows an object as it is now. */
   constructor(world: World, publish: (serial: number) => void) {
@@ -28,16 +36,16 @@ export class KeptErrors {
     const runtime = this.#world.runtime(serial);
     try {
       const result = await operation();
-      if (runtime.error !== '') {
+      if (errorOf(runtime) !== '') {
         runtime.error = '';
+        runtime.unreadable.clear(); // it may be another's doing now, and is told again if not
         this.#publish(serial);
       }
       return result;
     } catch (error) {
-      const why = this.#take(error);
-      runtime.error = sentenceOf(what, why);
       const vnf = this.#world.inventory.vnf(serial);
-      if (vnf !== undefined) this.#world.note({ path: recordKey(vnf), what: `${what} failed`, why });
+      const why = this.#fails(error, vnf === undefined ? undefined : { path: recordKey(vnf), what });
+      runtime.error = sentenceOf(what, why);
       this.#publish(serial);
       throw error;
     }
@@ -49,9 +57,7 @@ export class KeptErrors {
     try {
       return await operation();
     } catch (error) {
-      const why = this.#take(error);
-      sentence = sentenceOf(what, why);
-      this.#world.note({ path: recordKey(record), what: `${what} failed`, why });
+      sentence = sentenceOf(what, this.#fails(error, { path: recordKey(record), what }));
       throw error;
     } finally {
       this.#world.runtime(record.serial).error = sentence;
@@ -59,20 +65,40 @@ export class KeptErrors {
     }
   }
 
-  /**
-   * Tells of a failure outside of the operations above, unless one of them told of it: in events, and in the `error` of the object of that serial. Who tries again
-   * and again is told once.
-   */
+  /** Keeps a failure outside of the operations above, unless one of them kept it: in the `error` of the object of that serial. */
   tell({ path, serial, what }: Failure, error: Error): void {
-    if (this.#told.has(error)) return;
-    const why = this.#take(error);
+    if (this.#failures.has(error)) return;
+    const why = this.#fails(error, { path, what });
+    if (serial !== undefined) this.#show(serial, sentenceOf(what, why));
+  }
+
+  /** What cannot be read of an object: `error` tells while nothing else failed, and `events` once while it fails alike, whoever tries it how often. */
+  cannotRead({ path, serial, what }: Failure & { readonly serial: number }, error: Error): void {
+    const { unreadable } = this.#world.runtime(serial);
+    const why = oneLine(error.message);
     const sentence = sentenceOf(what, why);
-    const runtime = serial === undefined ? undefined : this.#world.runtime(serial);
-    if (runtime?.error === sentence) return;
+    if (unreadable.get(what) === sentence) return;
+    unreadable.set(what, sentence);
     this.#world.note({ path, what: `${what} failed`, why });
-    if (runtime === undefined || serial === undefined) return;
-    runtime.error = sentence;
     this.#publish(serial);
+  }
+
+  /** It can be read again. */
+  canRead(serial: number, what: string): void {
+    if (this.#world.runtime(serial).unreadable.delete(what)) this.#publish(serial);
+  }
+
+  /**
+   * What `events` are to tell of what was thrown, and of what it was caused by: told once, by who takes it.
+   *
+   * @returns undefined for what was not kept here.
+   */
+  take(error: unknown): readonly Told[] | undefined {
+    if (!(error instanceof Error)) return undefined;
+    const told = this.#failures.get(error);
+    if (told !== undefined) this.#failures.set(error, []);
+    const causes = this.take(error.cause);
+    return told === undefined ? causes : [...(causes ?? []), ...told];
   }
 
   /** What was told in `error` of something that begins with these words is over. */
@@ -83,10 +109,19 @@ export class KeptErrors {
     this.#publish(serial);
   }
 
-  /** The sentence of a failure that is told now. */
-  #take(error: unknown): string {
-    if (error instanceof Error) this.#told.add(error);
-    return oneLine((error as Error).message);
+  /** Keeps what is to be told of a failure. @returns its sentence. */
+  #fails(error: unknown, failure: Omit<Told, 'why'> | undefined): string {
+    const why = oneLine((error as Error).message);
+    if (error instanceof Error)
+      this.#failures.set(error, [...(this.#failures.get(error) ?? []), ...(failure === undefined ? [] : [{ ...failure, why }])]);
+    return why;
+  }
+
+  #show(serial: number, sentence: string): void {
+    const runtime = this.#world.runtime(serial);
+    if (runtime.error === sentence) return;
+    runtime.error = sentence;
+    this.#publish(serial);
   }
 
   /**

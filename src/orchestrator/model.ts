@@ -9,8 +9,9 @@ import {
   type VnfRecord,
 } from '../domain/records.ts';
 import { refreshFileAttributes } from './file-attributes.ts';
-import { type Failure, KeptErrors } from './kept-errors.ts';
+import { type Failure, KeptErrors, type Told } from './kept-errors.ts';
 import { observeHost, observeNetwork, observeQuota, observeVnf } from './observations.ts';
+import { errorOf } from './runtime.ts';
 import { World } from './world.ts';
 
 /** What is known, and the one way to change it so that the tree shows it. */
@@ -74,7 +75,7 @@ export class Model extends World {
     this.parts.listener({
       kind: 'chain',
       record,
-      observation: { ...observation, error: this.runtime(serial).error || observation.error },
+      observation: { ...observation, error: errorOf(this.runtime(serial)) || observation.error },
     });
   }
 
@@ -88,7 +89,7 @@ export class Model extends World {
     this.parts.listener({ kind: 'removed', serial });
   }
 
-  /** Keeps the outcome of an operation on a VNF in its `error` file, and a failure in `events`. Rethrows. */
+  /** Keeps the outcome of an operation on a VNF in its `error` file. Rethrows; who asked for it has `events` tell of a failure (takeFailures). */
   recordVnf<T>(serial: number, what: string, operation: () => Promise<T>): Promise<T> {
     return this.#errors.ofVnf(serial, what, operation);
   }
@@ -98,9 +99,29 @@ export class Model extends World {
     return this.#errors.ofObject(record, what, operation);
   }
 
-  /** Tells of a failure outside of these operations: in `events`, and in the `error` of an object. Once for each error. */
+  /** Keeps a failure outside of these operations in the `error` of an object. Once for each error. */
   tell(failure: Failure, error: Error): void {
     this.#errors.tell(failure, error);
+  }
+
+  /** Something cannot be read of an object: `error` and `events` tell, once while it fails alike. */
+  cannotRead(failure: Failure & { readonly serial: number }, error: Error): void {
+    this.#errors.cannotRead(failure, error);
+  }
+
+  /** It can be read again. */
+  canRead(serial: number, what: string): void {
+    this.#errors.canRead(serial, what);
+  }
+
+  /** What `events` are to tell of what was thrown; undefined when nothing of it was kept in an `error`. Each is given once. */
+  takeFailures(error: unknown): readonly Told[] | undefined {
+    return this.#errors.take(error);
+  }
+
+  /** Has `events` tell of a failure of what nobody asked for. */
+  noteFailures(error: unknown): void {
+    for (const { path, what, why } of this.takeFailures(error) ?? []) this.note({ path, what: `${what} failed`, why });
   }
 
   /** What was told in `error` of something that begins with these words is over. */

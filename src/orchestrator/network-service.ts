@@ -132,6 +132,7 @@ export class NetworkService {
       await this.#model
         .recordObject(network, 'uplink', () => this.#connect(network, signal))
         .catch((error: Error) => {
+          this.#model.noteFailures(error);
           this.#model.parts.logger.error(`networks/${network.name}/uplink: ${error.message}`);
         });
     }

@@ -8,11 +8,13 @@ import type { CounterSource, GuestRef } from '../domain/ports/hypervisor.ts';
 import type { HostRecord, NetworkRecord, QuotaRecord, VnfRecord } from '../domain/records.ts';
 import { lastLogPath } from './last-log.ts';
 import { limitsFor } from './room.ts';
+import { errorOf } from './runtime.ts';
 import type { World } from './world.ts';
 
 /** Finds out what the tree shows of a VNF. */
 export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
-  const { error, ip, id, hidden, hasDomain, busy } = world.runtime(vnf.serial);
+  const runtime = world.runtime(vnf.serial);
+  const { ip, id, hidden, hasDomain, busy } = runtime;
   const middlebox = world.loadedMiddlebox(vnf.type);
   const ref = world.ref(vnf);
   const driver = world.driverOf(vnf);
@@ -21,7 +23,7 @@ export function observeVnf(world: World, vnf: VnfRecord): VnfObservation {
     state,
     word: stateWord(world, vnf, state),
     verbs: busy === undefined ? [...verbsFor(state), ...(state === 'running' ? world.moduleActions(vnf.type) : [])] : [],
-    error,
+    error: errorOf(runtime),
     ip,
     id,
     domainXml: driver.description?.(ref) ?? (hasDomain ? '' : undefined),
@@ -52,8 +54,9 @@ function portStates(world: World, { ports }: VnfRecord): VnfObservation['ports']
 
 /** The like for a network. */
 export function observeNetwork(world: World, network: NetworkRecord): NetworkObservation {
-  const { error, hidden } = world.runtime(network.serial);
-  return { error: error || unclearRoute(network, world.surroundings), hidden: [...hidden] };
+  const runtime = world.runtime(network.serial);
+  const { hidden } = runtime;
+  return { error: errorOf(runtime) || unclearRoute(network, world.surroundings), hidden: [...hidden] };
 }
 
 /** The like for a machine that VNFs can run on. */

@@ -7,6 +7,8 @@ import { Lane } from './lane.ts';
 export interface Runtime {
   /** The last failed operation in one line; empty after a success. */
   error: string;
+  /** What could not be read of it, a sentence each, by what was tried. */
+  readonly unreadable: Map<string, string>;
   /** Special files that their owner removed, by path below the object. */
   readonly hidden: Set<string>;
   /** Of a VNF that is not deployed: a copy of a virtual machine was put back, with what only a deployed one has. */
@@ -27,6 +29,12 @@ export interface Runtime {
   past: PastCounters | undefined;
 }
 
+/** What `error` shows: how the last operation failed, or else what cannot be read now. */
+export function errorOf({ error, unreadable }: Runtime): string {
+  const [first = ''] = unreadable.values();
+  return error === '' ? first : error;
+}
+
 /** The runtimes of all objects, by serial. */
 export class Runtimes {
   readonly #known = new Map<number, Runtime>();
@@ -36,6 +44,7 @@ export class Runtimes {
     if (runtime === undefined) {
       runtime = {
         error: '',
+        unreadable: new Map(),
         hidden: new Set(),
         hasDomain: false,
         lane: new Lane(),

@@ -64,17 +64,19 @@ export class VnfActions {
   /**
    * Does what was written to `action`; resolves when it is done. A verb that is cancelled is taken back, or finished where it cannot be.
    *
+   * @returns false for what a copy of an instance brings, which means nothing.
    * @throws InvalidActionError for an unknown verb or one that does not fit the state, BusyError while another runs, InterruptedError (EINTR) when it
    *   was cancelled and taken back, CancelledError for an action of a module, and what the driver throws.
    */
-  async act(serial: number, text: string, how: Manner): Promise<void> {
+  async act(serial: number, text: string, how: Manner): Promise<boolean> {
     const vnf = this.#model.vnf(serial);
     const word = text.trim();
     // A copy of an instance writes back what it read from `action`, and means nothing by it.
-    if (isVerbList(word, this.#model.moduleActions(vnf.type)) && this.#model.state(vnf) === 'undeployed') return;
+    if (isVerbList(word, this.#model.moduleActions(vnf.type)) && this.#model.state(vnf) === 'undeployed') return false;
     await this.#model.recordVnf(serial, word.slice(0, 80), () =>
       tellWhileSlow(this.#model, { vnf, verb: word }, this.#alone(serial, word, how)),
     );
+    return true;
   }
 
   /** One verb at a time: a second one is refused, not kept waiting. */
@@ -115,7 +117,6 @@ export class VnfActions {
       this.#model.inventory.used.put(this.#model.vnf(serial));
       await this.#ask(serial, AbortSignal.timeout(refreshTimeoutMs));
     }
-    this.#model.note({ path: pathOf(vnf), what: word });
   }
 
   /** What a guest may take counts before it is made, so that any number that start at once stay within the limits of their owner. */

@@ -114,7 +114,6 @@ export class VnfService {
         return vnf;
       }),
     );
-    this.#model.note({ path: pathOf(removed), what: 'removed' });
     await this.#chains.vnfNamed(removed.type, removed.name);
   }
 

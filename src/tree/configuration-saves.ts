@@ -9,6 +9,7 @@ import type { Request } from '../fuse/request.ts';
 import type { Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isConfigurationName } from './backed-directories.ts';
+import { deferFor, type Writing } from './closer.ts';
 import { configurationIn, configurationOf } from './configuration-file.ts';
 import type { ConfigurationFile, Configure, Forward, ReplaceConfiguration } from './forwarded.ts';
 import type { PendingSave, SaveAttempt, SaveOutcome } from './pending-save.ts';
@@ -18,6 +19,8 @@ interface WrittenFile {
   readonly node: UserNode;
   readonly fd: number;
   readonly pending: PendingSave | undefined;
+  /** Who opened it; undefined: that is not known. */
+  readonly by: Writing | undefined;
   /** Opened under a server before this one, which may have saved what was written. */
   readonly resumed: boolean;
 }
@@ -101,15 +104,16 @@ export class ConfigurationSaves {
   written(request: Request, node: UserNode): boolean {
     const serials = this.#configuredBy(node);
     if (serials.length === 0) return false;
-    this.#forward(request, { serials, file: configurationIn(this.#context.users, node), cause: 'written', save: 0 });
+    const file = configurationIn(this.#context.users, node);
+    this.#forward({ ticket: request.defer(), serials, file, cause: 'written', save: 0 });
     return true;
   }
 
-  #save(request: Request, { fd, pending }: WrittenFile, serials: readonly number[], cause: Configure['cause']): boolean {
+  #save(request: Request, { fd, pending, by }: WrittenFile, serials: readonly number[], cause: Configure['cause']): boolean {
     const file = configurationOf(fd);
     this.#numbers += 1;
     if (pending !== undefined) this.#running.set(this.#numbers, { pending, attempt: pending.begin() });
-    this.#forward(request, { serials, file, cause, save: this.#numbers });
+    this.#forward({ ticket: deferFor(request, by), serials, file, cause, save: this.#numbers });
     return true;
   }
 
@@ -118,8 +122,8 @@ export class ConfigurationSaves {
     return node.backing.guest === undefined ? backed.configuredBy(node, users.stat(node).nlink) : [];
   }
 
-  #forward(request: Request, configure: Omit<Configure, 'op' | 'ticket'>): void {
-    this.#context.forward({ op: 'configure', ticket: request.defer(), ...configure });
+  #forward(configure: Omit<Configure, 'op'>): void {
+    this.#context.forward({ op: 'configure', ...configure });
   }
 
   /** What was saved is judged. */

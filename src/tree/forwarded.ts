@@ -53,8 +53,8 @@ export type Forwarded =
       readonly offset: number;
       readonly data: Uint8Array;
     }
-  /** Somebody wanted to write an action while another is under way. */
-  | { readonly op: 'refused'; readonly nodeid: number }
+  /** Somebody wanted to write an action while another is under way, and was refused. */
+  | { readonly op: 'refused'; readonly nodeid: number; readonly by: Pick<Ticket, 'uid' | 'gid' | 'pid'> }
   | { readonly op: 'watch' | 'unwatch'; readonly nodeid: number; readonly kh: number }
   | { readonly op: 'interrupt'; readonly uniqueLow: number; readonly uniqueHigh: number };
 

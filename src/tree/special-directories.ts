@@ -3,6 +3,7 @@ import { OpenReplyFlag, RenameFlag } from '../fuse/abi/flags.ts';
 import type { Entry } from '../fuse/attributes.ts';
 import type { Request } from '../fuse/request.ts';
 import { specialNodeid } from '../vfs/nodeid.ts';
+import { writingOf } from './closer.ts';
 import { CopyingProcesses, isRestorer } from './copying.ts';
 import type { DirectorySpec, FileSpec } from './file-spec.ts';
 import type { Misplaced } from './forwarded.ts';
@@ -84,7 +85,10 @@ export class SpecialDirectories {
     this.#context.open.add({ nodeid: specialNodeid(view.serial, existing.index), pid, uid }, fh, {
       view,
       spec: existing,
-      pending: fateOfWrite(view, existing, true) === 'done' ? pendingOf(existing, true, this.#context.unsaved.noteOf(fh)) : undefined,
+      pending:
+        fateOfWrite(view, existing, true) === 'done'
+          ? pendingOf(existing, true, this.#context.unsaved.noteOf(fh, writingOf(request)))
+          : undefined,
       restoring: true,
     });
     if (isRemoved(view, existing)) {

@@ -5,8 +5,9 @@ import { isEndedBySignal } from '../fuse/ended-by-signal.ts';
 import type { AttrChange, PollRequest } from '../fuse/file-system.ts';
 import { processOf } from '../fuse/process-of.ts';
 import type { Request } from '../fuse/request.ts';
-import { nameOf } from '../fuse/ticket.ts';
+import { nameOf, type Ticket } from '../fuse/ticket.ts';
 import { attributesOf } from './attributes.ts';
+import { deferFor, writingOf } from './closer.ts';
 import { isRestorer } from './copying.ts';
 import type { FileSpec, RegularSpec } from './file-spec.ts';
 import { FollowedFile } from './followed-file.ts';
@@ -91,7 +92,7 @@ export class SpecialFiles {
     const { view, spec } = this.#nodes.file(request.nodeid);
     const empties = size === 0 && spec.type === 'file' && spec.write === 'setting';
     if (empties && fh === undefined) {
-      this.#empty(request, view, spec);
+      this.#empty(request, { view, spec, fh });
       return;
     }
     if (empties && fh !== undefined) this.#open.get(fh)?.pending?.truncate(0);
@@ -106,9 +107,12 @@ export class SpecialFiles {
   }
 
   /** Empties a value; readers see it at once. */
-  #empty(request: Request, view: ObjectView, spec: RegularSpec): void {
+  #empty(
+    request: Request,
+    { view, spec, fh }: { readonly view: ObjectView; readonly spec: RegularSpec; readonly fh: number | undefined },
+  ): void {
     this.#context.tree.apply({ kind: 'put', views: [withoutText(view, spec.path)] });
-    this.#context.forward({ op: 'empty', ticket: request.defer() });
+    this.#context.forward({ op: 'empty', ticket: this.#deferFor(request, fh) });
   }
 
   open(request: Request, flags: number): void {
@@ -127,12 +131,14 @@ export class SpecialFiles {
     // The kernel keeps who writes with O_TRUNC waiting until the write before is over, so that it has to be refused here.
     if (writes && this.#acting.has(request.nodeid)) {
       request.replyError(Errno.EBUSY);
-      this.#context.forward({ op: 'refused', nodeid: request.nodeid });
+      const { nodeid, uid, gid, pid } = request;
+      this.#context.forward({ op: 'refused', nodeid, by: { uid, gid, pid } });
       return;
     }
     const fh = this.#context.handles.make(flags);
     const truncated = (flags & constants.O_TRUNC) !== 0;
-    const pending = writes && fate === 'done' ? pendingOf(spec, truncated, this.#context.unsaved.noteOf(fh)) : undefined;
+    const pending =
+      writes && fate === 'done' ? pendingOf(spec, truncated, this.#context.unsaved.noteOf(fh, writingOf(request))) : undefined;
     this.#open.add(request, fh, { view, spec, pending, restoring });
     const closing = pending === undefined ? OpenReplyFlag.NOFLUSH : 0;
     // Those who opened it before a write is under way are not kept waiting either.
@@ -213,14 +219,18 @@ export class SpecialFiles {
     // One note of both: that the text is judged, and that nothing of it waits.
     const settles = isWhole && file.pending?.open === true;
     if (isWhole) file.pending?.hand();
-    this.#context.unsaved.note(fh, { text: file.written.note(nameOf(request), { judged: !waits }), ...(settles && { save: undefined }) });
+    this.#context.unsaved.note(fh, {
+      text: file.written.note(nameOf(request), { judged: !waits }),
+      by: writingOf(request),
+      ...(settles && { save: undefined }),
+    });
     if (waits) {
       file.pending?.write(processOf(request.pid), offset === 0);
       request.replyWrite(data.length);
-    } else this.#judge(request, file, data.length);
+    } else this.#judge(request, { file, fh, size: data.length });
   }
 
-  #judge(request: Request, file: OpenFile, size: number): void {
+  #judge(request: Request, { file, fh, size }: { readonly file: OpenFile; readonly fh: number; readonly size: number }): void {
     const { written, pending, restoring } = file;
     if (size === 0) pending?.hand();
     if (written === undefined) {
@@ -229,7 +239,12 @@ export class SpecialFiles {
     }
     const before = written.judged === 0 ? undefined : written.before;
     written.judged += 1;
-    this.#context.forward({ op: 'write', ticket: request.defer(), data: written.bytes, size, before, restoring, acts: false });
+    const ticket = this.#deferFor(request, fh);
+    this.#context.forward({ op: 'write', ticket, data: written.bytes, size, before, restoring, acts: false });
+  }
+
+  #deferFor(request: Request, fh: number | undefined): Ticket {
+    return deferFor(request, fh === undefined ? undefined : this.#context.unsaved.find(fh)?.by);
   }
 
   /** The action of a file is over. */
@@ -267,7 +282,7 @@ export class SpecialFiles {
   /** What was written and waits is carried out. */
   #finish(request: Request, fh: number, file: OpenFile): void {
     if (file.spec.write !== 'command') {
-      this.#judge(request, file, 0);
+      this.#judge(request, { file, fh, size: 0 });
       return;
     }
     file.pending?.hand();
@@ -298,11 +313,11 @@ export class SpecialFiles {
   #end(request: Request, fh: number, file: OpenFile): void {
     const { pending, spec } = file;
     const view = this.#context.tree.get(file.view.serial);
-    if (spec.write === 'command') this.#context.forward({ op: 'finish', ticket: request.defer(), fh, last: true });
+    if (spec.write === 'command') this.#context.forward({ op: 'finish', ticket: this.#deferFor(request, fh), fh, last: true });
     else if (view === undefined || pending?.savesAtEnd() !== true) request.replyOk();
-    else if (pending.written) this.#judge(request, file, 0);
+    else if (pending.written) this.#judge(request, { file, fh, size: 0 });
     else if ((view.texts[spec.path] ?? '') === '') request.replyOk();
-    else this.#empty(request, view, spec);
+    else this.#empty(request, { view, spec, fh });
   }
 
   statfs(request: Request): void {
@@ -317,7 +332,7 @@ export class SpecialFiles {
     if (spec.type !== 'file') throw Object.assign(new Error('not a file'), { code: 'EBADF' });
     const { unsaved } = this.#context;
     const { save, text } = unsaved.find(fh) ?? {};
-    const pending = pendingOf(spec, save ?? false, unsaved.noteOf(fh));
+    const pending = pendingOf(spec, save ?? false, unsaved.noteOf(fh, writingOf(request)));
     const file = this.#open.add(request, fh, { view, spec, pending, restoring: false });
     file.inherited = true;
     if (text !== undefined) file.written = new WrittenText(text.before, text);

@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { unlessAbsent } from '../errors/index.ts';
+import type { Writing } from './closer.ts';
 import type { Unsaved } from './pending-save.ts';
 
 /** The file is written anew when it has this many lines, and as often as there are four times as many as open files. */
@@ -23,6 +24,8 @@ export interface UnsavedText {
 export interface UnsavedNote {
   readonly save?: Unsaved | undefined;
   readonly text?: UnsavedText | undefined;
+  /** Who wrote last, or else opened the file. */
+  readonly by?: Writing | undefined;
 }
 
 /**
@@ -74,9 +77,9 @@ export class UnsavedJournal {
     this.#append([lineOf(fh, note)]);
   }
 
-  /** Takes note for a handle. */
-  noteOf(fh: number): (save: Unsaved | undefined) => void {
-    return (save) => this.note(fh, { save });
+  /** Takes note for a handle, which somebody has just opened. @param by undefined: that is noted already. */
+  noteOf(fh: number, by: Writing | undefined): (save: Unsaved | undefined) => void {
+    return (save) => this.note(fh, { by: this.find(fh)?.by ?? by, save });
   }
 
   /** Its last descriptor is closed, and what that means is being done: should this server end before, the close comes again. */

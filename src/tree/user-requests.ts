@@ -12,6 +12,7 @@ import { specialNodeid } from '../vfs/nodeid.ts';
 import type { Creation, Found, Place, UserFiles } from '../vfs/user-files.ts';
 import type { UserNode } from '../vfs/user-node.ts';
 import { type BackedDirectories, type BackedDirectory, isApplied, isConfigurationName } from './backed-directories.ts';
+import { type Writing, writingOf } from './closer.ts';
 import { readable } from './configuration-file.ts';
 import { ConfigurationSaves } from './configuration-saves.ts';
 import type { DiskPace } from './disk-pace.ts';
@@ -47,6 +48,8 @@ interface OpenFile {
   readonly fd: number;
   /** What was written through it and may have to take effect; undefined: it was opened to read. */
   readonly pending: PendingSave | undefined;
+  /** Who opened it; undefined: that is not known. */
+  readonly by: Writing | undefined;
   /** Opened under a server before this one, which may have saved what was written. */
   readonly resumed: boolean;
   /** Directory on this machine that got its name and is not durable yet. */
@@ -289,8 +292,9 @@ export class UserRequests implements FileSystem {
     const fd = this.#openFor(request, node, flags);
     if (request.killSuidgid) this.#dropPrivileges(request, fd);
     const fh = this.#context.handles.make(flags);
-    const pending = this.#pendingOf({ fh, node, flags }, (flags & constants.O_TRUNC) !== 0);
-    this.#open.set(fh, { node, fd, pending, resumed: false, newIn: undefined });
+    const by = writingOf(request);
+    const pending = this.#pendingOf({ fh, node, flags, by }, (flags & constants.O_TRUNC) !== 0);
+    this.#open.set(fh, { node, fd, pending, by, resumed: false, newIn: undefined });
     request.replyOpen(fh, this.#openFlags(node, flags));
   }
 
@@ -305,8 +309,9 @@ export class UserRequests implements FileSystem {
         : { ...before, fd: this.#openFor(request, before.node, file.flags) };
     const fh = this.#context.handles.make(file.flags);
     const newIn = this.#context.users.pathForSync(parent);
-    const pending = this.#pendingOf({ fh, node: found.node, flags: file.flags }, true);
-    this.#open.set(fh, { node: found.node, fd, pending, resumed: false, newIn });
+    const by = writingOf(request);
+    const pending = this.#pendingOf({ fh, node: found.node, flags: file.flags, by }, true);
+    this.#open.set(fh, { node: found.node, fd, pending, by, resumed: false, newIn });
     request.replyCreate(this.entryOf(found), fh, this.#openFlags(found.node, file.flags));
   }
 
@@ -316,8 +321,9 @@ export class UserRequests implements FileSystem {
       this.#context.users.createNameless(parent, { flags: file.flags, ...creationOf(request, file) });
     const made = this.#context.descriptors.open(request.uid, create);
     const fh = this.#context.handles.make(file.flags);
-    const pending = this.#pendingOf({ fh, node: made.node, flags: file.flags }, true);
-    this.#open.set(fh, { node: made.node, fd: made.fd, pending, resumed: false, newIn: undefined });
+    const by = writingOf(request);
+    const pending = this.#pendingOf({ fh, node: made.node, flags: file.flags, by }, true);
+    this.#open.set(fh, { node: made.node, fd: made.fd, pending, by, resumed: false, newIn: undefined });
     request.replyCreate(this.entryOf(made), fh, this.#openFlags(made.node, file.flags));
   }
 
@@ -494,21 +500,22 @@ export class UserRequests implements FileSystem {
     const node = users.get(nodeid);
     const flags = flagsOfHandle(fh);
     const unknown = { truncated: false, refused: false, writers: [0] };
-    const pending = this.#pendingOf({ fh, node, flags }, unsaved.isWhole ? (unsaved.find(fh)?.save ?? false) : unknown);
+    const by = unsaved.find(fh)?.by ?? writingOf(request);
+    const pending = this.#pendingOf({ fh, node, flags, by }, unsaved.isWhole ? (unsaved.find(fh)?.save ?? false) : unknown);
     const parent = node.newestLink?.parent;
     const newIn = parent === undefined ? undefined : users.pathForSync(parent); // its name may be new
-    const file: OpenFile = { node, fd: this.#openFor(request, node, flags), pending, resumed: true, newIn };
+    const file: OpenFile = { node, fd: this.#openFor(request, node, flags), pending, by, resumed: true, newIn };
     this.#open.set(fh, file);
     return file;
   }
 
   /** What is kept of writes to a file that may configure a VNF; those of guests never do. */
   #pendingOf(
-    { fh, node, flags }: { readonly fh: number; readonly node: UserNode; readonly flags: number },
+    { fh, node, flags, by }: { readonly fh: number; readonly node: UserNode; readonly flags: number; readonly by: Writing | undefined },
     begin: boolean | Unsaved,
   ): PendingSave | undefined {
     if ((flags & accessMode) === 0 || node.backing.guest !== undefined) return undefined;
-    return new PendingSave(begin, this.#context.unsaved.noteOf(fh));
+    return new PendingSave(begin, this.#context.unsaved.noteOf(fh, by));
   }
 
   #node(request: Request): UserNode {

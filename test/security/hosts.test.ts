@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount } from '../support/mount.ts';
+import { patient } from '../support/patience.ts';
 
 /* nf.io goes to the machines in hosts/ with root's keys. */
 
@@ -12,6 +14,30 @@ test('who owns an entry of hosts/ does not say where root’s keys are used', as
   assert.match(stderr, /not permitted/);
   assert.match(await mount.run('cat hosts/b/error'), /only root may say where/);
   assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
+});
+
+/* What a truncation means is carried out when the file is closed for the last time, which the kernel tells as if root did it. */
+test('nor does she take the address away by truncating it, also when the server is killed before she closes it', async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/host/pc hosts/b; echo 192.0.2.1 > hosts/b/address; chown -R 12345 hosts/b nf-types/host/pc');
+  // Nobody waits for what a last close does.
+  const until = async (fits: RegExp, file: string): Promise<void> => {
+    for (const deadline = Date.now() + patient(10_000); !fits.test(await mount.run(`cat ${file}`)); await delay(20))
+      assert.ok(Date.now() < deadline, `${file} is not as it should be`);
+  };
+  await mount.run(': > hosts/b/address', { uid: 12345 });
+  await until(/only root may say where/, 'hosts/b/error');
+  assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
+  const holds = mount.run('exec 3> hosts/b/address; echo 64M > nf-types/host/pc/machine/vm.memory; sleep 1.5; exec 3>&-', { uid: 12345 });
+  while ((await mount.run('cat nf-types/host/pc/machine/vm.memory')) === '') await delay(20);
+  process.kill(await mount.server(), 'SIGKILL');
+  await mount.run('echo 192.0.2.1 > hosts/b/address');
+  assert.equal(await mount.run('cat hosts/b/error'), '');
+  await holds;
+  await until(/^address: only root may say where/, 'hosts/b/error');
+  assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
+  await mount.run(': > hosts/b/address');
+  await until(/^$/, 'hosts/b/address');
 });
 
 test('who owns a VNF does not have nf.io go to a machine that root did not enter in hosts/', async () => {

@@ -22,7 +22,7 @@ describe('what is written and not in force is known to the next server', () => {
 
   test('who has written, whatever was saved since, and the text of a value', () => {
     const before = journal(true);
-    const [saved, kept, running] = [1, 2, 3].map((fh) => new PendingSave(true, before.noteOf(fh))) as [
+    const [saved, kept, running] = [1, 2, 3].map((fh) => new PendingSave(true, before.noteOf(fh, undefined))) as [
       PendingSave,
       PendingSave,
       PendingSave,
@@ -33,7 +33,10 @@ describe('what is written and not in force is known to the next server', () => {
     kept.end(kept.begin(), 'refused');
     running.begin(); // of a truncation
     const text = { before: 'a\n', latin1: 'b\n', judged: 1, request: '0.7' };
+    const by = { uid: 1000, gid: 100, pid: 4711 };
+    const truncated = new PendingSave(true, before.noteOf(4, by));
     before.note(4, { text });
+    truncated.truncate(0);
 
     const next = journal(false);
     assert.deepEqual(
@@ -42,7 +45,7 @@ describe('what is written and not in force is known to the next server', () => {
         undefined,
         { save: { truncated: false, refused: true, writers: [200] } },
         { save: { truncated: true, refused: false, writers: [] } },
-        { text },
+        { by, save: { truncated: true, refused: false, writers: [] }, text },
       ],
     );
     assert.equal(next.isWhole, true);
@@ -53,7 +56,7 @@ describe('what is written and not in force is known to the next server', () => {
 
   test('the file stays short, and one that cannot be written is missed', () => {
     const before = journal(true);
-    const pending = new PendingSave(true, before.noteOf(1));
+    const pending = new PendingSave(true, before.noteOf(1, undefined));
     for (let turn = 0; turn < 20_000; turn += 1) pending.truncate(turn);
     assert.ok(readFileSync(join(directory, 'unsaved'), 'utf8').split('\n').length < 5000);
     assert.deepEqual(journal(false).find(1), { save: { truncated: true, refused: false, writers: [] } });

@@ -56,7 +56,6 @@ export class ChainActions {
       const runtime = this.#runtimes.of(serial);
       runtime.behind = { why: '', unreached: 'wrong' };
       runtime.hidden.clear();
-      this.#model.note({ path: `chns/${before.name}`, what: verb });
     });
     this.#model.publishChain(serial);
   }

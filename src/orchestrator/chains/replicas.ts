@@ -1,6 +1,7 @@
-import { type Actor, rootActor } from '../../domain/authority.ts';
+import { rootActor } from '../../domain/authority.ts';
 import { isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
+import type { Caller } from '../../domain/event.ts';
 import type { ChainRecord, HopRecord, LinkRecord, Ownership, VnfRecord } from '../../domain/records.ts';
 import { NfioError } from '../../errors/index.ts';
 import { copyConfig } from '../copy-config.ts';
@@ -29,7 +30,7 @@ export interface ReplicaParts {
 /** What is written to `replicas`, and by whom. */
 export interface ReplicaWrite {
   readonly text: string;
-  readonly actor: Actor;
+  readonly actor: Caller;
   readonly signal: AbortSignal;
 }
 
@@ -86,6 +87,7 @@ export class Replicas {
       const { uid, gid } = clone;
       const target = `../../../${pathOf(clone)}`;
       await this.#parts.service.symlink({ chain, hop }, clone.name, { target, owner: { uid, gid, mode: 0o755 }, cloned: true });
+      this.#model.note({ path: pathOf(clone), what: 'clone', why: `of ${pathOf(original)}`, by: actor, outcome: 'done' });
     } catch (error) {
       await this.#discard(clone);
       throw error;
@@ -104,7 +106,10 @@ export class Replicas {
     const vnf = this.#instance(chain, hop, last);
     if (vnf !== undefined) requireMay(actor, 'discard', vnf);
     await this.#parts.service.unlink({ chain, hop }, last.name);
-    if (vnf !== undefined) await this.#discard(vnf);
+    if (vnf === undefined) return;
+    const owner = this.#model.ownerAt(pathOf(vnf));
+    await this.#discard(vnf);
+    this.#model.note({ path: pathOf(vnf), what: 'rmdir', by: actor, outcome: 'done' }, owner);
   }
 
   /** A VNF like another one, with the same values and configuration, under a name that is free. */
