@@ -208,6 +208,44 @@ describe('tail -f', () => {
   }
 });
 
+describe('a user who changes much', () => {
+  test('cuts her own past only, and who follows events sees each of them once', async () => {
+    await using other = await TestMount.start();
+    await other.run(
+      `mkdir -p nf-types/host/hers nf-types/host/his; chown -R ${alice} nf-types/host/hers; chown -R ${bob} nf-types/host/his`,
+    );
+    await other.run('echo 64M > nf-types/host/his/machine/vm.memory', { uid: bob });
+    // Lines of four kilobytes: her file holds 256 of them, that with all 2048.
+    const follow = (uid: number): Promise<string> =>
+      other.run('timeout 60 tail -s 0.1 -f -n 0 events | sed -u "/the.last/q" | grep -c vm.image || true', { uid, timeoutMs: 90_000 });
+    const followers = Promise.all([follow(alice), follow(0)]);
+    await delay(patient(1500));
+    const writes = `python3 -c "
+import os
+for i in range(2200):
+    fd = os.open('nf-types/host/hers/machine/vm.image', os.O_WRONLY)
+    os.write(fd, b'/%05d' % i + b'x' * 3900); os.close(fd)
+fd = os.open('nf-types/host/hers/machine/vm.image', os.O_WRONLY)
+os.write(fd, b'/the.last'); os.close(fd)
+"`;
+    await other.run(writes, { uid: alice, timeoutMs: 120_000 });
+    assert.deepEqual(await followers, ['2201\n', '2201\n']);
+    const [all, hers, his] = [
+      linesOf(await other.run('cat events')),
+      linesOf(await other.run('cat events', { uid: alice })),
+      linesOf(await other.run('cat events', { uid: bob })),
+    ];
+    assert.ok(all.length < 1500 && hers.length < 300, `${all.length}, ${hers.length}`);
+    for (const seen of [all, his]) assert.ok(seen.some(({ uid, why }) => uid === bob && why === 'to 64M'));
+    for (const seen of [all, hers]) assert.equal(seen.at(-1)?.why, 'to /the.last');
+    const numbers = all.map(({ number }) => number);
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((one, two) => one - two),
+    );
+  });
+});
+
 describe('a user who is refused again and again', () => {
   test('has a few of her refusals told, and the number of the others', async () => {
     await using other = await TestMount.start();
