@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type Event, eventsPathOf } from '../domain/event.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { unlessAbsent } from '../errors/index.ts';
-import { EventFile } from './event-file.ts';
+import { EventFile, endOf } from './event-file.ts';
 import { Lane } from './lane.ts';
 
 /** How large files become before they are cut by half, bytes: that with all, and that of each user. */
@@ -11,8 +11,6 @@ const sizeLimits = { whole: 8 * 1024 * 1024, user: 1024 * 1024 };
 const mostText = 4096;
 /** Files of users that stay open. */
 const mostOpen = 16;
-/** Longer than the longest line, bytes. */
-const longestLine = 64 * 1024;
 
 /** What a log of events is made with. */
 export interface EventLogOptions {
@@ -125,9 +123,7 @@ function lastNumber(path: string): number {
   const fd = unlessAbsent(() => openSync(path, 'r'));
   if (fd === undefined) return 0;
   try {
-    const end = Buffer.alloc(longestLine);
-    const length = readSync(fd, end, 0, end.length, Math.max(0, fstatSync(fd).size - end.length));
-    const numbers = [...end.toString('latin1', 0, length).matchAll(/^\{"number":(\d+)/gm)];
+    const numbers = [...endOf(fd).toString('latin1').matchAll(/^\{"number":(\d+)/gm)];
     return Number(numbers.at(-1)?.[1] ?? 0);
   } finally {
     closeSync(fd);

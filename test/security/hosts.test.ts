@@ -28,11 +28,16 @@ test('nor does she take the address away by truncating it, also when the server 
   await mount.run(': > hosts/b/address', { uid: 12345 });
   await until(/only root may say where/, 'hosts/b/error');
   assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');
-  const holds = mount.run('exec 3> hosts/b/address; echo 64M > nf-types/host/pc/machine/vm.memory; sleep 1.5; exec 3>&-', { uid: 12345 });
+  const holds = mount.run(
+    `exec 3> hosts/b/address; cd nf-types/host/pc/machine; echo 64M > vm.memory
+    until grep -q ${65 * 1024 * 1024} vm.memory; do sleep 0.1; done; exec 3>&-`,
+    { uid: 12345, timeoutMs: 60_000 },
+  );
   while ((await mount.run('cat nf-types/host/pc/machine/vm.memory')) === '') await delay(20);
   process.kill(await mount.server(), 'SIGKILL');
   await mount.run('echo 192.0.2.1 > hosts/b/address');
   assert.doesNotMatch(await mount.run('cat hosts/b/error'), /only root/);
+  await mount.run('echo 65M > nf-types/host/pc/machine/vm.memory');
   await holds;
   await until(/^address: only root may say where/, 'hosts/b/error');
   assert.equal(await mount.run('cat hosts/b/address'), '192.0.2.1\n');

@@ -9,8 +9,15 @@ export class SmallDisk implements Disposable {
   readonly path: string;
   readonly #directory: string;
 
-  /** @param options.inodes how many files fit; default: more than are needed. */
-  constructor({ megabytes = 16, inodes }: { readonly megabytes?: number; readonly inodes?: number } = {}) {
+  /**
+   * @param options.inodes how many files fit; default: more than are needed.
+   * @param options.blockBytes 4096, as large disks have, or as this one has by default, 1024.
+   */
+  constructor({
+    megabytes = 16,
+    inodes,
+    blockBytes = 1024,
+  }: { readonly megabytes?: number; readonly inodes?: number; readonly blockBytes?: 1024 | 4096 } = {}) {
     this.#directory = mkdtempSync(join(tmpdir(), 'nfio-disk-'));
     this.path = join(this.#directory, 'mnt');
     const image = join(this.#directory, 'image');
@@ -18,7 +25,7 @@ export class SmallDisk implements Disposable {
     writeFileSync(image, '');
     truncateSync(image, megabytes * 1024 * 1024);
     const count = inodes === undefined ? [] : ['-N', String(inodes)];
-    execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', ...count, image]);
+    execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', '-b', String(blockBytes), ...count, image]);
     execFileSync('mount', ['-o', 'loop', image, this.path]);
   }
 
