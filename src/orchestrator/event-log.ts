@@ -123,7 +123,11 @@ function lastNumber(path: string): number {
   const fd = unlessAbsent(() => openSync(path, 'r'));
   if (fd === undefined) return 0;
   try {
-    const numbers = [...endOf(fd).toString('latin1').matchAll(/^\{"number":(\d+)/gm)];
+    const numbers = [
+      ...endOf(fd)
+        .toString('latin1')
+        .matchAll(/^\{"number":(\d+)/gm),
+    ];
     return Number(numbers.at(-1)?.[1] ?? 0);
   } finally {
     closeSync(fd);

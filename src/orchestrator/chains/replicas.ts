@@ -1,4 +1,4 @@
-import { rootActor } from '../../domain/authority.ts';
+import { type Actor, rootActor } from '../../domain/authority.ts';
 import { isInstanceLink, modeOf } from '../../domain/chains/chain-path.ts';
 import { instanceOfTarget } from '../../domain/chains/link-target.ts';
 import type { Caller } from '../../domain/event.ts';
