@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Event, eventsPathOf } from '../domain/event.ts';
 import type { Logger } from '../domain/ports/logger.ts';
 import { unlessAbsent } from '../errors/index.ts';
@@ -9,6 +10,8 @@ import { Lane } from './lane.ts';
 const sizeLimits = { whole: 8 * 1024 * 1024, user: 1024 * 1024 };
 /** So many characters of a text are kept: modules and programs may say more. */
 const mostText = 4096;
+/** After a write the next waits so long, milliseconds: each costs more than what it writes, and in a burst there is more to write by then. */
+const gatherMs = 5;
 /** Files of users that stay open. */
 const mostOpen = 16;
 
@@ -54,7 +57,7 @@ export class EventLog implements AsyncDisposable {
       text: lineOf(event, { number: this.#number, time: this.#options.now().toISOString(), owner }),
       seenBy: new Set([owner, event.by?.uid ?? 0].filter((uid) => uid !== 0)),
     });
-    if (this.#waiting.length === 1) void this.#lane.run(() => this.#write());
+    if (this.#waiting.length === 1) void this.#lane.run(() => this.#writeAndGather());
   }
 
   /** Numbers go on from those of the server before this one; from 1 where they cannot be read, which hinders nothing else. */
@@ -72,6 +75,11 @@ export class EventLog implements AsyncDisposable {
     await this.#lane.run(async () => {
       for (const file of [this.#whole, ...this.#users.values()]) await file.close();
     });
+  }
+
+  async #writeAndGather(): Promise<void> {
+    await this.#write();
+    await delay(gatherMs);
   }
 
   /** The file with all comes last: who waits for news is woken by it, and then finds those of her own. */
