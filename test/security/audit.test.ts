@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TestMount } from '../support/mount.ts';
@@ -216,20 +219,44 @@ describe('a user who changes much', () => {
     );
     await other.run('echo 64M > nf-types/host/his/machine/vm.memory', { uid: bob });
     // Lines of four kilobytes: her file holds 256 of them, that with all 2048.
+    // Who lags behind by more than her file holds misses what went, so writes wait for those who follow.
+    const seen = mkdtempSync(join(tmpdir(), 'nfio-followed-'));
+    chmodSync(seen, 0o777);
     const follow = (uid: number): Promise<string> =>
-      other.run('timeout 60 tail -s 0.1 -f -n 0 events | sed -u "/the.last/q" | grep -c vm.image || true', { uid, timeoutMs: 90_000 });
+      other.run(
+        `(until [ -e ${seen}/over ]; do sleep 0.1; done) & timeout 200 tail --pid=$! -s 0.1 -f -n 0 events > ${seen}/${uid}
+        grep -c vm.image ${seen}/${uid}`,
+        { uid, timeoutMs: 240_000 },
+      );
     const followers = Promise.all([follow(alice), follow(0)]);
-    await delay(patient(1500));
-    const writes = `python3 -c "
+    const caughtUp = (uid: number, count: number): boolean => {
+      const file = join(seen, String(uid));
+      return existsSync(file) && readFileSync(file, 'latin1').split('vm.image').length > count;
+    };
+    const write = (from: number, to: number): Promise<string> =>
+      other.run(
+        `python3 -c "
 import os
-for i in range(2200):
+for i in range(${from}, ${to}):
     fd = os.open('nf-types/host/hers/machine/vm.image', os.O_WRONLY)
     os.write(fd, b'/%05d' % i + b'x' * 3900); os.close(fd)
-fd = os.open('nf-types/host/hers/machine/vm.image', os.O_WRONLY)
-os.write(fd, b'/the.last'); os.close(fd)
-"`;
-    await other.run(writes, { uid: alice, timeoutMs: 120_000 });
+"`,
+        { uid: alice, timeoutMs: 60_000 },
+      );
+    await delay(patient(1500));
+    const untilSeen = async (count: number): Promise<void> => {
+      for (const deadline = Date.now() + patient(20_000); ![alice, 0].every((uid) => caughtUp(uid, count)); await delay(20))
+        assert.ok(Date.now() < deadline, `not all of ${count} lines were seen`);
+    };
+    for (let written = 0; written < 2200; written += 100) {
+      await write(written, written + 100);
+      await untilSeen(written + 100);
+    }
+    await other.run('echo /the.last > nf-types/host/hers/machine/vm.image', { uid: alice });
+    await untilSeen(2201);
+    writeFileSync(join(seen, 'over'), '');
     assert.deepEqual(await followers, ['2201\n', '2201\n']);
+    rmSync(seen, { recursive: true });
     const [all, hers, his] = [
       linesOf(await other.run('cat events')),
       linesOf(await other.run('cat events', { uid: alice })),
