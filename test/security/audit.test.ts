@@ -296,7 +296,7 @@ describe('a user who is refused again and again', () => {
       assert.equal(failed.length - lines.length + counted.reduce((sum, count) => sum + count, 0), 400);
       assert.match(
         lines.at(-1)?.why ?? '',
-        /^\d+ more changes \((set|action)\) of user 12345 were refused within a minute, the last: (set|fly) failed: /,
+        /^\d+ more changes \((set|action)\) of user 12345 were refused within a minute, the last: (set|fly|action) failed: /,
       );
     }
     assert.equal(linesOf(await other.run('cat events', { uid: bob })).filter(({ outcome }) => outcome === 'failed').length, 1);
