@@ -30,7 +30,6 @@ const allowed: Readonly<Record<string, readonly [most: number, why: string]>> = 
   'daemon/compile-cache.ts': [1, without],
   'daemon/earlier-mount.ts': [1, again],
   'daemon/disk-work.ts': [1, 'what cannot be changed is not waited for'],
-  'daemon/file-writes.ts': [1, toldElsewhere],
   'daemon/logger.ts': [1, 'there is nowhere left to say so'],
   'daemon/option-kinds.ts': [1, parses],
   'daemon/serve.ts': [1, without],
