@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { layerCommand } from '../../hypervisor/netns/machine-layer.ts';
 import { guardRules, whyNoFastPath } from '../../network/index.ts';
 import { type ProgramResult, runProgram } from '../run-program.ts';
 import { type Finding, found, inNamespaces, type Probe, type ProbeContext } from './probe.ts';
@@ -35,6 +36,11 @@ async function probeNamespaces(): Promise<Finding> {
   });
 }
 
+/** The root of a guest, as mount-table.ts has it mounted; what it may not see must not be there. */
+const overlayScript = `cd "$1"; shift; "$@"
+mount -t overlay overlay -o lowerdir=layer/layer:/,upperdir=upper,workdir=work,redirect_dir=follow merged
+: > merged/nfio-doctor; test -x merged/bin/sh; test ! -e merged/etc/shadow`;
+
 async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
   const parent = await existingAncestor(root);
   let directory: string;
@@ -50,10 +56,9 @@ async function probeOverlay({ root }: ProbeContext): Promise<Finding> {
   }
   try {
     for (const name of ['upper', 'work', 'merged']) await mkdir(join(directory, name));
-    const script = 'cd "$1"; mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work merged; : > merged/nfio-doctor';
-    const result = await inNamespaces(['--mount', '--propagation', 'private'], script, [directory]);
+    const result = await inNamespaces(['--mount', '--propagation', 'private'], overlayScript, [directory, ...layerCommand('layer')]);
     return found(result, {
-      ok: `mounted over / with its changes in ${parent}`,
+      ok: `mounted over / with its changes in ${parent}, and without what guests may not see`,
       remedy: `modprobe overlay; if ${parent} is itself an overlay or a network file system: nfio mount --root DIR MOUNTPOINT, with DIR on ext4, xfs or tmpfs`,
     });
   } finally {

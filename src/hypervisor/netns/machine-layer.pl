@@ -25,8 +25,8 @@ my ($ms_nosuid, $ms_noexec, $at_fdcwd) = (2, 8, -100);
 
 my %empty = (map({ $_ => 0755 } qw(boot dev home media mnt opt proc run srv sys)), root => 0700, tmp => 01777);
 my $packages = '/var/lib/dpkg';
-# Of larger files, and of what is in more directories, programs need nothing to start.
-my ($most_bytes, $most_directories) = (1024 * 1024, 4096);
+# Of larger files, of more files than that, and of what is in more directories, programs need nothing to start.
+my ($most_bytes, $room, $most_directories) = (1024 * 1024, 64 * 1024 * 1024, 4096);
 my $directories = 0;
 
 my ($directory, @live) = @ARGV;
@@ -74,7 +74,7 @@ sub copy {
             my $mode = $stat[2];
             if (S_ISDIR($mode)) { push @left, $path if make_directory($path, \@stat) }
             elsif (S_ISLNK($mode)) { symlink readlink($path) // next, "layer$path" or die "$path: $!\n" }
-            elsif ($with_files && S_ISREG($mode) && $mode & S_IROTH && $stat[7] <= $most_bytes) { copy_file($path) }
+            elsif ($with_files && S_ISREG($mode) && $mode & S_IROTH) { copy_file($path) }
         }
     }
 }
@@ -95,8 +95,8 @@ sub copy_file {
     my ($path) = @_;
     sysopen(my $in, $path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) or return gone($path);
     my @stat = stat $in;
-    return if !S_ISREG($stat[2]) || !($stat[2] & S_IROTH);
-    sysread($in, my $text, $most_bytes) // die "$path: $!\n";
+    return if !S_ISREG($stat[2]) || !($stat[2] & S_IROTH) || $stat[7] > $most_bytes || $stat[7] > $room;
+    $room -= sysread($in, my $text, $stat[7]) // die "$path: $!\n";
     sysopen(my $out, "layer$path", O_WRONLY | O_CREAT | O_EXCL, 0600) or die "$path: $!\n";
     syswrite($out, $text) // die "$path: $!\n" if $text ne '';
     close $out;

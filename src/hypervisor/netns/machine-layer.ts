@@ -14,6 +14,11 @@ const liveNames = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32'];
 /** The same as paths. */
 export const liveDirectories: readonly string[] = liveNames.map((name) => `/${name}`);
 
+/** The command that makes the layer in a directory. */
+export function layerCommand(directory: string): readonly [string, ...string[]] {
+  return ['perl', program, directory, ...liveNames];
+}
+
 /** Of what the machine has when these were changed another layer is made. Packages bring files of /etc and directories of /var. */
 const watched = ['/', '/var/lib/dpkg/status'];
 
@@ -58,9 +63,8 @@ export class MachineLayer implements AsyncDisposable {
     const place = join(this.#directory, name);
     if (!isThere(join(place, 'whole'))) {
       await this.#forget((other) => other !== before);
-      const argv = ['perl', program, place, ...liveNames] as const;
       const env = { PATH: searchPath, ...programOf(this.#mountId) };
-      const { exitCode, stderr } = await runProgram(argv, { signal: new AbortController().signal, env });
+      const { exitCode, stderr } = await runProgram(layerCommand(place), { signal: new AbortController().signal, env });
       if (exitCode !== 0)
         throw new NfioError('VNFStartError', {
           message: `what guests see of this machine could not be made: ${stderr.trim().slice(0, 300)}. See what is missing. Run: nfio doctor`,
