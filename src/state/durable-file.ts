@@ -56,6 +56,11 @@ export function takesNothing(error: unknown): boolean {
   return ['ENOSPC', 'EDQUOT', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
+/** Whether a change failed because of what is at its own place, whatever becomes of others: a directory where a file should be, or one that is immutable. */
+export function isOfOnePlace(error: unknown): boolean {
+  return ['EISDIR', 'ENOTDIR', 'ELOOP', 'ENXIO', 'EPERM', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 /** The error of a failed change below the root, with the errno that says why. */
 export function stateWriteError(path: string, cause: unknown): NfioError {
   const errno: ErrnoName = errnoName(errnoOf(cause)) ?? 'EIO';

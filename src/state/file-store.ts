@@ -207,6 +207,7 @@ export class FileStore implements StateStore {
 }
 
 function whatWasLost(path: string): string {
+  if (path.endsWith(recordName)) return `${path}: a record that could not be written in its place. Once it is there, run: rm ${path}`;
   return `${path}: what was in the place of an object when that was made, whose record was lost. Copy what is wanted to its place, and run: rm -r ${path}`;
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isThere } from '../errors/index.ts';
-import { syncDirectory, syncFile, writeSoon } from './durable-file.ts';
+import { replaceFile, syncDirectory, syncFile, writeSoon } from './durable-file.ts';
 import type { JournalEntry, UserDirectory } from './journal-entry.ts';
 import { makeUserDirectory, restoreUserFiles, syncUserDirectory } from './new-user-files.ts';
 import { readText } from './read-text.ts';
@@ -130,6 +130,14 @@ export class ObjectFiles {
       renameSync(path, holdsFiles(path) ? this.#kept({ key, serial }) : join(this.#root, trashName, `old-${serial}`));
       renameSync(building, path);
     }
+  }
+
+  /** Keeps the text of a record that cannot be brought into its place, durably. @returns where. @throws as node:fs does. */
+  keepRecord({ key, serial, text }: { readonly key: string; readonly serial: number; readonly text: string }): string {
+    const path = `${this.#kept({ key, serial })}${recordName}`;
+    replaceFile(path, text);
+    syncDirectory(this.#root);
+    return path;
   }
 
   /** Where what was in the place of an object was kept when that was made. */

@@ -1,7 +1,7 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { isThere } from '../errors/index.ts';
-import { replaceFile, syncDirectory } from './durable-file.ts';
+import { isOfOnePlace, replaceFile, syncDirectory } from './durable-file.ts';
 import { finalStates, isPresent, keyOf, type PresentState } from './final-states.ts';
 import type { JournalContent } from './journal-text.ts';
 import { ObjectFiles, recordName, trashName } from './object-files.ts';
@@ -15,8 +15,9 @@ import { checksumOf } from './seal.ts';
  *
  * All it changes is durable when it returns, so that the journal can be emptied.
  *
- * @returns a sentence for each object that is as its files have it, because an entry of the journal was damaged and they are newer than the rest of it.
- * @throws as node:fs does; the journal is needed still then.
+ * @returns a sentence for each object that is as its files have it, because an entry of the journal was damaged and they are newer than the rest of it, or
+ *   because its files cannot be read or written: then what the journal has of it is kept in `lost/`.
+ * @throws as node:fs does, where the disk fails; the journal is needed still then.
  */
 export function replay(root: string, { entries, damaged }: JournalContent): string[] {
   const finals = finalStates(entries);
@@ -52,7 +53,7 @@ class ReplayedRoot {
   }
 
   /**
-   * The serial of the object at a key, undefined when there is none; `torn` when its record was cut off in the middle, or the disk does not give it back.
+   * The serial of the object at a key, undefined when there is none; `torn` when its record was cut off in the middle, or cannot be read.
    *
    * @throws as node:fs does, when it could not be looked at.
    */
@@ -62,7 +63,7 @@ class ReplayedRoot {
     try {
       text = this.#files.read(key);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'EIO' && !isOfOnePlace(error)) throw error;
     }
     try {
       return decodeRecord(text ?? '').serial;
@@ -77,7 +78,21 @@ class ReplayedRoot {
     this.#rename(join(this.#root, key), this.#waiting(serial));
   }
 
+  /** What is wrong with the place of one object is told, and holds up no other. */
   place(final: PresentState): void {
+    try {
+      this.#place(final);
+    } catch (error) {
+      if (!isOfOnePlace(error)) throw error;
+      const key = keyOf(final);
+      const path = join(this.#root, key, recordName);
+      const kept = this.#files.keepRecord({ key, serial: final.serial, text: final.text });
+      const why = `${path} cannot be written (${(error as Error).message}). What it should hold is in ${kept}`;
+      this.told.push(`${why}. Unmount, run: rm -r ${path}; cp ${kept} ${path}; and mount again`);
+    }
+  }
+
+  #place(final: PresentState): void {
     const key = keyOf(final);
     const { serial, text } = final;
     const there = this.serialAt(key, serial);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { TestMount } from '../support/mount.ts';
+import { killServer } from '../support/over-kills.ts';
 
 /* Nothing that runs is ended because something could not be read: it is told, and left. */
 
@@ -60,4 +61,23 @@ describe('guests run on', () => {
     await remountAfter(mount, () => writeFileSync(record, whole));
     assert.equal(await mount.run(bothRunOn), running.repeat(2));
   });
+});
+
+test('a record that is no file any more, and was being changed at a kill, blocks no change of others', { timeout: 240_000 }, async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/host/{a,b}');
+  const record = join(mount.root, 'nf-types/host/a/.record.json');
+  rmSync(record);
+  mkdirSync(record);
+  assert.notEqual((await mount.sh('echo 2 > nf-types/host/a/machine/vm.vcpu')).status, 0);
+  await killServer(mount);
+  await mount.run('echo 2 > nf-types/host/b/machine/vm.vcpu; mkdir nf-types/host/c');
+  assert.equal(
+    await mount.run('cat nf-types/host/{a,b,c}/status nf-types/host/b/machine/vm.vcpu'),
+    'unreadable\nundeployed\nundeployed\n2\n',
+  );
+  assert.match(
+    await mount.log(),
+    /host\/a\/\.record\.json cannot be written.*What it should hold is in .*\/lost\/nf-types\.host\.a-\d+\.record\.json/,
+  );
 });
