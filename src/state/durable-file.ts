@@ -27,6 +27,18 @@ export function replaceFile(path: string, text: string): void {
   }
 }
 
+/** Writes over a file that must stay the same one, for its lock: a crash may cut it off. Durable when it returns. @throws as node:fs does */
+export function overwriteFile(path: string, text: string): void {
+  const file = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    writeFileSync(file, text);
+    ftruncateSync(file, Buffer.byteLength(text));
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
 /**
  * Writes a new file, and has the disk begin with it when it is closed, which nobody waits for: ext4 does so for a file that was truncated, and would otherwise
  * begin at the fsync(2) of each file, one after another (`auto_da_alloc` in ext4(5)).

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { isThere, NfioError } from '../errors/index.ts';
 import { stateWriteError, takesNothing } from './durable-file.ts';
 import { makeDirectory } from './make-directory.ts';
-import { currentFormat, findHeader, newMountId, type RootHeader } from './root-header.ts';
+import { currentFormat, findHeader, lockName, newMountId, type RootHeader } from './root-header.ts';
 
 /** The last process of a mount that has ended may hold its lock for a moment longer. Seconds. */
 const lockTimeoutS = 3;
@@ -52,7 +52,7 @@ export function lockRoot(root: string): number {
 
 /** flock(2) needs no writing. */
 function openLock(root: string): number {
-  const path = join(root, 'lock');
+  const path = join(root, lockName);
   try {
     makeDirectory(root, 0o700);
     return openSync(path, 'a', 0o600);
@@ -65,7 +65,7 @@ function openLock(root: string): number {
 /** A root that was opened. */
 export interface OpenedRoot {
   readonly header: RootHeader;
-  /** False: a copy of the header is to be written. */
+  /** False: the copies of the header are to be written. */
   readonly hasCopy: boolean;
   /** What its user must know, a sentence each. */
   readonly told: readonly string[];

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { unlessAbsent } from '../errors/index.ts';
-import { replaceFile, stateWriteError } from './durable-file.ts';
+import { overwriteFile, replaceFile, stateWriteError } from './durable-file.ts';
 import { journalName } from './journal.ts';
 import { recordName } from './object-files.ts';
 import { objectKeys } from './object-keys.ts';
@@ -22,7 +22,7 @@ export interface RootHeader {
 export interface FoundHeader {
   /** undefined: the root is new. */
   readonly header: RootHeader | undefined;
-  /** Whether the copy says the same root. */
+  /** Whether all copies say the same root. */
   readonly hasCopy: boolean;
   /** What was wrong with it, a sentence each. */
   readonly told: readonly string[];
@@ -34,6 +34,8 @@ export const currentFormat = 5;
 const headerName = 'nfio.json';
 /** What nfio.json is made of again should it be lost: written once, for only the limit of serials changes, which the objects tell. */
 const copyName = 'nfio.copy.json';
+/** The file that is locked has a copy too, for who takes the other two for a pair: without the id of the mount its guests would not be found. */
+export const lockName = 'lock';
 
 /** A rebuilt header begins so far above every serial that is found: objects that were removed had some too. */
 const serialMargin = 65_536;
@@ -43,33 +45,39 @@ export function writeHeader(root: string, header: RootHeader): void {
   writeSealed(join(root, headerName), header);
 }
 
-/** Makes durable what a lost header is made of. @throws StateWriteError */
+/** Makes durable what a lost header is made of, twice. @throws StateWriteError */
 export function writeHeaderCopy(root: string, header: RootHeader): void {
   writeSealed(join(root, copyName), header);
+  writeSealed(join(root, lockName), header, overwriteFile);
 }
 
 /**
- * Reads the header of a root, or makes it again where it is lost, damaged or not to be read: of its copy, and of the serials of all objects.
+ * Reads the header of a root, or makes it again where it is lost, damaged or not to be read: of a copy, and of the serials of all objects.
  *
- * @throws as node:fs does, when neither the header nor its copy says which root this is and one of them could not be read: it may say so later.
+ * @throws as node:fs does, when neither the header nor a copy says which root this is and one of them could not be read: it may say so later.
  */
 export function findHeader(root: string): FoundHeader {
-  const [found, foundCopy] = [headerName, copyName].map((name) => readSealed(join(root, name))) as [FoundFile, FoundFile];
-  const [header, copy] = [wholeOf(found), wholeOf(foundCopy)];
-  const hasCopy = copy !== undefined && copy.mountId === header?.mountId && copy.format === header.format;
+  const found = readSealed(join(root, headerName));
+  const copies = [copyName, lockName].map((name) => ({ path: join(root, name), found: readSealed(join(root, name)) }));
+  const [header, copy] = [wholeOf(found), copies.map((each) => wholeOf(each.found)).find((each) => each !== undefined)];
+  const { format: known, mountId: id } = header ?? copy ?? {};
+  const hasCopy = copies
+    .map((each) => wholeOf(each.found))
+    .every((each) => each !== undefined && each.mountId === id && each.format === known);
   if (header !== undefined) {
-    const told = isBad(foundCopy) ? [`${join(root, copyName)} was ${foundCopy.bad}. It is written again`] : [];
+    const told = copies.flatMap(({ path, found: each }) => (isBad(each) ? [`${path} was ${each.bad}. It is written again`] : []));
     return { header, hasCopy, told };
   }
-  if (copy === undefined) for (const each of [found, foundCopy]) if (isBad(each) && each.cause !== undefined) throw each.cause;
+  const all = [found, ...copies.map((each) => each.found)];
+  if (copy === undefined) for (const each of all) if (isBad(each) && each.cause !== undefined) throw each.cause;
   const serial = highestSerial(root);
-  if (found === undefined && foundCopy === undefined && serial === undefined) return { header: undefined, hasCopy: false, told: [] };
+  if (serial === undefined && all.every((each) => each === undefined)) return { header: undefined, hasCopy: false, told: [] };
   const { format = currentFormat, mountId = newMountId() } = copy ?? {};
   const why = `${join(root, headerName)} was ${isBad(found) ? found.bad : 'lost'}, and is made again`;
-  const lost = `${why}; so is its copy. Guests that ran are not found. See them: pgrep --list-full '^nfio-guest'. End one: kill -KILL PID`;
+  const lost = `${why}; its copies are too. Guests that ran are not found. See them: pgrep --list-full '^nfio-guest'. End one: kill -KILL PID`;
   return {
     header: { format, mountId, serialLimit: (serial ?? 0) + serialMargin },
-    hasCopy: copy !== undefined,
+    hasCopy,
     told: [copy === undefined ? lost : `${why} of its copy`],
   };
 }
@@ -79,9 +87,9 @@ export function newMountId(): string {
   return Array.from(randomBytes(8), (byte) => (byte % 36).toString(36)).join('');
 }
 
-function writeSealed(path: string, header: RootHeader): void {
+function writeSealed(path: string, header: RootHeader, write: typeof replaceFile = replaceFile): void {
   try {
-    replaceFile(path, seal(`${JSON.stringify(header, undefined, 2)}\n`));
+    write(path, seal(`${JSON.stringify(header, undefined, 2)}\n`));
   } catch (error) {
     throw stateWriteError(path, error);
   }
@@ -114,7 +122,8 @@ function readSealed(path: string): FoundFile {
   } catch (cause) {
     return { bad: `not to be read (${(cause as Error).message})`, cause };
   }
-  if (text === undefined) return undefined;
+  // A lock of an older version, or of a root that is being made, says nothing.
+  if (text === undefined || (text === '' && path.endsWith(`/${lockName}`))) return undefined;
   try {
     const { format, mountId, serialLimit } = JSON.parse(unseal(text)) as Partial<RootHeader>;
     const isWhole = Number.isSafeInteger(format) && Number.isSafeInteger(serialLimit) && /^[a-z0-9]{8}$/.test(mountId ?? '');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { TestMount } from '../support/mount.ts';
@@ -17,9 +17,9 @@ function guestsFile(mount: TestMount): string {
   return `/run/nfio/${mountId}/guests.jsonl`;
 }
 
-async function remountAfter(mount: TestMount, damage: (path: string) => void): Promise<void> {
+async function remountAfter(mount: TestMount, damage: (path: string) => void, how: { readonly lazy?: boolean } = {}): Promise<void> {
   const path = guestsFile(mount);
-  await mount.unmount();
+  await mount.unmount(how);
   damage(path);
   await mount.mount();
 }
@@ -35,6 +35,23 @@ describe('guests run on', () => {
     await remountAfter(mount, () => undefined);
     assert.equal(await mount.run(bothRunOn), running.repeat(2));
     assert.equal(await mount.run('echo restart > nf-types/host/a/action; cat nf-types/host/a/status'), 'running\n');
+  });
+
+  test('when nfio.json and its copy are lost', { timeout: 240_000 }, async () => {
+    await using mount = await TestMount.start();
+    await mount.run(setUp);
+    for (const pid of [mount.supervisor, await mount.server()]) process.kill(pid, 'SIGKILL');
+    await mount.ended(mount.supervisor);
+    await remountAfter(
+      mount,
+      () => {
+        for (const name of ['nfio.json', 'nfio.copy.json']) rmSync(join(mount.root, name));
+      },
+      { lazy: true },
+    );
+    assert.match(mount.warnings.join(), /nfio\.json was lost, and is made again of its copy/);
+    assert.equal(await mount.run(bothRunOn), running.repeat(2));
+    for (const name of ['nfio.json', 'nfio.copy.json']) assert.ok(existsSync(join(mount.root, name)), name);
   });
 
   test('when a line of it is bad, which costs what is known of one', { timeout: 240_000 }, async () => {

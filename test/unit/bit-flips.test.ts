@@ -14,7 +14,7 @@ import { sample } from '../support/thorough.ts';
 const silent = () => undefined;
 const logger = { debug: silent, info: silent, warn: silent, error: silent };
 const perFile = 7;
-const own = new Set(['nfio.json', 'nfio.copy.json', 'journal', '.record.json']);
+const own = new Set(['nfio.json', 'nfio.copy.json', 'lock', 'journal', '.record.json']);
 
 /** Where no sync waits for a disk. */
 const memory = '/dev/shm';
