@@ -25,10 +25,12 @@ interface Helper {
 /** One call that is under way, for a thread that watches how long it takes. */
 export interface CallWatch {
   began(pid: number): void;
+  /** True when the process was killed because this call took too long. */
+  wasKilled(): boolean;
   ended(): void;
 }
 
-const nobody: CallWatch = { began: () => undefined, ended: () => undefined };
+const nobody: CallWatch = { began: () => undefined, wasKilled: () => false, ended: () => undefined };
 
 /**
  * System calls that Node.js has no function for, made by a process of ours (system-calls.pl, as ADR 7 has it) and waited for: fallocate(2), renameat2(2), mknod(2), xattrs and the like, and
@@ -43,7 +45,7 @@ export class SystemCalls implements Disposable {
   readonly #watch: CallWatch;
   #helper: Helper | undefined;
 
-  /** @param watch told of each call, so that a process that hangs can be killed: then the call fails with EIO, and the next one starts another. */
+  /** @param watch told of each call, so that a process that hangs can be killed: then the call fails with ETIMEDOUT, and the next one starts another. */
   constructor(watch: CallWatch = nobody) {
     this.#watch = watch;
   }
@@ -58,7 +60,8 @@ export class SystemCalls implements Disposable {
     } catch (error) {
       if (error instanceof CallError) throw error;
       this[Symbol.dispose]();
-      throw Object.assign(new Error('the process for system calls has ended', { cause: error }), { code: 'EIO' });
+      const [why, code] = this.#watch.wasKilled() ? ['did not answer and was killed', 'ETIMEDOUT'] : ['has ended', 'EIO'];
+      throw Object.assign(new Error(`the process for system calls ${why}`, { cause: error }), { code });
     } finally {
       this.#watch.ended();
     }
