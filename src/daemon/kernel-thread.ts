@@ -47,7 +47,8 @@ function main(data: KernelThreadData): void {
   // Attributes alone: the kernel takes no lock for that which a request may hold.
   const notifier = new Notifier(data.fd);
   const attributesChanged = (nodeid: number): boolean => notifier.invalInode(nodeid, -1, 0);
-  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation, calls, attributesChanged });
+  const tell = (message: string): void => outbox.postMessage({ op: 'error', message } satisfies KernelThreadNote);
+  const fileSystem = new NfioFileSystem({ tree, forward, timeoutMs: data.timeoutMs, generation, calls, attributesChanged, tell });
   const beforeRequest = (): void => {
     for (let received = receiveMessageOnPort(inbox); received !== undefined; received = receiveMessageOnPort(inbox)) {
       const message = received.message as KernelMessage;
@@ -57,8 +58,7 @@ function main(data: KernelThreadData): void {
     }
   };
   const onError = (error: unknown, opcode: number): void => {
-    const note: KernelThreadNote = { op: 'error', message: `opcode ${opcode}: ${(error as Error).stack ?? String(error)}` };
-    outbox.postMessage(note);
+    tell(`opcode ${opcode}: ${(error as Error).stack ?? String(error)}`);
   };
   const { resend } = data;
   const session = new FuseSession(data.fd, fileSystem, { beforeRequest, onError, resend, posixAcl: true, killPriv: 'file-system' });

@@ -45,6 +45,8 @@ export interface FileSystemOptions {
   readonly calls: SystemCalls;
   /** Tells the kernel at once that it has to ask for the attributes of a file again. */
   readonly attributesChanged: (nodeid: number) => void;
+  /** Writes a sentence to daemon.log. */
+  readonly tell?: (sentence: string) => void;
 }
 
 /**
@@ -79,7 +81,7 @@ export class NfioFileSystem implements FileSystem {
     this.#journal = new NodeJournal({ first: options.generation === 0 });
     this.#polls = new PollJournal({ first: options.generation === 0 });
     this.#unsaved = new UnsavedJournal({ first: options.generation === 0 });
-    this.#unlinked = new UnlinkedFiles({ first: options.generation === 0 });
+    this.#unlinked = new UnlinkedFiles({ first: options.generation === 0, tell: options.tell ?? (() => undefined) });
     const users = new UserFiles(() => backed.all(), { journal: this.#journal, unlinked: this.#unlinked, calls: options.calls });
     this.#users = users;
     const handles = new HandleNumbers(options.generation);

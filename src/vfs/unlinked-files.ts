@@ -15,19 +15,29 @@ export class UnlinkedFiles {
   /** What such files have for a backing. */
   readonly backing: Backing = { path: () => this.#directory ?? '', guest: undefined };
   readonly #isFirst: boolean;
+  readonly #tell: (sentence: string) => void;
   #directory: string | undefined;
   #kept = new Set<number>();
 
-  /** @param options.first whether this is the first server of its connection. */
-  constructor(options: { readonly first: boolean }) {
+  /**
+   * @param options.first whether this is the first server of its connection.
+   * @param options.tell is told when the directory cannot be used.
+   */
+  constructor(options: { readonly first: boolean; readonly tell?: (sentence: string) => void }) {
     this.#isFirst = options.first;
+    this.#tell = options.tell ?? (() => undefined);
   }
 
-  /** Sets the directory, on the file system of config/; it is made when it is needed. */
+  /** Sets the directory, on the file system of config/; it is made when it is needed. One that cannot be used is told, and costs only what this is for. */
   set directory(path: string) {
     this.#directory = path;
-    if (this.#isFirst) rmSync(path, { recursive: true, force: true });
-    else this.#kept = new Set((unlessAbsent(() => readdirSync(path)) ?? []).map(Number));
+    try {
+      if (this.#isFirst) rmSync(path, { recursive: true, force: true });
+      else this.#kept = new Set((unlessAbsent(() => readdirSync(path)) ?? []).map(Number));
+    } catch (error) {
+      const why = `${path} cannot be used (${(error as Error).message}): files that are open and removed do not outlive this server`;
+      this.#tell(`${why}. Move away what is there. Run: mv ${path} ${path}.old`);
+    }
   }
 
   /** True when it is not known which files are open: a server before this one opened some. */
