@@ -77,7 +77,7 @@ function guestPathOf(path: string): string {
 
 /** Reads a file of config/ whole, at once, for most often there is none; its owner may have made it a link or a FIFO, which is refused. */
 function readConfig(path: string, limit: number): ConfigFile | undefined {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return undefined; // an exception would cost more
+  if (!hasName(path)) return undefined; // an exception would cost more
   const name = path.slice(path.lastIndexOf('/') + 1);
   let file: number;
   try {
@@ -91,6 +91,21 @@ function readConfig(path: string, limit: number): ConfigFile | undefined {
     return readOpened(file, name, limit);
   } finally {
     closeSync(file);
+  }
+}
+
+/** @throws ConfigurationError, which says what is wrong with the directory. */
+function hasName(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    const directory = dirname(path);
+    const errno = errnoName(errnoOf(cause)) ?? 'EIO';
+    const mend =
+      errno === 'ENOTDIR'
+        ? `It is no directory. Run: mv ${directory} ${directory}.old; mkdir -m 700 ${directory}`
+        : `See why: ls -ld ${directory}`;
+    throw new NfioError('ConfigurationError', { message: `${directory} cannot be read (${errno}). ${mend}`, errno, cause });
   }
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { TestMount } from '../support/mount.ts';
@@ -97,4 +97,23 @@ test('a record that is no file any more, and was being changed at a kill, blocks
     await mount.log(),
     /host\/a\/\.record\.json cannot be written.*What it should hold is in .*\/lost\/nf-types\.host\.a-\d+\.record\.json/,
   );
+});
+
+test('a plain file in place of a config/ is told, with what mends it', { timeout: 240_000 }, async () => {
+  await using mount = await TestMount.start();
+  await mount.run('mkdir -p nf-types/{host,firewall}/h');
+  for (const type of ['host', 'firewall']) {
+    const config = join(mount.root, `nf-types/${type}/h/config`);
+    renameSync(config, `${config}.before`);
+    writeFileSync(config, '');
+    const refused = await mount.sh(`echo activate > nf-types/${type}/h/action`);
+    assert.match(refused.stderr, /Not a directory/);
+    const error = await mount.run(`cat nf-types/${type}/h/error`);
+    assert.match(
+      error,
+      /^activate: \/.*\/h\/config cannot be read \(ENOTDIR\)\. It is no directory\. Run: mv .*config\.old; mkdir -m 700 /,
+    );
+    await mount.run(`${error.slice(error.indexOf('Run: ') + 5)}`);
+    await mount.run(`echo activate > nf-types/${type}/h/action; cat nf-types/${type}/h/status`);
+  }
 });

@@ -16,10 +16,16 @@ fd, _ = attempt('create', os.open, path, os.O_RDWR | os.O_CREAT, 0o644)
 known = bytearray()
 
 def put(at, data):
-    written, _ = attempt('pwrite', os.pwrite, fd, data, at)
-    if written is not None and written != len(data):
-        say('wrong', f'pwrite took {written} of {len(data)}')
-    return written is not None
+    # The kernel may ask the server in parts, and one of them may fail at a kill: then write(2) takes less, and is called for the rest.
+    while data:
+        written, _ = attempt('pwrite', os.pwrite, fd, data, at)
+        if written is None:
+            return False
+        if written == 0:
+            say('wrong', f'pwrite took nothing of {len(data)}')
+            return False
+        at, data = at + written, data[written:]
+    return True
 
 while more() and fd is not None:
     at, data = chance.randrange(30000), chance.randbytes(chance.randrange(1, 9000))
