@@ -89,7 +89,7 @@ test('a full /run does not end a mount: the next server finds the guests, and st
   const { mountId } = JSON.parse(readFileSync(join(mount.root, 'nfio.json'), 'utf8')) as { readonly mountId: string };
   const directory = `/run/nfio/${mountId}`;
   const kept = mkdtempSync(join(tmpdir(), 'nfio-run-'));
-  execFileSync('cp', ['-a', `${directory}/.`, kept]);
+  execFileSync('cp', ['-ax', `${directory}/.`, kept]); // what is mounted there has room of its own
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', directory]);
   try {
     execFileSync('cp', ['-a', `${kept}/.`, directory]);
