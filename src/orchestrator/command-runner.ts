@@ -194,9 +194,12 @@ function textOf({ latin1 }: CommandNote): string {
   return Buffer.from(latin1, 'latin1').toString();
 }
 
+/** SIGRTMAX, signal(7): beyond 128 plus this a shell's status is the program's own. */
+const lastSignal = 64;
+
 /** @param lost why what it printed could not be kept. */
 function failed(exitCode: number, lost: ErrnoName | undefined): NfioError {
-  const signal = exitCode > 128 ? ` (signal ${exitCode - 128})` : '';
+  const signal = exitCode > 128 && exitCode <= 128 + lastSignal ? ` (signal ${exitCode - 128})` : '';
   const status = `exit status ${exitCode}${signal}`;
   if (lost === undefined) return new NfioError('VNFCommandExecutionError', { message: `${status}; its output is in the file command` });
   const message = `${status}; not all of its output could be kept (${lost}). Make room on the disk of --root, and run it again if it may run twice`;

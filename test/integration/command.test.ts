@@ -54,6 +54,8 @@ describe('command', () => {
     const python = `f = open('command', 'w'); f.write('exit 9')\ntry: f.close()\nexcept OSError as e: print(e.errno)`;
     assert.equal(await output(`python3 - <<'PY'\n${python}\nPY`), '5\n');
     assert.equal(await output('cat error'), 'command: exit status 9; its output is in the file command\n');
+    await output("echo 'exit 255' > command || true");
+    assert.equal(await output('cat error'), 'command: exit status 255; its output is in the file command\n');
     assert.equal(await output(`{ printf 'echo one'; sleep 0.1; printf ' two\\n'; } > command; cat command`), 'one two\n');
   });
 
