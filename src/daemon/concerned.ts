@@ -74,7 +74,7 @@ export function concernedBy(message: Change, tree: Tree): Concerned {
   const name = isNamed(message) ? message.name : '';
   const child = childOf(found, name, tree);
   const path = ofObject.includes(word) ? objectPath(tree, found.view) : pathIn(nodeid, name, tree);
-  return { word, path, serial: errorSerial(child ?? found.view), isObject: isPlaceOfObject(found.spec, name) };
+  return { word, path, serial: errorSerial(child ?? found.view), isObject: isNamed(message) && isPlaceOfObject(found.spec, name) };
 }
 
 /** Path of a name in a directory, or without one of a file itself, below the mountpoint; empty when that is gone. */

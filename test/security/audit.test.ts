@@ -111,12 +111,12 @@ describe('what users do is told with who did it', () => {
 
   test('what does not change anything is not told', async () => {
     await mount.run('cat nf-types/host/hers/*', { uid: alice }).catch(() => undefined);
-    await mount.run(`chown ${alice} nf-types/host/hers; rm nf-types/host/hers/machine/ip; touch nf-types/host/hers/machine/ip`, {
+    await mount.run(`chown ${alice} nf-types/host/hers{,/ports}; rm nf-types/host/hers/machine/ip; touch nf-types/host/hers/machine/ip`, {
       uid: alice,
     });
     await mount.run('echo 1.5 > nf-types/host/hers/machine/vm.vcpu', { uid: alice });
     await eventually(({ path }) => path === 'nf-types/host/hers/machine/vm.vcpu');
-    const told = (await events()).filter((line) => line.uid === alice && /^nf-types\/host\/hers($|\/machine)/.test(line.path));
+    const told = (await events()).filter((line) => line.uid === alice && /^nf-types\/host\/hers($|\/machine|\/ports$)/.test(line.path));
     assert.deepEqual(
       told.map(({ path }) => path),
       ['nf-types/host/hers/machine/vm.vcpu'],
