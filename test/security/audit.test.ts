@@ -201,6 +201,8 @@ describe('tail -f', () => {
       const seen = mount.sh('timeout 25 tail -f -n 0 events', { uid, timeoutMs: 60_000 });
       await delay(patient(500));
       await mount.run(`echo ${mark}001M > nf-types/host/hers/machine/vm.memory`, { uid: alice });
+      // A kill loses what is not in the file yet.
+      await eventually(({ why }) => why === `to ${mark}001M`);
       process.kill(await mount.server(), 'SIGKILL');
       await mount.run(`echo ${mark}002M > nf-types/host/hers/machine/vm.memory`, { uid: alice });
       const { stdout, stderr } = await seen;
