@@ -1,12 +1,11 @@
 import { join } from 'node:path';
-import type { ModelListener } from '../domain/observation.ts';
-import type { Logger } from '../domain/ports/logger.ts';
 import { DockerDriver } from '../hypervisor/docker/index.ts';
 import { LibvirtDriver } from '../hypervisor/libvirt/index.ts';
 import { NetnsDriver } from '../hypervisor/netns/index.ts';
 import { ModuleLoader } from '../middleboxes/loader.ts';
 import { Fabric, FabricNetwork, limitHolds } from '../network/index.ts';
 import { EventLog } from '../orchestrator/event-log.ts';
+import type { ModelParts } from '../orchestrator/model-parts.ts';
 import { Orchestrator } from '../orchestrator/orchestrator.ts';
 import { VerbNotes } from '../orchestrator/verb-notes.ts';
 import { FileStore } from '../state/file-store.ts';
@@ -17,9 +16,9 @@ import { userNumber } from './user-number.ts';
 /** Builds a mount's parts. The root's lock is the supervisor's. */
 export async function compose(
   options: MountOptions,
-  parts: { readonly logger: Logger; readonly listener: ModelListener; readonly mountedMs: number },
+  parts: Pick<ModelParts, 'logger' | 'listener' | 'shown' | 'mountedMs'>,
 ): Promise<Orchestrator> {
-  const { logger, listener, mountedMs } = parts;
+  const { logger, listener, shown, mountedMs } = parts;
   const { hypervisor, dockerSocket, insecureEngines, libvirtUri } = options;
   limitHolds(descriptorBudget().holds);
   const store = await FileStore.open(options.root, { locked: true, logger });
@@ -42,5 +41,6 @@ export async function compose(
     events: new EventLog(store.eventsPath, { logger, now: () => new Date() }),
     logger,
     listener,
+    shown,
   });
 }

@@ -54,7 +54,7 @@ async function serveUntilUnmounted({ options, mountedMs }: ServerStart, { negoti
   const listener = (change: ModelChange): void => {
     if (orchestrator !== undefined) publisher.show(change, surroundingsOf(orchestrator, tree));
   };
-  orchestrator = await compose(options, { logger, listener, mountedMs });
+  orchestrator = await compose(options, { logger, listener, shown: () => publisher.shown(), mountedMs });
   const { store } = orchestrator.model.parts;
   const unlinked = join(options.root, 'unlinked');
   publisher.post({ kind: 'directories', run: join(runtimeDirectory, store.mountId), unlinked });

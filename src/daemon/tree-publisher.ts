@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { MessagePort } from 'node:worker_threads';
 import type { ModelChange } from '../domain/observation.ts';
 import type { ChainRecord } from '../domain/records.ts';
@@ -8,6 +9,9 @@ import type { Watchers } from './watchers.ts';
 
 /** So many messages may wait for the kernel thread before it is woken to take them in. */
 const mostWaiting = 512;
+
+/** How long a kernel thread that is busy is waited for, milliseconds. */
+const shownMs = 1000;
 
 /** What a publisher is made from. */
 export interface PublisherOptions {
@@ -67,6 +71,14 @@ export class TreePublisher {
 
   #hopsOf(chain: number): number[] {
     return [...this.tree.entries(chain).values()].map(({ serial }) => serial);
+  }
+
+  /** Resolves when the kernel thread has all that was shown, and so is done with what it was asked before; or soon, where it does not answer. */
+  async shown(): Promise<void> {
+    const posted = this.#posted;
+    this.wake();
+    for (const end = performance.now() + shownMs; this.#isServing && performance.now() < end; await delay(1))
+      if (Atomics.load(this.#taken, 0) >= posted) return;
   }
 
   post(message: KernelMessage): void {

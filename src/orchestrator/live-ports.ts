@@ -62,7 +62,7 @@ export class LivePorts {
       await this.past.stayed(vnf.serial, wasOpen ? [port] : []);
       throw error;
     }
-    this.past.removed(vnf.serial);
+    await this.past.removed(vnf.serial);
   }
 
   /** Puts back the ports of a guest after a change of them was refused, and what its configuration had made of them. */

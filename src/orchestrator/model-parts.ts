@@ -25,4 +25,6 @@ export interface ModelParts {
   readonly verbNotes: VerbNotes;
   readonly logger: Logger;
   readonly listener: ModelListener;
+  /** Resolves when readers see all that the listener was told, and no read that began before is under way. */
+  shown(): Promise<void>;
 }

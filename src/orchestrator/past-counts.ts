@@ -28,7 +28,7 @@ export class PastCounts {
     const unless = countsByInterface(netDev, ports.map(guestInterfaceName), source.farEnds);
     const { always } = this.#of(vnf.serial);
     await this.#save(vnf, Object.values(unless).reduce(addCounts, always));
-    this.#set(vnf.serial, { always, unless: { ...this.#of(vnf.serial).unless, ...unless } });
+    await this.#set(vnf.serial, { always, unless: { ...this.#of(vnf.serial).unless, ...unless } });
   }
 
   /** What a guest counts that has ended: nothing any more. */
@@ -37,15 +37,15 @@ export class PastCounts {
     return '';
   }
 
-  /** They are gone. */
-  removed(serial: number): void {
+  /** They are gone; others of their names may come once this resolves. */
+  async removed(serial: number): Promise<void> {
     const { always, unless } = this.#of(serial);
-    if (Object.keys(unless).length > 0) this.#set(serial, { always: Object.values(unless).reduce(addCounts, always), unless: {} });
+    if (Object.keys(unless).length > 0) await this.#set(serial, { always: Object.values(unless).reduce(addCounts, always), unless: {} });
   }
 
   /** They could not be removed. @param ports those that were open. */
   async stayed(serial: number, ports: readonly PortSpec[]): Promise<void> {
-    this.#set(serial, { always: this.#of(serial).always, unless: {} });
+    await this.#set(serial, { always: this.#of(serial).always, unless: {} });
     await this.#model.parts.network.openPorts(ports);
   }
 
@@ -70,9 +70,11 @@ export class PastCounts {
     return this.#model.runtime(serial).past ?? { always: {}, unless: {} };
   }
 
-  #set(serial: number, past: PastCounters): void {
+  /** Nobody reads by what was before once this resolves. */
+  async #set(serial: number, past: PastCounters): Promise<void> {
     this.#model.runtime(serial).past = past;
     this.#model.publishVnf(serial);
+    await this.#model.parts.shown();
   }
 
   /** Without it the next server counts from less: no reason to fail. */

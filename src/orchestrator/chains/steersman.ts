@@ -290,7 +290,7 @@ export class Steersman {
     await this.#model.parts.network.removePorts(this.#portsOf(before).filter((id) => !kept.has(id)));
     const { signal } = new AbortController();
     await this.#inLanes(after, all, async (vnf) => {
-      this.#live.past.removed(vnf.serial);
+      await this.#live.past.removed(vnf.serial);
       await this.#live.apply(vnf, signal);
     });
   }
