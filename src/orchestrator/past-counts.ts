@@ -10,7 +10,7 @@ import { type Model, pathOf } from './model.ts';
 
 /**
  * Keeps what interfaces of guests counted before they are removed, so that the counters of a VNF, which are sums over its interfaces, do not go back while it
- * runs. Readers see an interface in exactly one place: while it is there its own count, then what was kept of it. Call the methods from the VNF's lane.
+ * runs. Readers count of an interface what was kept of it, or what it shows itself where that is more. Call the methods from the VNF's lane.
  */
 export class PastCounts {
   readonly #model: Model;

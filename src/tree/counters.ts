@@ -48,14 +48,16 @@ function countNow(
   return sumInterfaces(length, { wanted: netDevColumns[counter] ?? [], all: interfaceName === undefined }, counts);
 }
 
-/** What those had counted that were removed. */
-function pastCount(length: number, { farEnds, past }: ProcfsSource, counter: string): number {
+/**
+ * What those had counted that were removed, beyond what they still show. One that is being removed is closed, and is there for a moment without what its other end counted (veth_get_stats64 in
+ * drivers/net/veth.c), which is most of what it received.
+ */
+function pastCount(length: number, source: ProcfsSource, counter: string): number {
+  const { past } = source;
   if (past === undefined) return 0;
   let sum = past.always[counter] ?? 0;
-  for (const [name, counts] of Object.entries(past.unless)) {
-    const there = ` ${farEnds === undefined ? name : (farEnds[name] ?? '')}:`;
-    if (!` ${scratch.toString('latin1', 0, length).replaceAll('\n', ' ')}`.includes(there)) sum += counts[counter] ?? 0;
-  }
+  for (const [name, counts] of Object.entries(past.unless))
+    sum += Math.max(0, (counts[counter] ?? 0) - (countNow(length, source, { counter, interfaceName: name }) ?? 0));
   return sum;
 }
 

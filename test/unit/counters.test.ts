@@ -51,10 +51,13 @@ test('at the far ends of interfaces directions change places, and other interfac
   assert.equal(readCounter({ ...far, farEnds: {} }, 'rx_bytes'), 0);
 });
 
-test('what removed interfaces had counted goes on to count, of one that is not gone yet only its own', () => {
+test('what removed interfaces had counted goes on to count, of one that is not gone yet the larger of both', () => {
   const past = { always: { rx_bytes: 5 }, unless: { lan: { rx_bytes: 70 }, web: { rx_bytes: 300 } } };
   assert.equal(readCounter({ ...source({}), past }, 'rx_bytes'), 9007200254 + 5 + 300);
   assert.equal(readCounter({ ...source({}), past }, 'rx_bytes', 'lan'), 1000);
+  // One that is being removed shows less for a moment: its other end has gone before it.
+  const going = { always: {}, unless: { lan: { rx_bytes: 1700 } } };
+  assert.equal(readCounter({ ...source({}), past: going }, 'rx_bytes'), 9007200254 + 700);
   const farEnds = { eth0: 'lan', eth1: 'gone' };
   const far = { always: {}, unless: { eth0: { rx_bytes: 70 }, eth1: { rx_bytes: 300 } } };
   assert.equal(readCounter({ ...source({}), farEnds, past: far }, 'rx_bytes'), 200 + 300);
