@@ -1,7 +1,6 @@
 import { checkName } from '../domain/names.ts';
 import { hostAddress, hypervisorOf, isLocalHost } from '../domain/placement.ts';
 import { type HostReport, type HostSpec, type HypervisorName, hypervisorNames } from '../domain/ports/hypervisor.ts';
-import { noContents } from '../domain/ports/state.ts';
 import type { HostRecord, Ownership, VnfRecord } from '../domain/records.ts';
 import { hostSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -36,11 +35,8 @@ export class HostService {
       if (this.#model.inventory.host(name) !== undefined) {
         throw new NfioError('BusyError', { message: `host ${name} exists already`, errno: 'EEXIST' });
       }
-      const serial = this.#model.parts.store.nextSerial();
-      const record: HostRecord = { kind: 'host', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
-      await this.#model.parts.store.create(record, noContents);
-      this.#model.inventory.put(record);
-      this.#model.publishHost(record);
+      const record: HostRecord = { kind: 'host', ...this.#model.newObject(owner), name };
+      await this.#model.add(record);
       return record;
     });
   }

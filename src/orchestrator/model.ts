@@ -1,8 +1,11 @@
 import type { ChainObservation } from '../domain/observation.ts';
+import { noContents } from '../domain/ports/state.ts';
 import {
   type ChainRecord,
   type HostRecord,
   type NetworkRecord,
+  type ObjectRecord,
+  type Ownership,
   type QuotaRecord,
   recordKey,
   type TypeRecord,
@@ -19,6 +22,18 @@ export class Model extends World {
   /** What is to be told of a service chain, without failures of the past. */
   observeChain: ((chain: ChainRecord) => ChainObservation) | undefined;
   readonly #errors = new KeptErrors(this, (serial) => this.publish(serial));
+
+  /** What every object begins with: its owner, and a serial of its own. */
+  newObject({ uid, gid, mode }: Ownership): ObjectRecord {
+    return { uid, gid, mode, serial: this.parts.store.nextSerial(), createdMs: Date.now(), ownership: {}, settings: {} };
+  }
+
+  /** Makes a new object durable, then true here, then visible. */
+  async add(record: NetworkRecord | HostRecord | QuotaRecord): Promise<void> {
+    await this.parts.store.create(record, noContents);
+    this.inventory.put(record);
+    this.publish(record.serial);
+  }
 
   /** Makes a record durable, then true here, then visible. */
   async commitVnf(vnf: VnfRecord): Promise<void> {

@@ -2,7 +2,6 @@ import { checkNetwork, checkPort, portPath } from '../domain/addressing.ts';
 import type { Actor } from '../domain/authority.ts';
 import { checkName } from '../domain/names.ts';
 import { planSegment } from '../domain/port-plan.ts';
-import { noContents } from '../domain/ports/state.ts';
 import { idOf, type NetworkRecord, type Ownership } from '../domain/records.ts';
 import { networkSettings, parseSetting } from '../domain/settings.ts';
 import { NfioError } from '../errors/index.ts';
@@ -50,11 +49,8 @@ export class NetworkService {
       if (this.#model.inventory.network(name) !== undefined) {
         throw new NfioError('BusyError', { message: `network ${name} exists already`, errno: 'EEXIST' });
       }
-      const serial = this.#model.parts.store.nextSerial();
-      const record: NetworkRecord = { kind: 'network', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
-      await this.#model.parts.store.create(record, noContents);
-      this.#model.inventory.put(record);
-      this.#model.publishNetwork(record);
+      const record: NetworkRecord = { kind: 'network', ...this.#model.newObject(owner), name };
+      await this.#model.add(record);
       // A copy of an instance, or of a service chain, may have come before the network that it names.
       for (const { vnf } of this.#model.inventory.portsOn(name)) this.#model.publishVnf(vnf.serial);
       this.#chains.networkNamed(name);

@@ -48,14 +48,7 @@ export class PortService {
   /** mkdir ports/NAME */
   async create(vnfSerial: number, name: string, owner: Ownership): Promise<PortRecord> {
     checkName('port', name);
-    const port: PortRecord = {
-      ...owner,
-      serial: this.#model.parts.store.nextSerial(),
-      createdMs: Date.now(),
-      name,
-      ownership: {},
-      settings: {},
-    };
+    const port: PortRecord = { ...this.#model.newObject(owner), name };
     await this.#change(vnfSerial, `ports/${name}`, {
       signal: new AbortController().signal,
       next: (vnf) => {

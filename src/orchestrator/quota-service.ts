@@ -28,12 +28,8 @@ export class QuotaService {
     return this.#lane.run(async () => {
       const uid = await this.#numberOf(name);
       this.#checkFree(name, uid);
-      const serial = this.#model.parts.store.nextSerial();
-      const settings = { uid: String(uid) };
-      const record: QuotaRecord = { kind: 'quota', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings };
-      await this.#model.parts.store.create(record, noContents);
-      this.#model.inventory.put(record);
-      this.#model.publishQuota(record);
+      const record: QuotaRecord = { kind: 'quota', ...this.#model.newObject(owner), name, settings: { uid: String(uid) } };
+      await this.#model.add(record);
       return record;
     });
   }

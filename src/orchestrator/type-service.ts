@@ -24,8 +24,7 @@ export class TypeService {
     }
     const existing = this.#model.inventory.type(name);
     if (existing !== undefined) throw new NfioError('BusyError', { message: `type ${name} is loaded already`, errno: 'EEXIST' });
-    const serial = this.#model.parts.store.nextSerial();
-    const record: TypeRecord = { kind: 'type', ...owner, serial, createdMs: Date.now(), name, ownership: {}, settings: {} };
+    const record: TypeRecord = { kind: 'type', ...this.#model.newObject(owner), name };
     this.#model.inventory.put(record);
     try {
       await this.#model.parts.store.create(record, noContents);

@@ -48,16 +48,11 @@ export class VnfService {
       // Loaded anew where its file changed: a user who mends a module needs no restart.
       await this.#model.loadMiddlebox(type);
       const middlebox = this.#model.middlebox(type);
-      const serial = this.#model.parts.store.nextSerial();
       const record: VnfRecord = {
         kind: 'vnf',
-        ...options.owner,
-        serial,
-        createdMs: Date.now(),
+        ...this.#model.newObject(options.owner),
         type,
         name,
-        ownership: {},
-        settings: {},
         ports: [],
         deployed: false,
         placement: undefined,
@@ -71,7 +66,7 @@ export class VnfService {
         this.#model.tell({ path: pathOf(record), serial: undefined, what: 'mkdir' }, error as Error);
         throw error;
       }
-      await this.#model.publishVnf(serial);
+      await this.#model.publishVnf(record.serial);
       await this.#chains.vnfNamed(type, name);
       return record;
     } finally {

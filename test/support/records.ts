@@ -57,3 +57,13 @@ export function chain(
     settled: true,
   };
 }
+
+/** A port that nothing was said of. */
+export const plainPort = {
+  gateway: undefined,
+  mtu: undefined,
+  up: true,
+  rateBps: undefined,
+  delayUsec: undefined,
+  lossPercent: undefined,
+} as const;

@@ -2,19 +2,15 @@ import { deepEqual, equal } from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { announcements, announcementsOfOpen } from '../../src/network/announcement.ts';
+import { plainPort } from '../support/records.ts';
 
 const port: PortSpec = {
+  ...plainPort,
   id: '00000a',
   name: 'eth0',
   segment: { id: 'lan000', name: 'lan', uplink: '' },
   addresses: ['10.1.0.10/24', 'fd00::1/64'],
-  gateway: undefined,
   mac: '02:00:00:00:00:01',
-  mtu: undefined,
-  up: true,
-  rateBps: undefined,
-  delayUsec: undefined,
-  lossPercent: undefined,
 };
 
 function bytes(text: string): string {

@@ -5,21 +5,16 @@ import type { PortSpec } from '../../src/domain/ports/network.ts';
 import { elementsOf } from '../../src/network/guard/elements.ts';
 import { withoutForged } from '../../src/network/guard/entry.ts';
 import { guardTransaction } from '../../src/network/guard/messages.ts';
-import { network, placedPort } from '../support/records.ts';
+import { network, placedPort, plainPort } from '../support/records.ts';
 
 const host = { forwards: false, trusted: false, gateways: [] };
 const port: PortSpec = {
+  ...plainPort,
   id: '00000a',
   name: 'eth0',
   segment: { id: '000007', name: 'lan', uplink: '' },
   addresses: ['10.9.0.1/24'],
-  gateway: undefined,
   mac: '02:00:00:00:00:01',
-  mtu: undefined,
-  up: true,
-  rateBps: undefined,
-  delayUsec: undefined,
-  lossPercent: undefined,
   guard: host,
 };
 const interfaceName = `${Buffer.from('p00000a').toString('hex')}${'00'.repeat(9)}`;

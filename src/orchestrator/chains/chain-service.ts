@@ -2,7 +2,7 @@ import { type LinkDirectory, linksIn, withHop, withHopCutOut, withLink, withoutH
 import { ChainReader, nextLink, startLink } from '../../domain/chains/chain-path.ts';
 import { checkName, isLinkName } from '../../domain/names.ts';
 import { noContents } from '../../domain/ports/state.ts';
-import type { ChainRecord, HopRecord, LinkRecord, ObjectRecord, Ownership } from '../../domain/records.ts';
+import type { ChainRecord, HopRecord, LinkRecord, Ownership } from '../../domain/records.ts';
 import { chainSettings, hopSettings, parseSetting } from '../../domain/settings.ts';
 import { NfioError } from '../../errors/index.ts';
 import { Lane } from '../lane.ts';
@@ -53,7 +53,7 @@ export class ChainService {
       this.#checkFree(name);
       const record: ChainRecord = {
         kind: 'chain',
-        ...this.#newObject(owner),
+        ...this.#model.newObject(owner),
         name,
         hops: [],
         links: [],
@@ -95,7 +95,7 @@ export class ChainService {
 
   /** mkdir chns/CHAIN/HOP: a hop without an instance yet. */
   async makeHop(chain: number, name: string, owner: Ownership): Promise<HopRecord> {
-    const hop: HopRecord = { ...this.#newObject(owner), name, links: [] };
+    const hop: HopRecord = { ...this.#model.newObject(owner), name, links: [] };
     await this.#editor.edit(chain, name, (record) => {
       checkHopName(record, name);
       requireRoom(this.#model, owner.uid, record, { hops: 1 });
@@ -110,7 +110,7 @@ export class ChainService {
    */
   async symlink(place: LinkPlace, name: string, link: NewLink): Promise<LinkRecord> {
     const settings: Record<string, string> = link.cloned === true ? { cloned: 'yes' } : {};
-    const made: LinkRecord = { ...this.#newObject({ ...link.owner, mode: 0o777 }), name, target: link.target, settings };
+    const made: LinkRecord = { ...this.#model.newObject({ ...link.owner, mode: 0o777 }), name, target: link.target, settings };
     if (place.hop !== undefined || name === startLink || !isLinkName(name) || !link.target.includes('/')) {
       await this.#editor.edit(place.chain, name, (chain) => {
         this.#checkLinkName(chain, place, name);
@@ -124,7 +124,7 @@ export class ChainService {
     await this.#editor.edit(place.chain, name, (chain) => {
       checkHopName(chain, name);
       requireRoom(this.#model, link.owner.uid, chain, { hops: 2 });
-      return withHop(chain, { ...this.#newObject(link.owner), name, links: [inHop] });
+      return withHop(chain, { ...this.#model.newObject(link.owner), name, links: [inHop] });
     });
     return inHop;
   }
@@ -191,7 +191,7 @@ export class ChainService {
       if (to.hop === undefined && isLinkName(to.name) && to.name !== startLink) {
         checkHopName(chain, to.name);
         const { uid, gid } = link;
-        return withHop(rest, { ...this.#newObject({ uid, gid, mode: 0o755 }), name: to.name, links: [linkInHop(link)] });
+        return withHop(rest, { ...this.#model.newObject({ uid, gid, mode: 0o755 }), name: to.name, links: [linkInHop(link)] });
       }
       if (reservedIn(to).has(to.name)) throw notPermitted(to.name);
       return withLink(rest, to, { ...link, name: to.name });
@@ -254,11 +254,6 @@ export class ChainService {
     const chain = this.#model.inventory.chain(serial);
     if (chain === undefined) throw new NfioError('NotFoundError', { message: 'the service chain has been removed' });
     return chain;
-  }
-
-  #newObject(owner: Ownership): ObjectRecord {
-    const { uid, gid, mode } = owner;
-    return { uid, gid, mode, serial: this.#model.parts.store.nextSerial(), createdMs: Date.now(), ownership: {}, settings: {} };
   }
 
   #checkFree(name: string): void {
